@@ -1,0 +1,123 @@
+"""Typed settings: defaults < user file < environment `AGENTVID_*` < flags; every value knows its origin."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentvid.errors import UsageError
+
+ENV_PREFIX = "AGENTVID_"
+#: Variables that steer agentvid but are not settings.
+_NOT_SETTINGS = {"AGENTVID_CONFIG", "AGENTVID_DEBUG"}
+
+
+class Settings(BaseModel):
+    """Everything a user may set. Field descriptions are what `agentvid config` and docs print."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    library: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("agentvid") / "library",
+        description="directory of the library",
+    )
+    cache: Path = Field(
+        default_factory=lambda: platformdirs.user_cache_path("agentvid"),
+        description="directory of exported models",
+    )
+    embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
+    index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
+    ocr: bool = Field(True, description="read on-screen text while indexing")
+    embed: bool = Field(True, description="embed text while indexing; without it search is lexical only")
+    subtitle_languages: tuple[str, ...] = Field((), description="subtitle languages to keep, as en,de; empty = all")
+    clip_min_seconds: float = Field(4.0, gt=0, le=3600, description="shortest clip, where the video allows")
+    clip_max_seconds: float = Field(90.0, gt=0, le=3600, description="longest clip")
+    decode_stall_seconds: float = Field(30.0, gt=0, description="a decoder silent for this long is stopped")
+    max_pixels: int = Field(33_177_600, gt=0, description="frames with more pixels are refused")
+    max_hours: float = Field(24.0, gt=0, description="longer videos are refused")
+    model: str = Field("", description="LLM as provider:name for planning and composing; empty = embedded planner")
+    model_timeout_seconds: float = Field(60.0, gt=0, description="longest wait for one LLM reply")
+    max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
+    max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings and, per field, where the value came from: "default", the file's path, "$NAME" or "flag"."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def user_file() -> Path:
+    """The user's settings file: $AGENTVID_CONFIG, or config.toml in the platform's configuration directory."""
+    named = os.environ.get("AGENTVID_CONFIG")
+    return Path(named) if named else platformdirs.user_config_path("agentvid") / "config.toml"
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None, file: Path | None = None
+) -> LoadedSettings:
+    """Merge the four layers. A flag that is None was not given.
+
+    Raises UsageError naming the value, its origin and what is allowed.
+    """
+    environ = os.environ if environ is None else environ
+    path = file if file is not None else user_file()
+    layers: list[tuple[str, Mapping[str, Any]]] = [(str(path), _read_file(path))]
+    layers += [(f"${ENV_PREFIX}{name.upper()}", {name: value}) for name, value in _from_environment(environ).items()]
+    layers.append(("flag", {name: value for name, value in (flags or {}).items() if value is not None}))
+
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for origin, layer in layers:
+        for name, value in layer.items():
+            if name not in Settings.model_fields:
+                raise UsageError(
+                    f"{origin}: unknown setting {name!r}", hint=f"known settings: {', '.join(Settings.model_fields)}"
+                )
+            values[name] = value
+            origins[name] = origin
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise UsageError(
+            f"{name} = {first['input']!r} (from {origins.get(name, 'default')}): {first['msg']}",
+            hint="`agentvid config` shows every setting, its value and where it came from",
+        ) from None
+    if settings.clip_min_seconds > settings.clip_max_seconds:
+        raise UsageError(
+            f"clip_min_seconds {settings.clip_min_seconds:g} exceeds clip_max_seconds {settings.clip_max_seconds:g}"
+        )
+    return LoadedSettings(settings, origins)
+
+
+def _read_file(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}", hint="repair or remove this settings file") from None
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Settings named in the environment; lists are separated by commas."""
+    values: dict[str, Any] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(ENV_PREFIX) or variable in _NOT_SETTINGS:
+            continue
+        name = variable.removeprefix(ENV_PREFIX).lower()
+        if name in Settings.model_fields:
+            is_list = name == "subtitle_languages"
+            values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if is_list else text
+    return values

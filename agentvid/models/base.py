@@ -1,0 +1,60 @@
+"""What a model must offer. One Protocol per kind; one file per implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSpace:
+    """Vectors are comparable only inside one space."""
+
+    model: str
+    revision: str
+    dimension: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.model}@{self.revision}/{self.dimension}"
+
+
+class Embedder(Protocol):
+    """Text to vectors. Queries and documents are encoded apart: many models put different prompts before them."""
+
+    @property
+    def space(self) -> EmbeddingSpace: ...
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
+        """(len(texts), dimension) float32, rows L2-normalised."""
+        ...
+
+    def encode_document(self, texts: Sequence[str]) -> Vectors:
+        """(len(texts), dimension) float32, rows L2-normalised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a chat model said and what it cost in tokens (0 where the provider does not tell)."""
+
+    text: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class ChatModel(Protocol):
+    """A model that answers one prompt."""
+
+    @property
+    def name(self) -> str: ...
+
+    def reply(self, system: str, user: str) -> Reply:
+        """Raises ModelError when the provider fails after its retries."""
+        ...

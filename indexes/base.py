@@ -1,0 +1,81 @@
+"""What the stores offer to the rest: the shape of a stored video, filters, and the vector index Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentvid.models.base import EmbeddingSpace, Vectors
+from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """Everything about one video that goes into the catalogue in one transaction.
+
+    `Passage.observation_ids` are positions in `observations` here; the catalogue replaces them by row ids.
+    `vectors`: (len(passages), dimension) float32, L2-normalised, or None when embedding is off.
+    `fingerprint` is the sha256 of all inputs and parameters; an equal one means there is nothing to do.
+    """
+
+    video: Video
+    fingerprint: str
+    shots: tuple[Span, ...]
+    clips: tuple[Clip, ...]
+    observations: tuple[Observation, ...]
+    passages: tuple[Passage, ...]
+    space: EmbeddingSpace | None
+    vectors: Vectors | None
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Applied before top-k. Empty tuples mean "all"; `within` keeps passages that overlap it."""
+
+    video_ids: tuple[str, ...] = ()
+    tracks: tuple[str, ...] = ()
+    within: Span | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.video_ids and not self.tracks and self.within is None
+
+
+class VectorIndex(Protocol):
+    """Vectors under passage ids: a cache of the catalogue, never the truth."""
+
+    @property
+    def count(self) -> int: ...
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """`ids` (n,) unique and new; `vectors` (n, dimension) float32, L2-normalised."""
+        ...
+
+    def remove(self, ids: Ids) -> None:
+        """Unknown ids are ignored."""
+        ...
+
+    def search(self, query: Vectors, k: int, allowed: Ids | None = None) -> tuple[Ids, NDArray[np.float32]]:
+        """Ids (<=k,) and cosines (<=k,), best first, for one query (dimension,), among `allowed` if given."""
+        ...
+
+    def save(self, path: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One passage as a channel ranked it."""
+
+    passage_id: int
+    score: float
+
+
+RankedList = Sequence[Ranked]
