@@ -1,0 +1,83 @@
+"""Models by name: `load_embedder` and `load_chat`. Each implementation is one file, imported when it is chosen.
+
+A package adds embedders of its own under the entry-point group "agentvid.embedders": the name a user gives, and a
+callable that takes the cache directory and returns an `Embedder`. `AGENTVID_PLUGINS=off` switches plug-ins off.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from agentvid.errors import AgentvidError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    from agentvid.models.base import ChatModel, Embedder
+
+EMBEDDER_GROUP = "agentvid.embedders"
+_SCRIPTED = "scripted:"
+
+
+def load_embedder(name: str, cache: Path) -> Embedder:
+    """The embedder of that name: "minilm", a plug-in's, or any sentence-transformers model by hub name or path.
+
+    `cache` is where a plug-in may keep files of its own.
+    Raises MissingDependency, ModelError if a plug-in fails, UsageError for an empty or an ambiguous name.
+    """
+    if not name.strip():
+        raise UsageError("the embedder has no name", hint='use "minilm", or the name of a sentence-transformers model')
+    if name == "minilm":
+        from agentvid.models.minilm import MiniLM
+
+        return MiniLM()
+    plugin = _plugin(name)
+    if plugin is not None:
+        return _open_plugin(plugin, cache)
+    from agentvid.models.sentence_transformer import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(name)
+
+
+def load_chat(name: str, timeout_seconds: float) -> ChatModel:
+    """The chat model "provider:model", or "scripted:FILE" for replies from a YAML or JSON file.
+
+    Raises UsageError for another form of name, MissingDependency, ModelError.
+    """
+    if name.startswith(_SCRIPTED):
+        from agentvid.models.scripted import ScriptedChat
+
+        return ScriptedChat.from_file(Path(name.removeprefix(_SCRIPTED)))
+    from agentvid.models.chat import LangChainChat
+
+    return LangChainChat(name, timeout_seconds=timeout_seconds)
+
+
+def _plugin(name: str) -> EntryPoint | None:
+    if os.environ.get("AGENTVID_PLUGINS", "").lower() == "off":
+        return None
+    from importlib.metadata import entry_points
+
+    found = list(entry_points(group=EMBEDDER_GROUP, name=name))
+    if len(found) > 1:
+        owners = ", ".join(sorted(_owner(plugin) for plugin in found))
+        raise UsageError(f"the embedder {name!r} is offered by {owners}", hint="uninstall all but one of them")
+    return found[0] if found else None
+
+
+def _open_plugin(plugin: EntryPoint, cache: Path) -> Embedder:
+    try:
+        return cast("Embedder", plugin.load()(cache))
+    except AgentvidError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the embedder plug-in {plugin.name!r} of {_owner(plugin)} failed: {type(error).__name__}: {error}",
+            hint="repair or uninstall it, or set AGENTVID_PLUGINS=off",
+        ) from error
+
+
+def _owner(plugin: EntryPoint) -> str:
+    return plugin.dist.name if plugin.dist else plugin.value

@@ -1,0 +1,93 @@
+"""The language that planners write: a few lines that look like Python and can do nothing but call tools and compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agentvid.tools.base import Tool
+from agentvid.tools.program.builtins import BUILTINS
+from agentvid.tools.program.check import Program, callables, check_program, signature
+from agentvid.tools.program.evaluate import Limits, Run, Step, run_program
+from agentvid.tools.program.values import Outcome, Value
+
+__all__ = [
+    "BUILTINS",
+    "LANGUAGE_RULES",
+    "Limits",
+    "Outcome",
+    "Program",
+    "Run",
+    "Step",
+    "Value",
+    "check_program",
+    "describe",
+    "reference_page",
+    "run_program",
+]
+
+LANGUAGE_RULES = """\
+- A program is lines `name = expression` and, last, one expression, usually answer(value=..., evidence=...).
+- Types: number (seconds are numbers), bool, text, moment (a stretch of one video), and flat lists of these.
+- Expressions: 12, 0.5, "text", True, False, None, a name, [a, b], items[0], items[-1], items[1:3],
+  + - * /, == != < <= > >=, in, not in, and, or, not, `a if test else b`, lists joined by +,
+  [x for x in items if test] with one `for`, at most two of them nested.
+- Tools are called by keyword: search(query="a red door", k=5). Builtins also by position: first(items).
+- A test is a bool: write exists(items) or count(items) > 0, not items.
+- Where a list of moments is asked for, one moment will do. Where one moment is asked for, write first(items).
+- first, last and items[0] follow the order of the list: search and ground give the best first, list_all and read the
+  earliest first. For the first in time write first(sort(items, by="start")).
+- What cannot be computed is nothing, None: the first of an empty list, 1 / 0, the start of nothing. It never stops a
+  program: as a list it is [], as a test it is False, and whatever needs it is nothing too. Lists leave it out.
+- A tool that is given nothing as an argument is not called and gives nothing; None written as such leaves an
+  optional argument out.
+- Names of tools and builtins cannot be assigned. A name is assigned before it is used.
+- No attributes, methods, imports, loops, lambdas, f-strings, dicts, sets, tuples, powers or chained comparisons.
+- Limits: 8,192 bytes, 100 lines, 10,000 steps, lists of 1,000 items; texts are cut at 4,096 characters.
+"""
+
+_PAGE = """\
+# The program language
+
+Planners answer a question by writing a small program: it calls tools that look into the videos, and computes order,
+counts and durations instead of guessing them. `agentvid program FILE` runs one, `agentvid program FILE --check` only
+checks it. This page is generated from the registry; `tests/tools` compares the two.
+
+    opens = list_all(query="the door opens")
+    alarm = first(ground(query="the alarm rings"))
+    later = sort(after(opens, alarm), by="start")
+    answer(value=count(later), evidence=later)
+
+## Rules
+
+{rules}
+`T` is one of number, bool, text, moment, the same wherever it stands in a signature; `M` is a moment or a list of
+moments. A list of several moments, as a reference in time, stands for the stretch from its first start to its last
+end, in each video apart.
+
+## Tools
+
+{tools}
+## Builtins
+
+{builtins}"""
+
+
+def describe(tools: Mapping[str, Tool]) -> str:
+    """One line per tool, then per builtin: signature and what it does; for prompts and docs, always in one order."""
+    functions = [*(tools[name] for name in sorted(tools)), *BUILTINS.values()]
+    callables(tools)
+    return "".join(f"{signature(function)}: {function.description}\n" for function in functions)
+
+
+def reference_page(tools: Mapping[str, Tool]) -> str:
+    """docs/program.md: rules, tools with their arguments, builtins."""
+    return _PAGE.format(
+        rules=LANGUAGE_RULES,
+        tools="".join(_tool_entry(tools[name]) for name in sorted(tools)),
+        builtins="".join(f"- `{signature(function)}`  \n  {function.description}\n" for function in BUILTINS.values()),
+    )
+
+
+def _tool_entry(tool: Tool) -> str:
+    arguments = "".join(f"- `{p.name}`: {p.description}\n" for p in tool.parameters)
+    return f"### {tool.name}\n\n`{signature(tool)}`\n\n{tool.description}\n\n{arguments}\n"

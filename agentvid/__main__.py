@@ -1,0 +1,5 @@
+"""`python -m agentvid` is `agentvid`."""
+
+from agentvid.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""The Typer app: global options and the list of commands, one group of them per file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentvid import __version__
+from agentvid.cli import catalogue, finding, indexing, settings
+from agentvid.cli.state import State
+
+# Plain help: Rich's takes longer to import than all the rest of `--help`.
+app = typer.Typer(
+    name="agentvid",
+    help="Ask long videos questions; every claim of the answer cites the seconds that show it.",
+    epilog="Exit codes: 0 ok, 1 error, 2 usage, 3 nothing found, 4 some items failed, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"agentvid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    library: Annotated[
+        Path | None, typer.Option("--library", metavar="DIR", help="Directory of the library.", show_default=False)
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Global options; the library's directory is --library, else $AGENTVID_LIBRARY, else the user's data directory."""
+    context.obj = State(library)
+
+
+for command in (
+    indexing.index,
+    indexing.import_,
+    catalogue.ls,
+    catalogue.show,
+    catalogue.rm,
+    catalogue.doctor,
+    finding.search,
+    finding.ask,
+    finding.program,
+    settings.config,
+):
+    app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(finding.trace, name="trace")

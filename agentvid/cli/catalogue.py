@@ -1,0 +1,97 @@
+"""`agentvid ls`, `show`, `rm`, `doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentvid.cli.output import note, print_json, print_table, print_text
+from agentvid.cli.state import AsJson
+from agentvid.text import timestamp
+
+if TYPE_CHECKING:
+    from agentvid.types import Json
+
+Reference = Annotated[str, typer.Argument(metavar="VIDEO", help="Id, id prefix, path or file name.")]
+
+
+def ls(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the videos of the library, failed ones too."""
+    with context.obj.open() as library:
+        videos = library.list_videos()
+    if as_json:
+        print_json({"videos": videos})
+        return
+    if not videos:
+        note("the library is empty - `agentvid index PATH` adds videos")
+        return
+    print_table(
+        ("video", "id", "length", "clips", "tracks", "state"),
+        [
+            (
+                video["path"],
+                video["video_id"] or "-",
+                timestamp(video["duration"]) if video["duration"] else "-",
+                video["clips"],
+                ", ".join(f"{track} {count}" for track, count in video["tracks"].items()) or "-",
+                video["state"],
+            )
+            for video in videos
+        ],
+    )
+
+
+def show(
+    context: typer.Context,
+    video: Reference,
+    track: Annotated[
+        str | None, typer.Option("--track", metavar="TRACK", help="Only this track.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of one video: its clips and every observation with times."""
+    with context.obj.open() as library:
+        document: Json = library.describe_video(video, track=track)
+    if as_json:
+        print_json(document)
+        return
+    print_text(f"{document['path']}  {document['video_id']}  {timestamp(document['duration'])}  {document['state']}")
+    rows = [
+        (f"{row['start']:.2f}-{row['end']:.2f}", row["track"], row["language"], row["text"])
+        for row in document["observations"]
+    ]
+    print_table(("seconds", "track", "language", "text"), rows)
+
+
+def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> None:
+    """Remove one video from the library; the file itself stays."""
+    with context.obj.open() as library:
+        removed = library.remove(video)
+    if as_json:
+        print_json({"removed": {"video_id": removed.id, "path": removed.name}})
+    else:
+        note(f"removed {removed.name} ({removed.id}) from the library; the file was not touched")
+
+
+def doctor(
+    context: typer.Context,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended from the catalogue.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the library: catalogue, indexes, missing files. Exit code 1 if problems remain."""
+    from agentvid.library import check_library
+
+    document = check_library(context.obj.load().settings, repair=repair)
+    if as_json:
+        print_json(document)
+    else:
+        for item in document["repaired"]:
+            print_text(f"repaired: {item}")
+        for problem in document["problems"]:
+            print_text(f"problem: {problem['what']}" + (f" - {problem['hint']}" if problem["hint"] else ""))
+        for line in document["notes"]:
+            print_text(f"note: {line}")
+        note("no problem found" if document["ok"] else f"{len(document['problems'])} problem(s) found")
+    if not document["ok"]:
+        raise typer.Exit(1)

@@ -1,0 +1,196 @@
+"""`agentvid search`, `ask`, `program` and `trace show`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentvid.cli.output import note, print_json, print_text
+from agentvid.cli.state import AsJson, Videos
+from agentvid.errors import UsageError
+from agentvid.text import parse_timestamp, timestamp
+
+if TYPE_CHECKING:
+    from agentvid.types import Answer, Evidence, Hit
+
+EXIT_NOTHING_FOUND = 3
+trace = typer.Typer(help="Look at what an earlier run did.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def search(
+    context: typer.Context,
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", show_default=False)] = None,
+    k: Annotated[int, typer.Option("-k", metavar="N", help="At most N hits.")] = 10,
+    videos: Videos = None,
+    tracks: Annotated[
+        list[str] | None,
+        typer.Option("--track", metavar="TRACK", help="Only this track; may repeat.", show_default=False),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="From this time: seconds or M:SS.", show_default=False)
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Up to this time: seconds or M:SS.", show_default=False)
+    ] = None,
+    batch: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.jsonl", help="One query per line; prints one JSON line each.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find moments by meaning and by words.
+
+    Example: agentvid search "launch date" --track speech --from 1:00
+    """
+    if (query is None) == (batch is None):
+        raise UsageError("give either QUERY or --batch FILE.jsonl", hint="agentvid search --help shows examples")
+    window = {"start": _seconds("--from", start), "end": _seconds("--to", end)}
+    with context.obj.open() as library:
+        if batch is not None:
+            for document in library.search_batch(batch, k=k, videos=videos or (), tracks=tracks or (), **window):
+                print_json(document, indent=None)
+            return
+        assert query is not None
+        hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window)
+        notes = library.notes()
+    for line in notes:
+        note(line)
+    if as_json:
+        print_json({"query": query, "hits": [hit.to_json() for hit in hits]})
+    else:
+        _print_hits(hits)
+    if not hits:
+        note("nothing found")
+        raise typer.Exit(EXIT_NOTHING_FOUND)
+
+
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    videos: Videos = None,
+    choices: Annotated[
+        list[str] | None,
+        typer.Option("--choice", metavar="TEXT", help="One option of a multiple choice; repeat.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
+
+    Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
+    """
+    with context.obj.open(flags={"model": model}) as library:
+        answer = library.ask(question, videos=videos or (), choices=choices or ())
+        notes = library.notes()
+    for line in notes:
+        note(line)
+    if as_json:
+        print_json(answer.to_json())
+    else:
+        _print_answer(answer)
+    if answer.abstained:
+        raise typer.Exit(EXIT_NOTHING_FOUND)
+
+
+def program(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A program; - is stdin.")],
+    check: Annotated[bool, typer.Option("--check", help="Parse and type-check only.")] = False,
+    videos: Videos = None,
+) -> None:
+    """Run a program of the planner's language and print its typed value and steps as JSON.
+
+    Example: echo 'search(query="launch date")' | agentvid program -
+    """
+    source = _read_source(file)
+    if check:
+        from agentvid.tools import load_tools
+        from agentvid.tools.program import check_program
+
+        print_json({"ok": True, "type": check_program(source, load_tools()).type})
+        return
+    with context.obj.open() as library:
+        print_json(library.run_program(source, videos=videos or ()).to_json())
+
+
+@trace.command("show")
+def trace_show(
+    context: typer.Context,
+    trace_id: Annotated[str, typer.Argument(metavar="ID", help="A trace id or its unique beginning.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the stored run of a question: program, typed steps, evidence."""
+    from agentvid.trace import read_trace
+
+    document = read_trace(context.obj.load().settings.library, trace_id)
+    if as_json:
+        print_json(document)
+        return
+    print_text(f"{document['trace_id']}  {document['question']}")
+    for line in document["program"].splitlines():
+        print_text(f"    {line}")
+    for step in document["steps"]:
+        print_text(f"{step['name'] or 'result'}: {step['type']} = {_shorten(step['value'])}")
+    print_text(f"answer: {document['answer']}")
+
+
+def _shorten(value: object, limit: int = 200) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _read_source(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read as a program: {error}") from None
+
+
+def _seconds(flag: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return parse_timestamp(text)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
+
+
+def _print_hits(hits: list[Hit]) -> None:
+    for number, hit in enumerate(hits, 1):
+        span, moment = hit.moment.span, hit.moment
+        place = f"{Path(hit.video).name}  {timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
+        ranks = ", ".join(f"{channel} {rank}" for channel, rank in moment.ranks.items())
+        print_text(f"{number:2}  {place}  [{moment.track}]  score {moment.score:.3f} ({ranks})")
+        print_text(f"    {_shorten(moment.text, 300)}")
+
+
+def _print_answer(answer: Answer) -> None:
+    print_text(answer.text)
+    if answer.evidence:
+        print_text()
+        print_text("nearest moments:" if answer.abstained else "evidence:")
+    for item in answer.evidence:
+        print_text(f"  [{item.id}] {_place(item)} {item.track}: {_shorten(item.quote, 300)}")
+    print_text()
+    print_text(f"confidence {answer.confidence:.2f}; looked at {_coverage(answer)}")
+    for missing in answer.coverage.missing:
+        print_text(f"missing: {missing}")
+    print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")
+
+
+def _place(item: Evidence) -> str:
+    start, end = item.span.start_seconds, item.span.end_seconds
+    return f"{Path(item.video).name} {timestamp(start)}-{timestamp(end)} ({start:.2f}-{end:.2f} s)"
+
+
+def _coverage(answer: Answer) -> str:
+    coverage = answer.coverage
+    tracks = ", ".join(coverage.tracks) or "no track"
+    return f"{coverage.videos} video(s), {timestamp(coverage.seconds)}, {tracks}"

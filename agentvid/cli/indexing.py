@@ -1,0 +1,153 @@
+"""`agentvid index` and `agentvid import`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agentvid.cli.output import note, print_json, print_table
+from agentvid.cli.state import AsJson, State
+from agentvid.text import terminal_text, timestamp
+
+if TYPE_CHECKING:
+    from agentvid.library import IndexReport, Progress
+
+Embed = Annotated[
+    bool | None,
+    typer.Option("--embed/--no-embed", help="Embed text; without, search is lexical.", show_default=False),
+]
+EXIT_SOME_FAILED = 4
+EXIT_NOTHING_FOUND = 3
+
+
+def index(
+    context: typer.Context,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Video files, and directories of them.")],
+    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read on-screen text.", show_default=False)] = None,
+    embed: Embed = None,
+    embedder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="minilm, or a sentence-transformers model.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read videos into the library. Files already indexed are skipped, so run it again after an interruption.
+
+    Example: agentvid index talks/ demo.mp4
+    """
+    state: State = context.obj
+    with (
+        state.open(create=True, flags={"ocr": ocr, "embed": embed, "embedder": embedder}) as library,
+        _progress() as progress,
+        _kept_on_interrupt(),
+    ):
+        report = library.add(paths, progress=progress)
+    _finish(report, as_json)
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE.jsonl", help="One observation per line; - is stdin.")],
+    embed: Embed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Import transcripts, captions or detections made elsewhere as text-only videos.
+
+    Each line: {"video": name, "duration": s, "track": "speech", "start": s, "end": s, "text": "..."}
+    """
+    state: State = context.obj
+    with state.open(create=True, flags={"embed": embed}) as library, _progress() as progress, _kept_on_interrupt():
+        report = library.import_file(file, progress=progress)
+    _finish(report, as_json)
+
+
+def _finish(report: IndexReport, as_json: bool) -> None:
+    for warning in report.warnings:
+        note(f"warning: {warning}")
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print_report(report)
+    if report.failed:
+        raise typer.Exit(EXIT_SOME_FAILED)
+    if not report.indexed and not report.skipped:
+        note("agentvid: no video found - name a file, or a directory that holds .mp4, .mkv, .webm ... files")
+        raise typer.Exit(EXIT_NOTHING_FOUND)
+
+
+def _print_report(report: IndexReport) -> None:
+    if report.indexed:
+        rows = [
+            (
+                Path(item["path"]).name,
+                item["video_id"],
+                timestamp(item["duration"]),
+                item["clips"],
+                ", ".join(f"{track} {count}" for track, count in sorted(item["observations"].items())) or "-",
+            )
+            for item in report.indexed
+        ]
+        print_table(("video", "id", "length", "clips", "observations"), rows)
+    for item in report.failed:
+        note(f"failed: {item['path']}: {item['error']}" + (f" - {item['hint']}" if item["hint"] else ""))
+    counts = f"{len(report.indexed)} indexed, {len(report.skipped)} skipped, {len(report.failed)} failed"
+    note(f"{counts} in {report.seconds:.1f} s")
+
+
+@contextmanager
+def _kept_on_interrupt() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        note("interrupted: videos that were finished are kept; run the same command again to go on")
+        raise
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar with the time left on a terminal; one line per file elsewhere."""
+    if not sys.stderr.isatty():
+        yield _line_per_file()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        current = ""
+
+        def show(path: str, stage: str, done: float, total: float) -> None:
+            nonlocal current
+            if path != current:
+                current = path
+                bar.reset(task)
+            description = f"{terminal_text(Path(path).name)[:40]} {stage}"
+            bar.update(task, description=description, completed=done, total=max(total, done, 0.001))
+
+        yield show
+
+
+def _line_per_file() -> Progress:
+    seen = ""
+
+    def show(path: str, stage: str, done: float, total: float) -> None:
+        nonlocal seen
+        if path != seen and stage != "import":
+            seen = path
+            note(f"indexing {path}")
+
+    return show

@@ -1,0 +1,38 @@
+"""What the global options say, and how commands open the library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from agentvid.config import LoadedSettings
+    from agentvid.library import Library
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Videos = Annotated[
+    list[str] | None,
+    typer.Option("--video", metavar="VIDEO", help="Only this video; may repeat.", show_default=False),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The `--library` flag, or None."""
+
+    library: Path | None
+
+    def load(self, flags: Mapping[str, Any] | None = None) -> LoadedSettings:
+        from agentvid.config import load_settings
+
+        return load_settings({**(flags or {}), "library": self.library})
+
+    def open(self, *, create: bool = False, flags: Mapping[str, Any] | None = None) -> Library:
+        """Open the library; with `create` False a missing one is an error that says how to make one."""
+        from agentvid.library import Library
+
+        return Library.open(settings=self.load(flags).settings, create=create)

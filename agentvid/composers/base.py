@@ -1,0 +1,58 @@
+"""What a composer is given and what it drafts; `agentvid.answer` checks every draft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentvid.tools.base import ToolContext
+from agentvid.types import Claim, Evidence, Moment, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeRequest:
+    """A question with the outcome of its program.
+
+    `kind` is "" if no program ran through; then `evidence` is whatever the tools had found before.
+    `focus`: the phrases the question is about; empty if it is about a time or a whole video.
+    """
+
+    question: str
+    kind: str
+    value: Any
+    evidence: tuple[Moment, ...]
+    context: ToolContext
+    choices: tuple[str, ...] = ()
+    focus: tuple[str, ...] = ()
+    stopped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Claims before they are checked.
+
+    `statement` is a sentence about the examination itself ("No: nothing in ..."), which needs no evidence.
+    `numbers` are those the program computed, which claims may state. A draft without claims and statement abstains;
+    `reason` then says why. `notes` join `coverage.missing`.
+    """
+
+    claims: tuple[Claim, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    confidence: float = 0.0
+    statement: str = ""
+    reason: str = ""
+    choice: str | None = None
+    numbers: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+class Composer(Protocol):
+    """Drafts an answer from the outcome of a program."""
+
+    @property
+    def name(self) -> str: ...
+
+    def compose(self, request: ComposeRequest) -> Draft:
+        """Raises ModelError if a model fails."""
+        ...

@@ -1,0 +1,256 @@
+"""The embedded composer: answers made of verbatim quotes in fixed sentence forms, one form per kind of outcome.
+
+It never rephrases what a video says. Below the threshold it abstains and shows the nearest moments instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+
+from agentvid.composers.base import ComposeRequest, Draft
+from agentvid.composers.quotes import Topic, belief, confidence, quote
+from agentvid.text import timestamp
+from agentvid.types import CAPTION, FACT, OCR, SPEECH, Claim, Evidence, Moment
+from agentvid.words import content_words
+
+#: Below this an answer abstains; measured on questions with and without an answer (docs/measurements.md).
+ABSTAIN_BELOW = 0.42
+MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MAX_NEAREST = 3, 20, 5, 3
+#: A further quote is worth showing if it is believed nearly as much as the best.
+_NEARLY = 0.8
+_SAYS: Mapping[str, str] = {
+    SPEECH: "the speech says",
+    OCR: "the screen shows",
+    CAPTION: "the caption says",
+    FACT: "the frames show",
+}
+
+
+class ExtractiveComposer:
+    """Composes without an LLM."""
+
+    name = "extractive"
+
+    def compose(self, request: ComposeRequest) -> Draft:
+        topic = Topic(request.focus, request.context.ledger.moments)
+        certainty = confidence(topic, request.context.ledger.moments)
+        desk = _Desk(request, topic)
+        form = _FORMS.get(request.kind, _what)
+        if request.kind in _EXHAUSTIVE and not request.evidence:
+            return form(desk, certainty)
+        if request.stopped or not request.evidence or certainty < ABSTAIN_BELOW:
+            return desk.abstain(certainty)
+        return form(desk, certainty)
+
+
+class _Desk:
+    """Numbers the evidence as it is quoted and knows how to say where it is."""
+
+    def __init__(self, request: ComposeRequest, topic: Topic) -> None:
+        self.request = request
+        self.topic = topic
+        self.evidence: list[Evidence] = []
+        self._names = len(request.context.scope) > 1
+
+    def quote(self, moment: Moment) -> Evidence | None:
+        """The moment's evidence; the same words at the same seconds are numbered once."""
+        found = quote(self.request.context, moment, self.topic, f"e{len(self.evidence) + 1}")
+        if found is None:
+            return None
+        for known in self.evidence:
+            if (known.video_id, known.track, known.quote) == (found.video_id, found.track, found.quote) and (
+                known.span.overlaps(found.span)
+            ):
+                return known
+        self.evidence.append(found)
+        return found
+
+    def quotes(self, moments: Sequence[Moment], limit: int) -> list[Evidence]:
+        found: dict[str, Evidence] = {}
+        for moment in moments:
+            if len(found) == limit:
+                break
+            if item := self.quote(moment):
+                found[item.id] = item
+        return list(found.values())
+
+    def best(self, moments: Sequence[Moment]) -> list[Moment]:
+        """The most believed moments, best first, without those far behind; in their given order for no topic."""
+        if self.topic.is_empty:
+            return list(moments)
+        scored = [(max(belief(share, m) for share in self.topic.coverage(m.text)), m) for m in moments]
+        scored.sort(key=lambda pair: (-pair[0], -pair[1].score))
+        return [moment for certainty, moment in scored if certainty >= _NEARLY * scored[0][0]]
+
+    def where(self, item: Evidence) -> str:
+        video = f"in {PurePath(item.video).name} " if self._names else ""
+        return f"{video}at {timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+
+    def says(self, item: Evidence) -> str:
+        track = _SAYS.get(item.track, f"the {item.track} track says")
+        return f"{self.where(item)} {track}: “{item.quote}”"
+
+    def draft(self, claims: Sequence[Claim], certainty: float, **fields: object) -> Draft:
+        """With `claims`; a program without words to quote abstains."""
+        if not claims and "statement" not in fields:
+            return self.abstain(certainty)
+        value = self.request.value
+        numbers = tuple(
+            float(n) for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)
+        )
+        return Draft(tuple(claims), tuple(self.evidence), certainty, numbers=numbers, **fields)  # type: ignore[arg-type]
+
+    def abstain(self, certainty: float) -> Draft:
+        nearest = self.best(self.request.evidence or self.request.context.ledger.moments)
+        self.quotes(nearest, MAX_NEAREST)
+        reason = self.request.stopped or (
+            "nothing in the videos matches the question well enough"
+            if self.evidence
+            else "nothing in the videos matches the question"
+        )
+        return Draft((), tuple(self.evidence), certainty, reason=reason)
+
+    def examined(self) -> str:
+        """What an exhaustive search looked at."""
+        videos = self.request.context.scope.values()
+        seconds = timestamp(sum(video.duration_seconds for video in videos))
+        tracks: set[str] = set()
+        for video in videos:
+            tracks |= set(self.request.context.catalogue.track_counts(video.id))
+        named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
+        count = f"{len(videos)} video{'s' if len(videos) != 1 else ''}"
+        return f"nothing matching {named} was found in {count} ({seconds} in all; {', '.join(sorted(tracks)) or 'no'} text)"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _claim(text: str, *cited: Evidence) -> Claim:
+    return Claim(_sentence(text), tuple(dict.fromkeys(item.id for item in cited)))
+
+
+def _what(desk: _Desk, certainty: float) -> Draft:
+    found = desk.quotes(desk.best(desk.request.evidence), MAX_QUOTES)
+    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+
+
+def _in_order(desk: _Desk, certainty: float) -> Draft:
+    """Moments as the program ordered them: first, last, nth, before, after, between."""
+    found = desk.quotes(desk.request.evidence, MAX_QUOTES)
+    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+
+
+def _list(desk: _Desk, certainty: float) -> Draft:
+    if not desk.request.evidence:
+        return desk.draft((), certainty, statement=_sentence(desk.examined()) + ".")
+    found = desk.quotes(desk.request.evidence, MAX_LISTED)
+    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+
+
+def _count(desk: _Desk, certainty: float) -> Draft:
+    number = desk.request.value
+    if not desk.request.evidence:
+        return desk.draft((), certainty, statement=f"0: {desk.examined()}.")
+    found = desk.quotes(desk.request.evidence, MAX_LISTED)
+    if not found or isinstance(number, bool) or not isinstance(number, int | float):
+        return _list(desk, certainty)
+    shown = "; ".join(desk.where(item) for item in found)
+    more = f"; the first {len(found)} are" if number > len(found) else ""
+    total = _claim(f"{number:g} in all{more}: {shown}", *found)
+    return desk.draft([total, *(_claim(desk.says(item), item) for item in found[:MAX_QUOTES])], certainty)
+
+
+def _yes_no(desk: _Desk, certainty: float) -> Draft:
+    is_true = desk.request.value is True
+    if not desk.request.evidence:
+        return desk.draft((), certainty, statement=f"No: {desk.examined()}.")
+    found = desk.quotes(desk.request.evidence, MAX_QUOTES)
+    claims = [_claim(desk.says(item), item) for item in found]
+    if claims:
+        claims[0] = Claim(f"{'Yes' if is_true else 'No'}: {desk.says(found[0])}", claims[0].evidence)
+    return desk.draft(claims, certainty)
+
+
+def _order(desk: _Desk, certainty: float) -> Draft:
+    found = desk.quotes(desk.request.evidence, MAX_LISTED)
+    claims = [_claim(("First, " if i == 0 else "Then, ") + desk.says(item), item) for i, item in enumerate(found)]
+    if claims and isinstance(desk.request.value, str):
+        claims[0] = Claim(f"“{desk.request.value}” comes first: {desk.says(found[0])}", claims[0].evidence)
+    return desk.draft(claims, certainty)
+
+
+def _duration(desk: _Desk, certainty: float) -> Draft:
+    found = desk.quotes(desk.request.evidence, MAX_LISTED)
+    value = desk.request.value
+    if not found or isinstance(value, bool) or not isinstance(value, int | float):
+        return desk.abstain(certainty)
+    total = _claim(f"{value:.1f} seconds: {'; '.join(desk.where(item) for item in found)}", *found)
+    return desk.draft([total, *(_claim(desk.says(item), item) for item in found[:MAX_QUOTES])], certainty)
+
+
+def _choice(desk: _Desk, certainty: float) -> Draft:
+    """The option with the best score. The choice stands even where no quote can be shown for it."""
+    number, choices = desk.request.value, desk.request.choices
+    if not isinstance(number, int | float) or not 0 <= int(number) < len(choices):
+        return desk.abstain(certainty)
+    chosen = choices[int(number)]
+    option = Topic([chosen, *desk.request.focus], desk.request.context.ledger.moments)
+    ranked = sorted(desk.request.evidence, key=lambda m: (-option.weight(m.text), -(m.similarity or 0.0), -m.score))
+    found = desk.quotes(ranked, 1)
+    claims = [_claim(f"“{chosen}” fits best: {desk.says(item)}", item) for item in found]
+    return desk.draft(claims, certainty, choice=chosen)
+
+
+def _compare(desk: _Desk, certainty: float) -> Draft:
+    """One claim per video, in the order of the evidence, each with how many moments it has."""
+    groups: dict[str, list[Moment]] = {}
+    for moment in desk.request.evidence:
+        groups.setdefault(moment.video_id, []).append(moment)
+    claims = []
+    for moments in sorted(groups.values(), key=len, reverse=True):
+        found = desk.quotes(moments, MAX_QUOTES)
+        if found:
+            times = "once" if len(moments) == 1 else f"{len(moments)} times"
+            claims.append(_claim(f"{PurePath(found[0].video).name}, {times}: {desk.says(found[0])}", *found))
+    draft = desk.draft(claims, certainty)
+    return draft
+
+
+def _summary(desk: _Desk, certainty: float) -> Draft:
+    """The rows whose words are commonest in the span, at most MAX_SUMMARY, in time order, spread over it.
+
+    Word-frequency extraction after Luhn, "The automatic creation of literature abstracts" (IBM Journal, 1958).
+    """
+    moments = sorted(desk.request.evidence, key=lambda m: (m.video_id, m.span))
+    frequency = Counter(word for moment in moments for word in set(content_words(moment.text)))
+
+    def telling(moment: Moment) -> float:
+        found = set(content_words(moment.text))
+        return sum(frequency[word] for word in found if frequency[word] > 1) / (4 + len(found))
+
+    size = max(1, -(-len(moments) // MAX_SUMMARY))
+    parts = [moments[start : start + size] for start in range(0, len(moments), size)]
+    found = desk.quotes([max(part, key=telling) for part in parts], MAX_SUMMARY)
+    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+
+
+_FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
+    "what": _what,
+    "when": _what,
+    "excerpt": _in_order,
+    "chapters": _summary,
+    "list": _list,
+    "count": _count,
+    "yes_no": _yes_no,
+    "order": _order,
+    "duration": _duration,
+    "choice": _choice,
+    "compare": _compare,
+    "summary": _summary,
+}
+#: Kinds whose programs scan everything, so that finding nothing is itself an answer.
+_EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
+KINDS = tuple(_FORMS)

@@ -1,0 +1,141 @@
+"""Verbatim quotes: which words of the catalogue, at which seconds, show what a question asks about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from agentvid.tools.base import ToolContext
+from agentvid.types import Evidence, Moment, Observation, Span
+from agentvid.words import content_words, sentences, topic_words
+
+QUOTE_LIMIT = 280
+#: Cosine of MiniLM below which two texts share nothing, and above which they say the same.
+_FAR, _NEAR = 0.15, 0.65
+_SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”")
+
+
+class Topic:
+    """The content words of a question's phrases, weighted by how rare they are in what the tools returned."""
+
+    def __init__(self, focus: Sequence[str], seen: Iterable[Moment]) -> None:
+        texts = {(m.video_id, m.span, m.track): frozenset(content_words(m.text)) for m in seen}
+        self._phrases = [tuple(topic_words([phrase])) for phrase in focus if topic_words([phrase])]
+        count = len(texts)
+        self.weights: Mapping[str, float] = {
+            word: math.log(1 + (count + 1) / (0.5 + sum(word in text for text in texts.values())))
+            for phrase in self._phrases
+            for word in phrase
+        }
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._phrases
+
+    def weight(self, text: str) -> float:
+        """Summed weight of the topic's words in `text`."""
+        found = set(content_words(text))
+        return sum(weight for word, weight in self.weights.items() if word in found)
+
+    def coverage(self, text: str) -> list[float]:
+        """Per phrase, the share of its weight that `text` holds, 0 to 1."""
+        found = set(content_words(text))
+        shares = []
+        for phrase in self._phrases:
+            total = sum(self.weights[word] for word in phrase)
+            shares.append(sum(self.weights[word] for word in phrase if word in found) / total)
+        return shares
+
+
+def belief(coverage: float, moment: Moment) -> float:
+    """0..1: how surely `moment` is about the phrase, from shared words, cosine and agreement of the channels."""
+    if moment.similarity is None:
+        return coverage
+    nearness = min(1.0, max(0.0, (moment.similarity - _FAR) / (_NEAR - _FAR)))
+    agreement = 0.05 if len(moment.ranks) > 1 else 0.0
+    return min(1.0, 0.5 * coverage + 0.5 * nearness + agreement)
+
+
+def confidence(topic: Topic, seen: Iterable[Moment]) -> float:
+    """0..1: the least certain phrase of the question by its best moment; 1 for a question without phrases."""
+    if topic.is_empty:
+        return 1.0
+    best: list[float] = []
+    for moment in seen:
+        beliefs = [belief(share, moment) for share in topic.coverage(moment.text)]
+        best = [max(pair) for pair in zip(best, beliefs, strict=True)] if best else beliefs
+    return min(best, default=0.0)
+
+
+def observations_under(context: ToolContext, moment: Moment) -> list[Observation]:
+    """The rows a moment stands for, in time order: those it names, else those of its track under its span."""
+    tracks = [moment.track] if moment.track else []
+    rows = context.catalogue.observations(moment.video_id, tracks=tracks, within=moment.span)
+    named = [row for row in rows if row.id in moment.observation_ids]
+    return sorted(named or rows, key=lambda row: (row.span, row.track))
+
+
+def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> Evidence | None:
+    """The run of a moment's rows that says most about the topic, verbatim; None where no row lies under it."""
+    rows = observations_under(context, moment)
+    if not rows:
+        return None
+    best = max(rows, key=lambda row: (topic.weight(row.text), row.confidence))
+    run = [row for row in rows if row.track == best.track]
+    chosen = _whole_sentence(run, run.index(best))
+    text = " ".join(row.text for row in chosen)
+    if len(text) > QUOTE_LIMIT:
+        text = _best_part(text, topic)
+    span = Span(chosen[0].span.start_seconds, max(row.span.end_seconds for row in chosen))
+    span = span.intersection(moment.span) or moment.span
+    video = context.scope[moment.video_id]
+    return Evidence(identity, video.name, video.id, span, best.track, text, moment.score)
+
+
+def _whole_sentence(run: Sequence[Observation], at: int) -> list[Observation]:
+    """The row at `at` with the rows before and after it that belong to its sentence, as far as the limit allows."""
+    first = last = at
+    length = len(run[at].text)
+    if run[at].track != "speech":
+        return [run[at]]
+    while first > 0 and not run[first - 1].text.rstrip().endswith(_SENTENCE_ENDS):
+        length += len(run[first - 1].text) + 1
+        if length > QUOTE_LIMIT:
+            break
+        first -= 1
+    while last + 1 < len(run) and not run[last].text.rstrip().endswith(_SENTENCE_ENDS):
+        length += len(run[last + 1].text) + 1
+        if length > QUOTE_LIMIT:
+            break
+        last += 1
+    return list(run[first : last + 1])
+
+
+def _best_part(text: str, topic: Topic) -> str:
+    """The sentences around the most telling one that fit the limit; a longer sentence is cut at a word."""
+    parts = sentences(text)
+    best = max(range(len(parts)), key=lambda index: (topic.weight(parts[index]), -index))
+    if len(parts[best]) > QUOTE_LIMIT:
+        return _cut(parts[best], topic)
+    first = last = best
+    while last + 1 < len(parts) and len(" ".join(parts[first : last + 2])) <= QUOTE_LIMIT:
+        last += 1
+    return " ".join(parts[first : last + 1])
+
+
+def _cut(text: str, topic: Topic) -> str:
+    """At most QUOTE_LIMIT characters of `text` from a word's start to a word's end, where the topic is densest."""
+    pieces = text.split(" ")
+    best, best_weight = "", -1.0
+    for first in range(len(pieces)):
+        end, length = first, -1
+        while end < len(pieces) and length + 1 + len(pieces[end]) <= QUOTE_LIMIT:
+            length += 1 + len(pieces[end])
+            end += 1
+        window = " ".join(pieces[first:end])
+        weight = topic.weight(window)
+        if weight > best_weight:
+            best, best_weight = window, weight
+        if end == len(pieces):
+            break
+    return best or text[:QUOTE_LIMIT]

@@ -1,0 +1,487 @@
+"""`Library`: what every door calls. It owns the catalogue, the indexes and the models, and opens each when needed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from agentvid.config import Settings, load_settings
+from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
+from agentvid.indexes.base import Filter
+from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.vectors import Backend, choose_backend, publish
+from agentvid.types import Answer, Hit, Json, Observation, Span, Video
+
+if TYPE_CHECKING:
+    from agentvid.graph import AskContext
+    from agentvid.indexes.retriever import Retriever
+    from agentvid.ingest import Ingested, Pipeline
+    from agentvid.models.base import Embedder
+    from agentvid.tools.base import ToolContext
+    from agentvid.tools.program import Run
+
+MAX_HITS = 1000
+MAX_QUERY_CHARACTERS = 10_000
+#: Later than any video ends: an open `--to`.
+_FOREVER_SECONDS = 1e9
+
+#: (path or name, stage, seconds done, seconds in all)
+Progress = Callable[[str, str, float, float], None]
+
+
+@dataclass
+class IndexReport:
+    """What one `index` or `import` did, item by item."""
+
+    indexed: list[Json] = field(default_factory=list)
+    skipped: list[Json] = field(default_factory=list)
+    failed: list[Json] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_json(self) -> Json:
+        return {
+            "indexed": self.indexed,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "warnings": self.warnings,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Library:
+    """A directory holding one catalogue and its indexes.
+
+    with Library.open("films") as library:
+        library.add(["talk.mp4"])
+        print(library.ask("When is the launch date mentioned?").text)
+    """
+
+    def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
+        self.catalogue = catalogue
+        self.settings = settings
+
+    @classmethod
+    def open(
+        cls, directory: str | Path | None = None, *, settings: Settings | None = None, create: bool = True
+    ) -> Library:
+        """Open or create a library.
+
+        Raises UsageError for bad settings, NotFound if `create` is False and there is none, LibraryTooNew,
+        LibraryDamaged.
+        """
+        settings = settings or load_settings().settings
+        return cls(Catalogue.open(Path(directory or settings.library), create=create), settings)
+
+    def close(self) -> None:
+        self.catalogue.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- path 1: index ------------------------------------------------------------------------------------------
+
+    def add(self, paths: Sequence[str | Path], *, progress: Progress | None = None) -> IndexReport:
+        """Index video files, and directories of them. A file that fails becomes a failed row; the others go on.
+
+        Raises LibraryBusy if another process writes, LibraryError if the library cannot be written.
+        """
+        from agentvid.discover import find_videos
+
+        started = time.monotonic()
+        report = IndexReport()
+        found = find_videos(paths)
+        for problem in found.problems:
+            report.failed.append({"path": str(problem.path), "error": problem.error, "hint": problem.hint})
+        with self._publishing():
+            for path in found.videos:
+                self._add_file(path, report, progress)
+        report.seconds = time.monotonic() - started
+        return report
+
+    def _add_file(self, path: Path, report: IndexReport, progress: Progress | None) -> None:
+        from agentvid.identity import hash_file
+        from agentvid.ingest import content_fingerprint, ingest_file
+
+        content_hash = None
+        try:
+            content_hash = hash_file(path)
+            known = self.catalogue.find_hash(content_hash)
+            if known and self.catalogue.fingerprint(known.id) == content_fingerprint(
+                path, content_hash, self._pipeline
+            ):
+                report.skipped.append({"path": str(path), "reason": self._note_path(path, known)})
+                return
+            ingested = ingest_file(
+                path,
+                content_hash,
+                self._pipeline,
+                lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
+            )
+        except (LibraryError, MissingDependency):
+            raise
+        except (AgentvidError, OSError) as error:
+            hint = getattr(error, "hint", "")
+            self.catalogue.record_failure(str(path), content_hash, type(error).__name__, str(error), hint)
+            report.failed.append({"path": str(path), "error": str(error), "hint": hint})
+            return
+        self._commit(ingested, report, replaces=self._outdated(path, content_hash))
+
+    def _note_path(self, path: Path, known: Video) -> str:
+        """The content is known: remember this path for it. Says why nothing else was done."""
+        if str(path) in known.paths:
+            return "unchanged"
+        self._forget_old_content(path)
+        gone = [old for old in known.paths if not Path(old).exists()]
+        if gone:
+            self.catalogue.move_path(gone[0], str(path))
+            return f"moved from {gone[0]}"
+        self.catalogue.add_path(known.id, str(path))
+        return f"same content as {known.name}"
+
+    def _forget_old_content(self, path: Path) -> None:
+        for video_id in self._outdated(path, None):
+            self.catalogue.remove_video(video_id)
+
+    def _outdated(self, path: Path, content_hash: str | None) -> list[str]:
+        """Ids of videos that only this path held and whose content it no longer has."""
+        before = self.catalogue.find_path(str(path))
+        if before is None or before.content_hash == content_hash or before.paths != (str(path),):
+            return []
+        return [before.id]
+
+    def import_file(self, file: str | Path, *, progress: Progress | None = None) -> IndexReport:
+        """Import text-only videos from JSONL; a bad line fails its own video only.
+
+        Raises UsageError if the file cannot be read.
+        """
+        from agentvid.importer import read_import
+        from agentvid.ingest import import_fingerprint, ingest_import
+
+        started = time.monotonic()
+        report = IndexReport()
+        batch = read_import(file)
+        for problem in batch.problems:
+            report.failed.append({"path": problem.video, "error": problem.error, "hint": problem.hint})
+        by_name = {video.title: video.id for video in self.catalogue.videos() if video.kind == "import"}
+        with self._publishing():
+            for number, imported in enumerate(batch.videos, 1):
+                if progress:
+                    progress(imported.name, "import", number, len(batch.videos))
+                known = self.catalogue.find_hash(imported.content_hash)
+                if known and self.catalogue.fingerprint(known.id) == import_fingerprint(imported, self._pipeline):
+                    report.skipped.append({"path": imported.name, "reason": "unchanged"})
+                    continue
+                older = [by_name[imported.name]] if imported.name in by_name else []
+                self._commit(ingest_import(imported, self._pipeline), report, replaces=older)
+        report.seconds = time.monotonic() - started
+        return report
+
+    def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str]) -> None:
+        record = ingested.record
+        self.catalogue.put_video(record, replaces=replaces)
+        counts: dict[str, int] = {}
+        for observation in record.observations:
+            counts[observation.track] = counts.get(observation.track, 0) + 1
+        report.indexed.append(
+            {
+                "path": record.video.name,
+                "video_id": record.video.id,
+                "duration": round(record.video.duration_seconds, 3),
+                "clips": len(record.clips),
+                "observations": counts,
+            }
+        )
+        report.warnings += [f"{record.video.name}: {warning}" for warning in ingested.warnings]
+
+    @contextmanager
+    def _publishing(self) -> Iterator[None]:
+        """Afterwards, interrupted or not, put the vector index of what was committed beside the catalogue."""
+        try:
+            yield
+        finally:
+            for space in self.catalogue.spaces():
+                publish(self.catalogue, space, self._backend)
+
+    # -- search -------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        videos: Sequence[str] = (),
+        tracks: Sequence[str] = (),
+        start: float | None = None,
+        end: float | None = None,
+    ) -> list[Hit]:
+        """The best moments for `query`, at most `k`, best first.
+
+        Raises UsageError for an empty or over-long query, k < 1 or reversed times; UnknownVideo, AmbiguousVideo.
+        """
+        check_query(query, "query")
+        if not 1 <= k <= MAX_HITS:
+            raise UsageError(f"k = {k} is not allowed; allowed: 1 to {MAX_HITS}")
+        where = Filter(
+            video_ids=tuple(self.catalogue.find_video(reference).id for reference in videos),
+            tracks=tuple(tracks),
+            within=_window(start, end),
+        )
+        names: dict[str, str] = {}
+        hits = []
+        for moment in self.retriever.search(query, k=k, where=where):
+            if moment.video_id not in names:
+                names[moment.video_id] = self.catalogue.video(moment.video_id).name
+            hits.append(Hit(names[moment.video_id], moment))
+        return hits
+
+    def search_batch(
+        self,
+        file: str | Path,
+        *,
+        k: int = 10,
+        videos: Sequence[str] = (),
+        tracks: Sequence[str] = (),
+        start: float | None = None,
+        end: float | None = None,
+    ) -> Iterator[Json]:
+        """One document per line of a JSONL file of {"query", "video"?}, in order.
+
+        A bad line yields {"line", "error"} instead of hits and the others go on. Raises UsageError for an
+        unreadable file.
+        """
+        for number, line in enumerate(_read_lines(file), 1):
+            if not line.strip():
+                continue
+            try:
+                query, video = _parse_batch_line(line)
+                chosen = [video] if video is not None else videos
+                hits = self.search(query, k=k, videos=chosen, tracks=tracks, start=start, end=end)
+                yield {"query": query, "hits": [hit.to_json() for hit in hits]}
+            except (UsageError, NotFound) as error:
+                yield {"line": number, "error": str(error), "hint": error.hint, "hits": []}
+
+    # -- the library's content ----------------------------------------------------------------------------------
+
+    def list_videos(self) -> list[Json]:
+        """Every video, and every file that failed, as `agentvid ls --json` prints them."""
+        videos = [
+            {
+                "video_id": summary.video.id,
+                "path": summary.video.name,
+                "duration": round(summary.video.duration_seconds, 3),
+                "clips": summary.clips,
+                "tracks": summary.tracks,
+                "state": summary.state,
+            }
+            for summary in self.catalogue.summaries()
+        ]
+        failed = [
+            {"video_id": None, "path": row.path, "duration": None, "clips": 0, "tracks": {}, "state": "failed"}
+            | {"error": row.message, "hint": row.hint}
+            for row in self.catalogue.failures()
+        ]
+        return videos + failed
+
+    def describe_video(self, reference: str, *, track: str | None = None) -> Json:
+        """One video with its shots, clips and observations, as `agentvid show --json` prints it."""
+        video = self.catalogue.find_video(reference)
+        summary = next(line for line in self.catalogue.summaries() if line.video.id == video.id)
+        observations = self.catalogue.observations(video.id, tracks=(track,) if track else ())
+        return {
+            "video_id": video.id,
+            "path": video.name,
+            "paths": list(video.paths),
+            "title": video.title,
+            "duration": round(video.duration_seconds, 3),
+            "state": summary.state,
+            "kind": video.kind,
+            "media": dict(video.media),
+            "tracks": summary.tracks,
+            "shots": [_times(shot) for shot in self.catalogue.shots(video.id)],
+            "clips": [_times(clip.span) for clip in self.catalogue.clips(video.id)],
+            "gaps": [gap.to_json() for gap in self.catalogue.gaps([video.id])],
+            "observations": [_observation_json(observation) for observation in observations],
+        }
+
+    def remove(self, reference: str) -> Video:
+        """Remove a video from the library, its file stays. Raises UnknownVideo, AmbiguousVideo, LibraryBusy."""
+        video = self.catalogue.find_video(reference)
+        with self._publishing():
+            self.catalogue.remove_video(video.id)
+        return video
+
+    def notes(self) -> list[str]:
+        """What the user should know about how this library searches, e.g. that FAISS is not installed."""
+        return [self._backend.note] if self.settings.embed and self._backend.note else []
+
+    # -- path 2: ask --------------------------------------------------------------------------------------------
+
+    def ask(self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = "") -> Answer:
+        """Answer from evidence or abstain.
+
+        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM.
+        Raises UsageError for an empty or over-long question, UnknownVideo, MissingDependency, ModelError.
+        """
+        from agentvid.graph import ask
+
+        return ask(question, self._ask_context(videos, model), choices=tuple(choices))
+
+    def stream(
+        self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = ""
+    ) -> Iterator[Json | Answer]:
+        """Like `ask`, but yields an event per step as it happens, and the Answer last."""
+        from agentvid.graph import stream
+
+        return stream(question, self._ask_context(videos, model), choices=tuple(choices))
+
+    def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
+        """Check and run a program. Raises ProgramError, ToolError."""
+        from agentvid.tools import load_tools
+        from agentvid.tools.program import check_program, run_program
+
+        return run_program(check_program(source, load_tools()), self._tool_context(videos))
+
+    # -- parts, opened when first needed ------------------------------------------------------------------------
+
+    @cached_property
+    def _embedder(self) -> Embedder | None:
+        from agentvid.models import load_embedder
+
+        return load_embedder(self.settings.embedder, self.settings.cache) if self.settings.embed else None
+
+    @cached_property
+    def _backend(self) -> Backend:
+        return choose_backend(self.settings.index)
+
+    @cached_property
+    def retriever(self) -> Retriever:
+        from agentvid.indexes.retriever import Retriever
+
+        return Retriever(self.catalogue, self._embedder, self._backend)
+
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        from agentvid.ingest import Pipeline
+
+        return Pipeline(self.settings, self._embedder)
+
+    def _scope(self, videos: Sequence[str]) -> Mapping[str, Video]:
+        chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
+        return {video.id: video for video in chosen}
+
+    def _ask_context(self, videos: Sequence[str], model: str) -> AskContext:
+        """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
+        from agentvid.composers.extractive import ExtractiveComposer
+        from agentvid.graph import AskContext
+        from agentvid.planners.exemplar import ExemplarPlanner
+
+        embedded = ExemplarPlanner(self._embedder)
+        context = AskContext(
+            planner=embedded,
+            composer=ExtractiveComposer(),
+            tools=self._tool_context(videos),
+            settings=self.settings,
+            embedder=self._embedder,
+            library=self.catalogue.directory,
+        )
+        name = model or self.settings.model
+        if not name:
+            return context
+        from agentvid.composers.llm import LLMComposer
+        from agentvid.models import load_chat
+        from agentvid.planners.llm import LLMPlanner
+
+        chat = load_chat(name, self.settings.model_timeout_seconds)
+        return replace(context, planner=LLMPlanner(chat), composer=LLMComposer(chat), shortcut=embedded)
+
+    def _tool_context(self, videos: Sequence[str]) -> ToolContext:
+        from agentvid.tools.base import ToolContext
+
+        return ToolContext(self.catalogue, self.retriever, self._scope(videos))
+
+
+def check_library(settings: Settings, *, repair: bool = False) -> Json:
+    """What is wrong with a library, and with `repair` what was mended, as `agentvid doctor --json` prints it.
+
+    Works on a library that `Library.open` refuses. Raises NotFound if there is none.
+    """
+    from agentvid.indexes import doctor
+
+    backend = choose_backend(settings.index)
+    repaired = doctor.repair(settings.library, backend=backend) if repair else []
+    problems = doctor.examine(settings.library, backend=backend)
+    return {
+        "ok": not problems,
+        "problems": [{"what": problem.what, "hint": problem.hint} for problem in problems],
+        "repaired": repaired,
+        "notes": [backend.note] if backend.note else [],
+    }
+
+
+def check_query(text: str, what: str) -> None:
+    """Raise UsageError unless `text` says something and is of bearable length."""
+    if not text.strip():
+        raise UsageError(f"the {what} is empty", hint=f"write the {what} in quotes")
+    if len(text) > MAX_QUERY_CHARACTERS:
+        raise UsageError(f"the {what} has {len(text)} characters; allowed: up to {MAX_QUERY_CHARACTERS}")
+
+
+def _window(start: float | None, end: float | None) -> Span | None:
+    if start is None and end is None:
+        return None
+    return Span(start or 0.0, _FOREVER_SECONDS if end is None else end)
+
+
+def _parse_batch_line(line: str) -> tuple[str, str | None]:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        raise UsageError("not a JSON object", hint='a line is {"query": text, "video": name?}') from None
+    query = document.get("query") if isinstance(document, dict) else None
+    video = document.get("video") if isinstance(document, dict) else None
+    if not isinstance(query, str) or not isinstance(video, str | None):
+        raise UsageError("no query text", hint='a line is {"query": text, "video": name?}')
+    return query, video
+
+
+def _read_lines(file: str | Path) -> list[str]:
+    try:
+        return Path(file).read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from None
+
+
+def _times(span: Span) -> Json:
+    return {"start": round(span.start_seconds, 3), "end": round(span.end_seconds, 3)}
+
+
+def _observation_json(observation: Observation) -> Json:
+    provenance = observation.provenance
+    return _times(observation.span) | {
+        "id": observation.id,
+        "track": observation.track,
+        "text": observation.text,
+        "language": observation.language,
+        "confidence": round(observation.confidence, 4),
+        "attributes": dict(observation.attributes),
+        "provenance": {
+            "stage": provenance.stage,
+            "model": provenance.model,
+            "revision": provenance.revision,
+            "parameters": dict(provenance.parameters),
+            "input_hash": provenance.input_hash,
+        },
+    }

@@ -1,0 +1,299 @@
+"""Child side: an opened file, its clock, and which way is up.
+
+Seconds are `pts * time_base` minus the start of the video stream, for every stream of the file. FFmpeg has applied
+edit lists by then: frames before an edit are marked and dropped by the decoder, an empty edit moves `start_time`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import av
+import av.error
+import numpy as np
+from av.container import InputContainer
+from av.stream import Discard, Disposition, Stream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from agentvid.errors import DamagedMedia, DecoderFailed, NotAVideo
+from agentvid.media.limits import AUDIO_CODECS, CONTAINERS, SUBTITLE_CODECS, VIDEO_CODECS, Limits
+
+_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+_TRUNCATED = "copy or download it again, or repair it with `ffmpeg -err_detect ignore_err -i IN -c copy OUT.mkv`"
+
+
+class Rational(Protocol):
+    """What PyAV 18 (Fraction or None) and 19 (AVRational, falsy when unset) have in common."""
+
+    @property
+    def numerator(self) -> int: ...
+    @property
+    def denominator(self) -> int: ...
+
+
+def fraction(value: Rational | None) -> Fraction | None:
+    """`value` as a Fraction, None when it is unset."""
+    return Fraction(value.numerator, value.denominator) if value else None
+
+
+class Clock:
+    """Turns a stream's timestamps into seconds since the start of the video stream, and back."""
+
+    def __init__(self, time_base: Fraction, origin_seconds: Fraction) -> None:
+        self.time_base, self._origin_seconds = time_base, origin_seconds
+        # pts * time_base - origin as one fraction: exact, and rounded once. This runs for every frame.
+        self._scale = time_base.numerator * origin_seconds.denominator
+        self._shift = origin_seconds.numerator * time_base.denominator
+        self._divisor = time_base.denominator * origin_seconds.denominator
+
+    def seconds(self, pts: int) -> float:
+        return (pts * self._scale - self._shift) / self._divisor
+
+    def pts(self, seconds: float) -> int:
+        """The last tick at or before `seconds`."""
+        return int((Fraction(seconds) + self._origin_seconds) // self.time_base)
+
+
+@dataclass(frozen=True, slots=True)
+class Upright:
+    """The display matrix reduced to what turns pixels: transpose, then mirror. Angles go to the nearest quarter."""
+
+    transpose: bool = False
+    flip_x: bool = False
+    flip_y: bool = False
+    clockwise_degrees: int = 0
+
+    def apply(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A view of (height, width, ...) as it is displayed."""
+        if self.transpose:
+            image = image.swapaxes(0, 1)
+        if self.flip_x:
+            image = image[:, ::-1]
+        return image[::-1] if self.flip_y else image
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        return (height, width) if self.transpose else (width, height)
+
+    @classmethod
+    def of(cls, frame: VideoFrame) -> Upright:
+        turn = round(-frame.rotation / 90) % 4
+        try:
+            # x' = a x + c y, y' = b x + d y in 16.16 fixed point (libavutil/display.h); pixels go right and down.
+            a, b, _, c, d = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32)[:5]  # type: ignore[literal-required]
+        except (KeyError, ValueError):
+            a, b, c, d = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[turn]
+        if abs(int(a)) >= abs(int(b)):
+            return cls(False, bool(a < 0), bool(d < 0), turn * 90)
+        return cls(True, bool(c < 0), bool(b < 0), turn * 90)
+
+
+@dataclass
+class Source:
+    """An open file with its video stream. `tick` is called now and then, so that the parent sees progress."""
+
+    container: InputContainer
+    video: VideoStream
+    origin_seconds: Fraction
+    limits: Limits
+    tick: Callable[[], None]
+    damaged_packets: int = 0
+    stray_frames: int = 0
+
+    def clock(self, stream: Stream) -> Clock:
+        return Clock(fraction(stream.time_base) or Fraction(1, 1000), self.origin_seconds)
+
+    def use(self, *streams: Stream) -> None:
+        """Let the demuxer skip the packets of all other streams."""
+        for stream in self.container.streams:
+            stream.discard = Discard.default if stream in streams else Discard.all
+
+    def decode(self, stream: Stream) -> Iterator[Any]:
+        """Every frame that can be decoded, from the current position; damage is counted in `damaged_packets`."""
+        packets = self.container.demux(stream)
+        while True:
+            self.tick()
+            try:
+                packet = next(packets, None)
+            except av.error.MemoryError:
+                raise
+            except av.error.FFmpegError:
+                self.damaged_packets += 1
+                packet = None
+            try:
+                # Without a packet this drains the decoder; frame threads still hold the last few frames.
+                yield from (stream.codec_context.decode(None) if packet is None else packet.decode())  # type: ignore[attr-defined]
+            except av.error.MemoryError:
+                raise
+            except av.error.EOFError:
+                pass
+            except av.error.FFmpegError:
+                self.damaged_packets += 1
+            if packet is None:
+                return
+
+    def frames(self) -> Iterator[tuple[float, VideoFrame]]:
+        """(seconds, frame), strictly increasing and >= 0.
+
+        A frame without a pts takes its dts, else the end of the frame before. A frame that starts before the origin
+        or not after the frame before it was never meant to be shown there: it is left out and counted.
+        """
+        clock, last, end = self.clock(self.video), -1.0, 0.0
+        half_tick = float(clock.time_base) / 2
+        for frame in self.decode(self.video):
+            pts = frame.pts if frame.pts is not None else frame.dts
+            seconds = clock.seconds(pts) if pts is not None else end
+            if seconds <= last or seconds < -half_tick:
+                self.stray_frames += 1
+                continue
+            if seconds > self.limits.max_seconds:
+                raise too_long(seconds, self.limits)
+            last = max(seconds, 0.0)
+            end = last + float((frame.duration or 0) * clock.time_base)
+            yield last, frame
+
+    def frame_seconds(self) -> float:
+        """How long one frame lasts on average, as the header says; 0.04 when it does not."""
+        rate = fraction(self.video.average_rate) or fraction(self.video.guessed_rate)
+        return float(1 / rate) if rate and 1 / 3600 < rate <= 1000 else 0.04
+
+    def header_duration_seconds(self) -> float:
+        """The end of the video as the header promises it, 0.0 when it promises nothing."""
+        if self.video.duration and (tick := fraction(self.video.time_base)):
+            return max(0.0, float(self.video.duration * tick))
+        tagged = _tagged_seconds(self.video.metadata.get("DURATION", ""))
+        whole = self.container.duration
+        if tagged or not whole:
+            return max(0.0, tagged - float(self.origin_seconds)) if tagged else 0.0
+        start = Fraction(self.container.start_time or 0, av.time_base)
+        if self.container.format.name.startswith("matroska"):
+            start = Fraction(0)  # its Duration counts from zero, not from the first timestamp
+        return max(0.0, float(start + Fraction(whole, av.time_base) - self.origin_seconds))
+
+
+def open_source(limits: Limits, tick: Callable[[], None]) -> Source:
+    """Open the file on standard input. Raises NotAVideo, DamagedMedia, DecoderFailed without the file's name."""
+    source = _open(limits, tick)
+    if source.video.start_time is not None:
+        return source
+    # No header time: the first frame that is presented sets the clock, then everything starts again.
+    first = next((frame.pts for frame in source.decode(source.video) if frame.pts is not None), 0)
+    source.container.close()
+    source = _open(limits, tick)
+    source.origin_seconds = first * source.clock(source.video).time_base
+    return source
+
+
+def _open(limits: Limits, tick: Callable[[], None]) -> Source:
+    os.lseek(0, 0, os.SEEK_SET)
+    container = _open_container(limits)
+    video = _choose_video(container)
+    if video.width * video.height > limits.max_pixels:
+        raise DecoderFailed(
+            f"frames of {video.width}x{video.height} have more than {limits.max_pixels} pixels",
+            hint="raise AGENTVID_MAX_PIXELS if you trust this file",
+        )
+    for stream in container.streams:
+        if stream.codec_context is not None:
+            stream.codec_context.options = _codec_options(limits)
+    video.thread_type = "AUTO"  # type: ignore[assignment]
+    tick_seconds = fraction(video.time_base) or Fraction(1, 1000)
+    source = Source(container, video, (video.start_time or 0) * tick_seconds, limits, tick)
+    if source.header_duration_seconds() > limits.max_seconds:
+        raise too_long(source.header_duration_seconds(), limits)
+    return source
+
+
+def _open_container(limits: Limits) -> InputContainer:
+    options = {
+        "protocol_whitelist": "fd",
+        "format_whitelist": ",".join(sorted(CONTAINERS)),
+        "max_streams": str(limits.max_streams),
+    }
+    try:
+        # A descriptor, not a name: no byte of the name can mean a protocol, a list or a pattern to FFmpeg.
+        return av.open("fd:", "r", options=options | _codec_options(limits), metadata_errors="replace")
+    except av.error.MemoryError:
+        raise
+    except (av.error.FFmpegError, ValueError) as error:
+        raise _why_not_opened(os.pread(0, 4096, 0), error) from None
+
+
+def _codec_options(limits: Limits) -> dict[str, str]:
+    codecs = ",".join(sorted(VIDEO_CODECS | AUDIO_CODECS | SUBTITLE_CODECS))
+    return {"codec_whitelist": codecs, "max_pixels": str(limits.max_pixels)}
+
+
+def _choose_video(container: InputContainer) -> VideoStream:
+    """FFmpeg's best moving picture. Raises NotAVideo when there is none or its codec is not on the list."""
+    moving = [stream for stream in container.streams.video if not stream.disposition & _PICTURES]
+    if not moving:
+        raise NotAVideo(f"no video stream ({_contents(container)})", hint="agentvid indexes files with moving pictures")
+    best = container.streams.best("video")
+    video = best if best in moving else moving[0]
+    assert isinstance(video, VideoStream)
+    codec = video.codec_context.name if video.codec_context is not None else "unknown"
+    if codec not in VIDEO_CODECS:
+        raise NotAVideo(
+            f"its video codec, {codec}, is not on the list of codecs that agentvid decodes",
+            hint="convert it with `ffmpeg -i IN -c:v libx264 OUT.mp4` and index the copy",
+        )
+    return video
+
+
+def _contents(container: InputContainer) -> str:
+    def codecs(streams: tuple[Any, ...]) -> str:
+        return ", ".join(sorted({s.codec_context.name if s.codec_context else "unknown" for s in streams}))
+
+    pictures, audio = container.streams.video, container.streams.audio
+    if pictures:
+        return f"a cover picture and audio: {codecs(audio)}" if audio else "only a still picture"
+    return f"audio only: {codecs(audio)}" if audio else "no audio either"
+
+
+_KNOWN_STARTS = {
+    b"\x89PNG": "PNG image",
+    b"\xff\xd8\xff": "JPEG image",
+    b"GIF8": "GIF image",
+    b"%PDF": "PDF document",
+    b"PK\x03\x04": "ZIP archive",
+    b"\x7fELF": "program",
+    b"\x1f\x8b": "gzip archive",
+}
+
+
+def _why_not_opened(start: bytes, error: Exception) -> NotAVideo | DamagedMedia:
+    if start[4:8] in (b"ftyp", b"moov", b"mdat") or start.startswith((b"\x1aE\xdf\xa3", b"OggS", b"FLV\x01")):
+        return DamagedMedia(f"it is truncated or corrupt ({_reason(error)})", hint=_TRUNCATED)
+    for magic, what in _KNOWN_STARTS.items():
+        if start.startswith(magic):
+            return NotAVideo(f"not a video ({what})")
+    text = start.decode("utf-8", "ignore")
+    if b"\0" not in start and len(text.encode()) >= len(start) - 3 and all(c.isprintable() or c.isspace() for c in text):
+        return NotAVideo("not a video (text)", hint="subtitle and transcript files go beside the video or to `import`")
+    return NotAVideo("not a video (no container format that agentvid reads)", hint="mp4, mkv, webm, mov, avi, ts work")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def too_long(seconds: float, limits: Limits) -> DecoderFailed:
+    return DecoderFailed(
+        f"it lasts {seconds / 3600:.1f} h; allowed: {limits.max_hours:g} h",
+        hint="raise AGENTVID_MAX_HOURS if you trust this file",
+    )
+
+
+def _tagged_seconds(tag: str) -> float:
+    """Matroska's per-stream DURATION tag, "00:01:02.345000000", in seconds; 0.0 when it is not one."""
+    try:
+        hours, minutes, seconds = tag.replace("\0", "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return 0.0

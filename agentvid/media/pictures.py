@@ -1,0 +1,276 @@
+"""Child side: what can be read from the video stream - its description, every frame once, or frames at given times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av.error
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.typing import NDArray
+
+from agentvid.errors import DamagedMedia
+from agentvid.media.container import Source, Upright, fraction
+from agentvid.media.limits import BATCH_FRAMES, SUBTITLE_CODECS, TEXT_FRAME_SIDE
+from agentvid.media.wire import Outbox
+
+#: The text gate looks at most this often, in seconds of video.
+_GATE_SECONDS = 0.25
+#: Answers round times to milliseconds; a frame that starts within half of one is the frame meant.
+_TIME_TOLERANCE = 0.0005
+#: Decoding forward costs less than a seek below the first; above the second, a seek always pays.
+_NEAR_SECONDS, _FAR_SECONDS = 1.0, 10.0
+_PLANAR_LUMA = ("yuv", "nv", "gray")
+
+
+class Shaper:
+    """Turns decoded frames into upright arrays with square pixels, the longest side at most `side` pixels.
+
+    All results of one Shaper have one size, taken from the first frame, even when the stream changes its own.
+    """
+
+    def __init__(
+        self, source: Source, first: VideoFrame, side: int | None, pixel_format: str, *, exact: bool = True
+    ) -> None:
+        self._upright = Upright.of(first)
+        self._format = pixel_format
+        # FAST_BILINEAR samples two source rows per row, as scenedetect's own downscaling does, in 2/3 of AREA's time.
+        self._interpolation = Interpolation.AREA if exact else Interpolation.FAST_BILINEAR
+        self._reformatter = VideoReformatter()
+        width, height = _square_size(source, first)
+        scale = min(1.0, side / max(width, height)) if side else 1.0
+        self._stored = max(1, round(width * scale)), max(1, round(height * scale))
+        self.width, self.height = self._upright.size(*self._stored)
+        self.clockwise_degrees = self._upright.clockwise_degrees
+
+    def shape(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """(height, width, 3) uint8: a view that lives as long as it is held."""
+        width, height = self._stored
+        scaled = self._reformatter.reformat(
+            frame, width, height, self._format, interpolation=self._interpolation, threads=1
+        )
+        plane = scaled.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]  # type: ignore[call-overload]
+        return self._upright.apply(rows.reshape(height, width, 3))
+
+
+def _square_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
+    """Stored width and height with pixels made square; a nonsensical pixel ratio is ignored."""
+    ratio = fraction(source.video.sample_aspect_ratio)
+    if ratio is None or not 0.1 <= ratio <= 10:
+        return frame.width, frame.height
+    return max(1, round(frame.width * ratio)), frame.height
+
+
+def probe(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
+    """One "end" message that describes the file; the first frame is decoded, so a described file can be read."""
+    source.use(source.video)
+    first = next(source.frames(), None)
+    if first is None:
+        raise nothing_decoded(source)
+    shaper = Shaper(source, first[1], None, "rgb24")
+    container = source.container
+    duration = source.header_duration_seconds() or first[0] + source.frame_seconds()
+    outbox.put(
+        "end",
+        container=container.format.name.split(",")[0],
+        codec=source.video.codec_context.name,
+        width=shaper.width,
+        height=shaper.height,
+        rotation_degrees=shaper.clockwise_degrees,
+        duration_seconds=duration,
+        frame_rate=1 / source.frame_seconds(),
+        has_audio=int(bool(container.streams.audio)),
+        subtitles=[describe_subtitle(stream) for stream in text_streams(source)],
+        title=container.metadata.get("title", "")[:500],
+    )
+
+
+def text_streams(source: Source) -> list[Any]:
+    """The subtitle streams that hold text rather than pictures."""
+    return [
+        stream
+        for stream in source.container.streams.subtitles
+        if stream.codec_context is not None and stream.codec_context.name in SUBTITLE_CODECS
+    ]
+
+
+def describe_subtitle(stream: Any) -> dict[str, Any]:
+    return {
+        "stream_index": stream.index,
+        "codec": stream.codec_context.name,
+        "language": (stream.metadata.get("language") or "")[:32],
+        "title": (stream.metadata.get("title") or "")[:200],
+    }
+
+
+def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
+    """Every frame once: "batch" messages of small BGR frames, "text" messages before the batch they fall in, "end"."""
+    source.use(source.video)
+    shaper: Shaper | None = None
+    gate = _Gate(source, outbox) if request["text_frames"] else None
+    seconds, images = np.empty(0), np.empty(0, np.uint8)
+    filled = frames = 0
+    last_seconds = previous_seconds = last_duration = 0.0
+    for time, frame in source.frames():
+        if shaper is None:
+            shaper = Shaper(source, frame, request["side"], "bgr24", exact=False)
+        if filled == 0:
+            # New arrays for each batch: the outbox still sends the old ones.
+            seconds = np.empty(BATCH_FRAMES, np.float64)
+            images = np.empty((BATCH_FRAMES, shaper.height, shaper.width, 3), np.uint8)
+        seconds[filled], images[filled] = time, shaper.shape(frame)
+        filled, frames = filled + 1, frames + 1
+        previous_seconds, last_seconds, last_duration = last_seconds, time, frame.duration or 0
+        if gate is not None:
+            gate.look(time, frame)
+        if filled == BATCH_FRAMES:
+            _put_batch(outbox, seconds, images)
+            filled = 0
+    if frames == 0:
+        raise nothing_decoded(source)
+    if filled:
+        _put_batch(outbox, seconds[:filled], images[:filled])
+    tail = float(last_duration * source.clock(source.video).time_base) or last_seconds - previous_seconds
+    end = last_seconds + (tail or source.frame_seconds())
+    warning = _damage(source, frames, end)
+    outbox.put("end", frames=frames, duration_seconds=end, damaged=int(bool(warning)), warning=warning)
+
+
+def _put_batch(outbox: Outbox, seconds: NDArray[np.float64], images: NDArray[np.uint8]) -> None:
+    outbox.put("batch", seconds.data, images.data, count=len(seconds), height=images.shape[1], width=images.shape[2])
+
+
+def _damage(source: Source, frames: int, end_seconds: float) -> str:
+    """What was lost, in words; "" when nothing of weight was."""
+    promised = source.header_duration_seconds()
+    if promised - end_seconds > max(2.0, 0.1 * promised):
+        return (
+            f"frames end at {end_seconds:.1f} s of the {promised:.1f} s that the header promises; "
+            "the file may be truncated"
+        )
+    if source.damaged_packets:
+        return f"{source.damaged_packets} packets could not be decoded; {frames} frames were"
+    if source.stray_frames > 0.01 * frames:
+        return f"{source.stray_frames} frames were left out because their time runs backwards"
+    return ""
+
+
+def nothing_decoded(source: Source) -> DamagedMedia:
+    return DamagedMedia(
+        f"no frame of its {source.video.codec_context.name} video can be decoded",
+        hint="the file is truncated, corrupt or encrypted; play it in another player to see which",
+    )
+
+
+class _Gate:
+    """Shows upright luma to the text gate a few times a second and sends the frames it asks for."""
+
+    def __init__(self, source: Source, outbox: Outbox) -> None:
+        from agentvid.media.text_gate import TextGate
+
+        self._source, self._outbox, self._gate = source, outbox, TextGate()
+        self._next_seconds = 0.0
+        self._luma = VideoReformatter()
+        self._shaper: Shaper | None = None
+        self._upright = Upright()
+
+    def look(self, seconds: float, frame: VideoFrame) -> None:
+        if seconds < self._next_seconds:
+            return
+        self._next_seconds = seconds + _GATE_SECONDS - _TIME_TOLERANCE
+        if self._shaper is None:
+            self._shaper = Shaper(self._source, frame, TEXT_FRAME_SIDE, "rgb24")
+            self._upright = Upright.of(frame)
+        if self._gate.update(seconds, self._upright.apply(self._luma_plane(frame))):
+            put_image(self._outbox, "text", seconds, self._shaper.shape(frame))
+
+    def _luma_plane(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """(height, width) uint8: the decoder's own luma plane where it has one of 8 bits, else a conversion."""
+        layout = frame.format
+        if not layout.name.startswith(_PLANAR_LUMA) or layout.components[0].bits != 8 or layout.name == "yuyv422":
+            frame = self._luma.reformat(frame, format="gray", threads=1)
+        plane = frame.planes[0]
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        return rows[: frame.height, : frame.width]
+
+
+def put_image(outbox: Outbox, kind: str, seconds: float, image: NDArray[np.uint8], **fields: Any) -> None:
+    packed = np.ascontiguousarray(image)
+    outbox.put(kind, packed.data, seconds=seconds, height=image.shape[0], width=image.shape[1], **fields)
+
+
+def frames_at(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
+    """A "frame" message for each distinct frame shown at one of the sorted times; `times` counts how many it serves."""
+    source.use(source.video)
+    player = _Player(source)
+    shaper: Shaper | None = None
+    shown: tuple[float, VideoFrame] | None = None
+    times = 0
+    for target in request["seconds"]:
+        found = player.shown_at(target)
+        if found is None:
+            raise nothing_decoded(source)
+        if shown is not None and found[0] != shown[0]:
+            shaper = shaper or Shaper(source, shown[1], request["max_side"], "rgb24")
+            put_image(outbox, "frame", shown[0], shaper.shape(shown[1]), times=times)
+            times = 0
+        shown, times = found, times + 1
+    if shown is not None:
+        shaper = shaper or Shaper(source, shown[1], request["max_side"], "rgb24")
+        put_image(outbox, "frame", shown[0], shaper.shape(shown[1]), times=times)
+    outbox.put("end")
+
+
+class _Player:
+    """Finds the frame shown at each of a rising series of times, seeking only where that saves decoding."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._clock = source.clock(source.video)
+        self._frames: Iterator[tuple[float, VideoFrame]] = source.frames()
+        self._shown: tuple[float, VideoFrame] | None = None
+        self._ahead: tuple[float, VideoFrame] | None = None
+
+    def shown_at(self, seconds: float) -> tuple[float, VideoFrame] | None:
+        """The last frame that starts at or before `seconds`; before the first frame, the first. None: no frames."""
+        limit = seconds + _TIME_TOLERANCE
+        if self._seek_pays(seconds):
+            self._seek(seconds)
+        elif self._ahead is None and self._shown is None:
+            self._ahead = next(self._frames, None)
+        while self._ahead is not None and self._ahead[0] <= limit:
+            self._shown, self._ahead = self._ahead, next(self._frames, None)
+        return self._shown or self._ahead
+
+    def _seek_pays(self, seconds: float) -> bool:
+        here = self._shown[0] if self._shown else 0.0
+        if seconds - here > _FAR_SECONDS:
+            return True
+        index = self._source.video.index_entries
+        entry = index.search_timestamp(self._clock.pts(seconds), backward=True) if len(index) else -1
+        return entry >= 0 and self._clock.seconds(index[entry].timestamp) - here > _NEAR_SECONDS
+
+    def _seek(self, seconds: float) -> None:
+        """Go to a keyframe whose picture is shown at or before `seconds`.
+
+        Demuxers seek by decoding time or by byte, and may land on a keyframe that is shown later; then look further
+        back, by twice as much each time.
+        """
+        back = 0.0
+        target = min(seconds, self._source.header_duration_seconds() or seconds)
+        while True:
+            start = max(0.0, target - back)
+            try:
+                self._source.container.seek(self._clock.pts(start), stream=self._source.video, backward=True)
+            except av.error.FFmpegError:
+                if start == 0.0:
+                    return  # no way back: go on forward, which is slow but right
+            else:
+                self._frames = self._source.frames()
+                self._shown, self._ahead = None, next(self._frames, None)
+                if start == 0.0 or (self._ahead is not None and self._ahead[0] <= seconds + _TIME_TOLERANCE):
+                    return
+            back = max(1.0, back * 2)

@@ -1,0 +1,237 @@
+"""What can be read from a media file. Each call runs in a decoder process of its own that is killed afterwards.
+
+Nothing here imports PyAV. Times are seconds on the video's clock: PTS minus the start of the video stream.
+Every function raises NotAVideo, DamagedMedia or DecoderFailed (all MediaError) with the file's name in the message.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentvid.errors import DecoderFailed, UsageError
+from agentvid.media.limits import BATCH_FRAMES, DEFAULT, TEXT_FRAME_SIDE, Limits
+from agentvid.media.process import Decoder, Message
+from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, SubtitleTrack
+from agentvid.types import Span
+
+_MAX_SIDE = 32_768
+_MAX_AUDIO_BYTES = 64 << 20
+
+
+def probe(path: Path, limits: Limits = DEFAULT) -> MediaInfo:
+    """Describe a file. Its first frame has been decoded, so that what is described can be read."""
+    with Decoder(path, {"do": "probe"}, limits) as child:
+        for reply in child.messages():
+            return MediaInfo(
+                container=reply.text("container", 64),
+                codec=reply.text("codec", 64),
+                width=reply.integer("width", 1, _MAX_SIDE),
+                height=reply.integer("height", 1, _MAX_SIDE),
+                rotation_degrees=reply.integer("rotation_degrees", 0, 270),
+                duration_seconds=reply.number("duration_seconds", 0, math.inf),
+                frame_rate=reply.number("frame_rate", 0, 1000),
+                has_audio=reply.flag("has_audio"),
+                subtitles=tuple(_track(entry) for entry in reply.each("subtitles", limits.max_streams)),
+                title=reply.text("title", 500),
+            )
+    raise DecoderFailed(f"{child.name}: the decoder process said nothing")
+
+
+@dataclass
+class _Outcome:
+    """Filled when the last batch has been read."""
+
+    frames: int = 0
+    duration_seconds: float = 0.0
+    damaged: bool = False
+    warning: str = ""
+
+
+class Scan:
+    """The one decode pass: iterate once over its batches, then read what it found.
+
+    After the last batch, `duration_seconds` is the end of the last decoded frame, `frames` their number, and
+    `damaged` with `warning` say what is missing. Closing it early, or dropping it, stops the decoder process.
+    """
+
+    def __init__(self, path: Path, request: dict[str, Any], limits: Limits) -> None:
+        # The generator must not hold this object, or dropping it would leave the process to the garbage collector.
+        self._outcome = _Outcome()
+        self._batches = _batches(path, request, limits, self._outcome)
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        return self
+
+    def __next__(self) -> FrameBatch:
+        return next(self._batches)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._batches.close()
+
+    @property
+    def frames(self) -> int:
+        return self._outcome.frames
+
+    @property
+    def duration_seconds(self) -> float:
+        return self._outcome.duration_seconds
+
+    @property
+    def damaged(self) -> bool:
+        return self._outcome.damaged
+
+    @property
+    def warning(self) -> str:
+        return self._outcome.warning
+
+
+def scan(path: Path, *, side: int = 160, text_frames: bool = True, limits: Limits = DEFAULT) -> Scan:
+    """Decode every frame once, in batches of up to 64 whose longest side is at most `side` pixels.
+
+    With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed.
+    Raises UsageError for a side out of 16..1280; the media errors come while iterating.
+    """
+    if not 16 <= side <= TEXT_FRAME_SIDE:
+        raise UsageError(f"side {side} is not in 16..{TEXT_FRAME_SIDE} pixels")
+    return Scan(path, {"do": "scan", "side": side, "text_frames": text_frames}, limits)
+
+
+def _batches(path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome) -> Iterator[FrameBatch]:
+    side = request["side"]
+    # A payload is a batch of small frames or one text frame.
+    largest = max(BATCH_FRAMES * (side * side * 3 + 8), TEXT_FRAME_SIDE**2 * 3)
+    text: list[Frame] = []
+    latest = -1.0
+    with Decoder(path, request, limits, max_payload_bytes=largest) as child:
+        for reply in child.messages():
+            if reply.kind == "text" and len(text) < BATCH_FRAMES:
+                text.append(_frame(reply, limits, TEXT_FRAME_SIDE))
+            elif reply.kind == "batch":
+                batch = _batch(reply, side, latest, tuple(text))
+                text, latest = [], float(batch.seconds[-1])
+                yield batch
+            elif reply.kind == "end":
+                outcome.frames = reply.integer("frames", 1, 1 << 40)
+                outcome.duration_seconds = reply.number("duration_seconds", latest, math.inf)
+                outcome.damaged, outcome.warning = reply.flag("damaged"), reply.text("warning", 500)
+
+
+def _batch(reply: Message, side: int, after_seconds: float, text: tuple[Frame, ...]) -> FrameBatch:
+    count = reply.integer("count", 1, BATCH_FRAMES)
+    shape = (count, reply.integer("height", 1, side), reply.integer("width", 1, side), 3)
+    seconds = reply.array(np.float64, (count,))
+    if not np.isfinite(seconds).all() or not (np.diff(seconds, prepend=after_seconds) > 0).all():
+        raise DecoderFailed("the decoder process sent times that do not rise")
+    return FrameBatch(seconds, reply.array(np.uint8, shape, offset=seconds.nbytes), text)
+
+
+def frames_at(
+    path: Path, seconds: Sequence[float], *, max_side: int | None = None, limits: Limits = DEFAULT
+) -> list[Frame]:
+    """The frame shown at each time, in the order asked: the last that starts at or before it, to half a millisecond.
+
+    Times before the first frame give the first, times after the end the last. `Frame.seconds` is the frame's own
+    start. Close times share one pass; equal frames share one image. `max_side` bounds the longest side in pixels.
+    Raises UsageError for a time that is not finite and >= 0 or a side below 16.
+    """
+    for value in seconds:
+        if not math.isfinite(value) or value < 0:
+            raise UsageError(f"{value} is not a time; allowed: seconds >= 0")
+    if max_side is not None and max_side < 16:
+        raise UsageError(f"max_side {max_side} is too small; allowed: 16 or more")
+    if not seconds:
+        return []
+    ordered = sorted(set(seconds))
+    found: list[Frame] = []
+    request = {"do": "frames", "seconds": ordered, "max_side": max_side}
+    with Decoder(path, request, limits, max_payload_bytes=3 * limits.max_pixels * 10) as child:
+        for reply in child.messages():
+            if reply.kind == "frame":
+                times = reply.integer("times", 1, len(ordered) - len(found))
+                found += [_frame(reply, limits, max_side or _MAX_SIDE)] * times
+    if len(found) != len(ordered):
+        raise DecoderFailed(f"{child.name}: {len(found)} frames came for {len(ordered)} times")
+    shown = dict(zip(ordered, found, strict=True))
+    return [shown[value] for value in seconds]
+
+
+def read_audio(
+    path: Path, *, sample_rate: int = 16_000, within: Span | None = None, limits: Limits = DEFAULT
+) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    """(start_seconds, samples): chunks of about 10 s of mono float32 in [-1, 1], in time order.
+
+    The start is that of the chunk's first sample on the video's clock; sound before the first frame is left out, a
+    gap in the stream is a gap between chunks. A file without audio gives nothing. The decoder process runs until
+    the iterator ends or is closed. Raises UsageError for a rate out of 8000..48000 Hz.
+    """
+    if not 8_000 <= sample_rate <= 48_000:
+        raise UsageError(f"sample rate {sample_rate} is not in 8000..48000 Hz")
+    span = within or Span(0.0, limits.max_seconds)
+    request = {
+        "do": "audio",
+        "sample_rate": sample_rate,
+        "start": span.start_seconds,
+        "end": span.end_seconds,
+    }
+    return _audio(path, request, limits)
+
+
+def _audio(path: Path, request: dict[str, Any], limits: Limits) -> Iterator[tuple[float, NDArray[np.float32]]]:
+    with Decoder(path, request, limits, max_payload_bytes=_MAX_AUDIO_BYTES) as child:
+        for reply in child.messages():
+            if reply.kind == "audio":
+                count = reply.integer("count", 1, _MAX_AUDIO_BYTES // 4)
+                yield reply.number("seconds", 0, limits.max_seconds), reply.array(np.float32, (count,))
+
+
+def read_subtitles(path: Path, limits: Limits = DEFAULT) -> list[tuple[SubtitleTrack, list[Cue]]]:
+    """Every embedded text subtitle stream (mov_text, subrip, ass, webvtt) with its cues in time order.
+
+    Texts are as the stream holds them, at most 4096 characters each, line breaks as newlines.
+    """
+    tracks: list[tuple[SubtitleTrack, list[Cue]]] = []
+    count = 0
+    with Decoder(path, {"do": "subtitles"}, limits) as child:
+        for reply in child.messages():
+            if reply.kind == "track" and len(tracks) < limits.max_streams:
+                tracks.append((_track(reply), []))
+            elif reply.kind == "cues" and tracks:
+                cues = [_cue(entry, limits) for entry in reply.each("cues", limits.max_cues - count)]
+                count += len(cues)
+                tracks[-1][1].extend(cues)
+    return tracks
+
+
+def _cue(entry: Message, limits: Limits) -> Cue:
+    start = entry.number("start", 0, 1e9)
+    # Rounding may close a cue of a microsecond; a millisecond keeps it a span.
+    end = max(entry.number("end", 0, 1e9), start + 0.001)
+    return Cue(Span(start, end), entry.text("text", limits.max_cue_characters))
+
+
+def _track(entry: Message) -> SubtitleTrack:
+    return SubtitleTrack(
+        stream_index=entry.integer("stream_index", 0, 1 << 16),
+        codec=entry.text("codec", 64),
+        language=entry.text("language", 32),
+        title=entry.text("title", 200),
+    )
+
+
+def _frame(reply: Message, limits: Limits, side: int) -> Frame:
+    height, width = reply.integer("height", 1, side), reply.integer("width", 1, side)
+    image: Image = reply.array(np.uint8, (height, width, 3))
+    return Frame(reply.number("seconds", 0, limits.max_seconds), image)

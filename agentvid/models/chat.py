@@ -1,0 +1,149 @@
+"""Chat models of any provider through LangChain's `init_chat_model("provider:model")`.
+
+One reply has one deadline: retries, waits and a server that sends a byte a second all end within it. Keys and addresses
+come from the provider's own environment variables (OPENAI_API_KEY, OPENAI_BASE_URL...); no error shows a key.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
+
+from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
+from agentvid.models.base import Reply
+from agentvid.models.failures import Failure, describe, is_retryable, read_failure
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
+
+T = TypeVar("T")
+
+#: Provider -> the extra of agentvid that installs it.
+EXTRAS = {"openai": "openai", "anthropic": "anthropic", "google_genai": "google", "ollama": "ollama"}
+FORM = "openai:MODEL, anthropic:MODEL, google_genai:MODEL, ollama:MODEL or scripted:FILE"
+
+_ATTEMPTS = 4
+_FIRST_WAIT_SECONDS = 0.5
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+class LangChainChat:
+    """A chat model named "provider:model"; temperature 0 unless the model refuses that setting."""
+
+    def __init__(self, name: str, *, timeout_seconds: float = 60.0) -> None:
+        """Opens the client; nothing is sent yet.
+
+        Raises UsageError for another form of name, MissingDependency if the provider's package is absent,
+        ModelError if the client cannot be opened (a key is missing).
+        """
+        provider, colon, model = name.partition(":")
+        if not (provider and colon and model):
+            raise UsageError(f"model {name!r} names no provider", hint=f"allowed: {FORM}")
+        self._name, self._provider, self._model = name, provider, model
+        self._timeout_seconds = timeout_seconds
+        self._client = self._open(temperature=0.0)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def reply(self, system: str, user: str) -> Reply:
+        """Answer within `timeout_seconds`, retries included; an empty `system` is left out.
+
+        Raises ModelError naming the model, what went wrong and what helps.
+        """
+        messages = [("system", system)] * bool(system) + [("human", user)]
+        deadline = time.monotonic() + self._timeout_seconds
+        for attempt in range(_ATTEMPTS):
+            try:
+                message = _within(deadline - time.monotonic(), lambda: self._client.invoke(messages))
+                return self._read(message)
+            except AgentvidError:
+                raise
+            except Exception as error:  # noqa: BLE001 - providers' errors have no common base; raised typed below
+                failure = read_failure(error)
+            if failure.refuses_temperature:
+                self._client = self._open(temperature=None)
+                continue
+            wait_seconds = _wait_seconds(attempt, failure)
+            if not is_retryable(failure) or attempt + 1 == _ATTEMPTS or time.monotonic() + wait_seconds >= deadline:
+                break
+            time.sleep(wait_seconds)
+        raise self._error(failure)
+
+    def _open(self, temperature: float | None) -> BaseChatModel:
+        """Retries are ours alone: a client that retried by itself would spend the deadline unseen."""
+        try:
+            from langchain.chat_models import init_chat_model
+        except ImportError as error:
+            raise self._missing(error) from None
+        chosen = {} if temperature is None else {"temperature": temperature}
+        try:
+            client: BaseChatModel = init_chat_model(
+                self._model, model_provider=self._provider, timeout=self._timeout_seconds, max_retries=0, **chosen
+            )
+            return client
+        except ImportError as error:
+            raise self._missing(error) from None
+        except ValueError as error:
+            if str(error).startswith("Unsupported provider"):
+                known = str(error).rpartition(": ")[2]
+                raise UsageError(
+                    f"model {self._name!r}: no such provider; allowed: {known}", hint=f"as {FORM}"
+                ) from None
+            raise self._error(read_failure(error)) from None
+        except Exception as error:  # noqa: BLE001 - not chained: the original could show a key
+            raise self._error(read_failure(error)) from None
+
+    def _missing(self, error: ImportError) -> MissingDependency:
+        command = re.search(r"pip install [\w\[\].-]+", str(error))
+        hint = f"{command[0]} langchain" if command else "pip install langchain"
+        if self._provider in EXTRAS:
+            hint = f'pip install "agentvid[{EXTRAS[self._provider]}]"'
+        return MissingDependency(f"model {self._name!r} needs a package that is not installed", hint=hint)
+
+    def _error(self, failure: Failure) -> ModelError:
+        message, hint = describe(failure, self._provider, self._timeout_seconds)
+        return ModelError(f"model {self._name!r}: {message}", hint=hint)
+
+    def _read(self, message: AIMessage) -> Reply:
+        text = message.text  # content may be a list of blocks; this joins the text ones
+        if not text.strip():
+            reason = message.response_metadata.get("finish_reason") or message.response_metadata.get("stop_reason")
+            refusal = message.additional_kwargs.get("refusal")
+            why = "refused" if refusal else f"empty reply (finish reason: {reason or 'not given'})"
+            raise ModelError(f"model {self._name!r}: {why}", hint="ask in other words, or choose another model")
+        usage = message.usage_metadata
+        return Reply(str(text), usage["input_tokens"], usage["output_tokens"]) if usage else Reply(str(text))
+
+
+def _wait_seconds(attempt: int, failure: Failure) -> float:
+    """What the server asked for, else 0.5, 1, 2 s with up to a quarter less, so that clients do not come in step."""
+    if failure.retry_after_seconds is not None:
+        return failure.retry_after_seconds if failure.retry_after_seconds <= _LONGEST_WAIT_SECONDS else float("inf")
+    return _FIRST_WAIT_SECONDS * (1 << attempt) * random.uniform(0.75, 1.0)
+
+
+def _within(seconds: float, call: Callable[[], T]) -> T:
+    """`call()`, or TimeoutError after `seconds`: a client's own timeout starts anew with each byte that arrives.
+
+    The abandoned thread is a daemon and ends with its connection.
+    """
+    outcome: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
+            outcome.set_exception(error)
+
+    context = contextvars.copy_context()  # LangGraph's tracing travels in it
+    threading.Thread(target=context.run, args=(work,), name="agentvid-chat", daemon=True).start()
+    return outcome.result(timeout=max(seconds, 0.0))

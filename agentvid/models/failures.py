@@ -1,0 +1,120 @@
+"""What went wrong with a chat provider, read from any SDK's exception, in one line that holds no key."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_RETRYABLE_STATUSES = {408, 409, 429}
+_CUT = 200
+
+# Shapes of keys: OpenAI, Anthropic and others (sk-...), Google (AIza...), Groq, xAI, Hugging Face, NVIDIA, GitHub, AWS
+# and Slack tokens, JSON web tokens, then whatever follows a header or parameter that carries one.
+_KEY_SHAPES = re.compile(
+    r"""\b(?:sk|pk|rk)-[\w-]{6,} | AIza[\w-]{10,} | \b(?:gsk|xai|hf|nvapi|r8|ghp|gho|tvly|lsv2|pplx)[_-][\w-]{6,}
+    | \b(?:AKIA|ASIA)[A-Z0-9]{12,} | xox[abprs]-[\w-]+ | \beyJ[\w-]+\.[\w-]+(?:\.[\w-]+)?
+    | (?<=://)[^/\s@]+@
+    | (?<=bearer\s)\S+ | (?<=basic\s)\S+
+    | (?<=key=)[^\s&'"]+ | (?<=token=)[^\s&'"]+ | (?<=password=)[^\s&'"]+""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a provider failed. `kind`: "status", "timeout", "connection", "other"; `status` is 0 without a response."""
+
+    kind: str
+    message: str
+    status: int = 0
+    retry_after_seconds: float | None = None
+
+    @property
+    def refuses_temperature(self) -> bool:
+        return self.status == 400 and "temperature" in self.message.lower()
+
+
+def read_failure(error: BaseException) -> Failure:
+    """Classify an exception by itself and its causes: SDKs wrap the HTTP library's errors in their own."""
+    chain = list(_causes(error))
+    message = without_secrets(f"{type(error).__name__}: {error}")
+    for cause in chain:
+        response = getattr(cause, "response", None)
+        for status in (
+            getattr(cause, "status_code", None),
+            getattr(cause, "code", None),
+            getattr(response, "status_code", None),
+        ):
+            if isinstance(status, int) and 400 <= status < 600:
+                return Failure("status", message, status, _retry_after(getattr(response, "headers", None) or {}))
+    names = " ".join(type(cause).__name__ for cause in chain)
+    if any(isinstance(cause, TimeoutError) for cause in chain) or "Timeout" in names:
+        return Failure("timeout", message)
+    if any(isinstance(cause, ConnectionError) for cause in chain) or re.search(
+        r"Connect|ReadError|ProtocolError", names
+    ):
+        return Failure("connection", message)
+    return Failure("other", message)
+
+
+def is_retryable(failure: Failure) -> bool:
+    """True for failures that may pass: 408, 409, 429, 5xx, timeouts and broken connections."""
+    return failure.status in _RETRYABLE_STATUSES or failure.status >= 500 or failure.kind in {"timeout", "connection"}
+
+
+def describe(failure: Failure, provider: str, timeout_seconds: float) -> tuple[str, str]:
+    """(what happened, what helps)."""
+    variable = {"google_genai": "GOOGLE_API_KEY"}.get(provider, f"{provider.upper()}_API_KEY")
+    if failure.kind == "timeout":
+        return f"no reply within {timeout_seconds:g} s", "raise model_timeout_seconds, or choose a faster model"
+    if failure.kind == "connection":
+        return f"the connection failed ({failure.message})", "check the network and the provider's base URL"
+    if failure.status in {401, 403}:
+        return f"the provider refused the key (HTTP {failure.status})", f"check {variable}"
+    if failure.status == 404:
+        return f"no such model or address (HTTP 404: {failure.message})", "check the model's name and the base URL"
+    if failure.status == 429:
+        return "too many requests, or no credit left (HTTP 429)", "wait, or check the account's limits"
+    if failure.status >= 500:
+        return f"the provider failed (HTTP {failure.status})", "try again later, or choose another model"
+    if failure.status:
+        return f"the request was refused (HTTP {failure.status}: {failure.message})", "check what the model accepts"
+    if "api_key" in failure.message.lower() or "api key" in failure.message.lower():
+        return "no key is set", f"set {variable}"
+    return f"the reply could not be read ({failure.message})", "check that the base URL speaks the provider's protocol"
+
+
+def without_secrets(text: str) -> str:
+    """One line of at most 200 characters in which keys, also those of this process's environment, are masked."""
+    values = sorted(
+        (v for k, v in os.environ.items() if _SECRET_NAMES.search(k) and len(v) >= 6), key=len, reverse=True
+    )
+    for value in values:
+        text = text.replace(value, "***")
+    line = " ".join(_KEY_SHAPES.sub("***", text).split())
+    return line if len(line) <= _CUT else f"{line[:_CUT]}..."
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _retry_after(headers: Mapping[str, Any]) -> float | None:
+    """Seconds of a Retry-After header: a number or an HTTP date (RFC 9110, 10.2.3)."""
+    value = str(headers.get("retry-after", "")).strip()
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (ValueError, TypeError):
+        return None

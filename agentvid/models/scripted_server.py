@@ -1,0 +1,218 @@
+"""A chat provider on this machine's loopback that speaks the OpenAI chat-completions protocol from a script.
+
+    with ScriptedServer(ScriptedChat(["hello"]), faults=[Fault(status=500)]) as server:
+        os.environ["OPENAI_BASE_URL"] = server.base_url
+
+It drives the whole path, client library and HTTP included, and can misbehave as real servers do.
+`python -m agentvid.models.scripted_server SCRIPT` serves a script file until it is interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+
+from agentvid.errors import AgentvidError
+from agentvid.models.base import ChatModel, Reply
+from agentvid.models.scripted import ScriptedChat
+
+#: Larger requests are refused.
+_MOST_BYTES = 32 * 1024 * 1024
+_PIECES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What to do to one request instead of, or on the way to, answering it from the script.
+
+    `body` replaces the reply's bytes; `status` other than 200 sends an error; `drop_after_bytes` cuts the connection
+    there; `byte_seconds` is the pause after every byte; `delay_seconds` comes before the first one.
+    """
+
+    status: int = 200
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_seconds: float = 0.0
+    byte_seconds: float = 0.0
+    drop_after_bytes: int | None = None
+
+
+class ScriptedServer:
+    """Serves `chat` on 127.0.0.1 while the context is open. Requests use up `faults` in order; None is no fault."""
+
+    def __init__(self, chat: ChatModel, *, faults: Sequence[Fault | None] = (), port: int = 0) -> None:
+        self.chat = chat
+        self.faults = deque(faults)
+        self.requests: list[dict[str, Any]] = []
+        self.lock = threading.Lock()
+        self._http = _Server(("127.0.0.1", port), self)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Serve until the process is interrupted."""
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a handler in the middle of a delay must not hold up the end of a test
+
+    def __init__(self, address: tuple[str, int], owner: ScriptedServer) -> None:
+        self.owner = owner
+        super().__init__(address, _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no news here; other errors are."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length", 0))
+        if not self.path.endswith("/chat/completions") or length > _MOST_BYTES:
+            return self._send_error(404, f"POST {self.path} is not served here; allowed: /v1/chat/completions")
+        try:
+            request = json.loads(self.rfile.read(length))
+            system, user = _prompt(request["messages"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return self._send_error(400, f"not a chat request: {error}")
+        with self.server.owner.lock:
+            self.server.owner.requests.append(request)
+            fault = (self.server.owner.faults.popleft() if self.server.owner.faults else None) or Fault()
+        time.sleep(fault.delay_seconds)
+        if fault.status != 200 or fault.body is not None:
+            return self._send_fault(fault)
+        try:
+            reply = self.server.owner.chat.reply(system, user)
+        except AgentvidError as error:
+            return self._send_error(422, str(error))
+        if request.get("stream"):
+            self._send(200, "text/event-stream", b"".join(_events(request, reply)), fault)
+        else:
+            self._send(200, "application/json", json.dumps(_completion(request, reply)).encode(), fault)
+        return None
+
+    def _send_fault(self, fault: Fault) -> None:
+        error = {"error": {"message": f"scripted fault {fault.status}", "type": "scripted", "code": None}}
+        body = json.dumps(error).encode() if fault.body is None else fault.body
+        self._send(fault.status, "application/json", body, fault)
+
+    def _send_error(self, status: int, message: str) -> None:
+        body = json.dumps({"error": {"message": message, "type": "invalid_request_error", "code": None}}).encode()
+        self._send(status, "application/json", body, Fault())
+
+    def _send(self, status: int, content_type: str, body: bytes, fault: Fault) -> None:
+        self.close_connection = True
+        self.send_response(status)
+        for name, value in {"content-type": content_type, "content-length": str(len(body)), **fault.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        kept = body[: fault.drop_after_bytes]
+        for piece in [kept] if not fault.byte_seconds else [kept[i : i + 1] for i in range(len(kept))]:
+            self.wfile.write(piece)
+            self.wfile.flush()
+            time.sleep(fault.byte_seconds)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: requests are kept in `ScriptedServer.requests`."""
+
+
+def _prompt(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """(system, user) texts; several of one kind are joined by line breaks, images count for nothing."""
+    texts: dict[bool, list[str]] = {True: [], False: []}
+    for message in messages:
+        content = message["content"]
+        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        texts[message["role"] in {"system", "developer"}] += [
+            block["text"] for block in blocks if block["type"] == "text"
+        ]
+    return "\n".join(texts[True]), "\n".join(texts[False])
+
+
+def _completion(request: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+    message = {"role": "assistant", "content": reply.text}
+    return {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "created": 0,
+        "model": request.get("model", "scripted"),
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": _usage(reply),
+    }
+
+
+def _events(request: Mapping[str, Any], reply: Reply) -> Iterator[bytes]:
+    """The same completion as server-sent events: a few pieces of text, the finish reason, the usage, [DONE]."""
+    size = max(1, -(-len(reply.text) // _PIECES))
+    pieces = [reply.text[start : start + size] for start in range(0, len(reply.text), size)]
+    deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
+    deltas += [({"content": piece}, None) for piece in pieces] + [({}, "stop")]
+    frame = {"id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 0}
+    frame["model"] = request.get("model", "scripted")
+    for delta, finish_reason in deltas:
+        yield _event({**frame, "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]})
+    if (request.get("stream_options") or {}).get("include_usage"):
+        yield _event({**frame, "choices": [], "usage": _usage(reply)})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(data: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(data)}\n\n".encode()
+
+
+def _usage(reply: Reply) -> dict[str, int]:
+    return {
+        "prompt_tokens": reply.input_tokens,
+        "completion_tokens": reply.output_tokens,
+        "total_tokens": reply.input_tokens + reply.output_tokens,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve SCRIPT; the first line of stdout is the base URL."""
+    parser = argparse.ArgumentParser(
+        prog="python -m agentvid.models.scripted_server", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("script", type=Path, help="YAML or JSON list of replies")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    options = parser.parse_args(arguments)
+    try:
+        with ScriptedServer(ScriptedChat.from_file(options.script), port=options.port) as server:
+            sys.stdout.write(f"{server.base_url}\n")
+            sys.stdout.flush()
+            server.wait()
+    except KeyboardInterrupt:
+        return 130
+    except AgentvidError as error:
+        sys.stderr.write(f"{error}; {error.hint}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,326 @@
+"""The track `speech`: subtitles, embedded or beside the video, as observations, and the sentences they make."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentvid.media.types import Cue, SubtitleTrack
+from agentvid.perceive.languages import is_wanted, language_tag
+from agentvid.perceive.sidecar import Sidecar, SidecarCues, read_beside, read_sidecar, sidecars
+from agentvid.perceive.subtitles import plain_text, substation_text
+from agentvid.text import clean_text, timestamp
+from agentvid.types import SPEECH, Observation, Provenance, Span
+
+__all__ = [
+    "Sidecar",
+    "SidecarCues",
+    "Speech",
+    "ends_sentence",
+    "read_beside",
+    "read_sidecar",
+    "sentences",
+    "sidecars",
+    "speech_observations",
+]
+
+#: The reader's revision in every provenance: raise it when its output changes.
+_REVISION = "1"
+#: Cues this close count as one running text when captions repeat themselves.
+_ROLLING_GAP_SECONDS = 0.5
+#: A cue that shows the words of the one before again, this soon, is that one shown longer.
+_SAME_TEXT_GAP_SECONDS = 0.25
+#: From this share of cues that begin with the end of the cue before, captions roll; below it, people repeat themselves.
+_ROLLING_SHARE = 0.25
+#: A silence this long ends a sentence that has no full stop.
+_PAUSE_SECONDS = 1.5
+#: Captions without punctuation are cut at a cue's end after this long.
+_LONGEST_SENTENCE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The rows of the track, by source and time, and one line for each thing the user should know."""
+
+    observations: tuple[Observation, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One embedded stream or sidecar."""
+
+    name: str
+    language: str
+    cues: Sequence[Cue]
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """What one speaker says in one cue."""
+
+    span: Span
+    text: str
+    speaker: str
+
+
+def speech_observations(
+    streams: Sequence[tuple[SubtitleTrack, Sequence[Cue]]],
+    beside: Sequence[tuple[Sidecar, SidecarCues]],
+    duration_seconds: float,
+    languages: tuple[str, ...] = (),
+) -> Speech:
+    """Rows of the track `speech` from embedded streams and sidecars, each language as its own rows.
+
+    `languages` keeps the languages named, and sources that do not tell theirs; empty keeps all. A line that an earlier
+    source has at the same time in the same language is left out. Cues end at `duration_seconds` at the latest; those
+    that begin later are left out.
+    """
+    sources = [_stream_source(track, cues) for track, cues in streams]
+    sources += [_sidecar_source(sidecar, read) for sidecar, read in beside]
+    warnings = [
+        f"{sidecar.path.name}: malformed cues left out: {read.skipped}" for sidecar, read in beside if read.skipped
+    ]
+    observations: list[Observation] = []
+    heard = _Heard()
+    for source in sources:
+        if not is_wanted(source.language, languages):
+            continue
+        inside = [cue for cue in source.cues if cue.span.start_seconds < duration_seconds]
+        if len(inside) * 2 < len(source.cues):
+            outside = len(source.cues) - len(inside)
+            warnings.append(
+                f"{source.name}: {outside} of {len(source.cues)} cues begin after the video's end at "
+                f"{timestamp(duration_seconds)}; it may belong to another cut"
+            )
+        lines = _merged([line for cue in inside for line in _lines(cue)])
+        fresh = [line for line in lines if not heard.before(source.language, line)]
+        heard.add(source.language, lines)
+        observations += [_observation(line, source, duration_seconds) for line in fresh]
+    return Speech(tuple(observations), tuple(warnings))
+
+
+def _stream_source(track: SubtitleTrack, cues: Sequence[Cue]) -> _Source:
+    # FFmpeg hands every text subtitle over as ASS, so a stream's markup is ASS whatever its codec.
+    readable = [replace(cue, text=substation_text(cue.text)) for cue in cues]
+    content = "\n".join(f"{cue.span.start_seconds!r} {cue.span.end_seconds!r} {cue.text!r}" for cue in cues)
+    parameters: dict[str, Any] = {"source": "stream", "stream_index": track.stream_index, "codec": track.codec}
+    if title := clean_text(track.title, limit=200):
+        parameters["name"] = title
+    return _Source(
+        f"subtitle stream {track.stream_index}",
+        language_tag(track.language) or "",
+        sorted(readable, key=lambda cue: cue.span.start_seconds),
+        _provenance(parameters, hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()),
+    )
+
+
+def _sidecar_source(sidecar: Sidecar, read: SidecarCues) -> _Source:
+    parameters = {"source": "sidecar", "name": sidecar.path.name, "codec": read.codec}
+    return _Source(sidecar.path.name, sidecar.language, read.cues, _provenance(parameters, read.input_hash))
+
+
+def _provenance(parameters: Mapping[str, Any], input_hash: str) -> Provenance:
+    return Provenance(SPEECH, "subtitles", _REVISION, parameters, input_hash)
+
+
+def _observation(line: _Line, source: _Source, duration_seconds: float) -> Observation:
+    return Observation(
+        Span(line.span.start_seconds, min(line.span.end_seconds, duration_seconds)),
+        SPEECH,
+        line.text,
+        source.provenance,
+        language=source.language,
+        attributes={"speaker": line.speaker} if line.speaker else {},
+    )
+
+
+class _Heard:
+    """Lines of the sources read so far, to find them again in another source, within a second."""
+
+    def __init__(self) -> None:
+        self._languages: dict[tuple[str, int], set[str]] = {}
+
+    def before(self, language: str, line: _Line) -> bool:
+        second = int(line.span.start_seconds)
+        for near in (second - 1, second, second + 1):
+            known = self._languages.get((line.text, near), set())
+            if language in known or (known and (not language or "" in known)):
+                return True
+        return False
+
+    def add(self, language: str, lines: Sequence[_Line]) -> None:
+        for line in lines:
+            self._languages.setdefault((line.text, int(line.span.start_seconds)), set()).add(language)
+
+
+# -- speakers ----------------------------------------------------------------------------------------------------
+
+_VOICE = re.compile(r"<(/?)v(?:\.[^\s<>]*)?(?:\s+([^<>]*))?>", re.IGNORECASE)
+_TURN = re.compile(r"\s*(?:[-–—]|>>)")
+_LABEL = re.compile(r"\s*(?:[-–—]|>>)?\s*([^\W\d_a-z][^:\n]{0,30}):(?=\s|$)")
+
+
+def _lines(cue: Cue) -> Iterator[_Line]:
+    """The cue's text as plain text, divided where the speaker changes: at a new line with another voice or label."""
+    current = ""
+    spoken: list[tuple[str, str]] = []
+    for raw in cue.text.split("\n"):
+        text = plain_text(raw)
+        tags = list(_VOICE.finditer(raw))
+        named = [clean_text(tag[2] or "", limit=100) for tag in tags if not tag[1]]
+        label = _label(text)
+        if _TURN.match(text):
+            current = ""
+        spoken.append((named[0] if named else label or current, text))
+        # A voice holds until it is closed, a label until the next one.
+        if tags:
+            current = named[-1] if named and not tags[-1][1] else ""
+        elif label:
+            current = label
+    for speaker, group in itertools.groupby(spoken, key=lambda part: part[0]):
+        if text := clean_text(" ".join(part[1] for part in group)):
+            yield _Line(cue.span, text, speaker)
+
+
+def _label(text: str) -> str:
+    """The speaker of "NAR: text" or ">> MAN 2: text"; the label stays in the text, since quotes are verbatim."""
+    match = _LABEL.match(text)
+    label = match[1].strip() if match else ""
+    return label if label.isupper() and len(label.split()) <= 4 else ""
+
+
+# -- captions that repeat themselves -----------------------------------------------------------------------------
+
+
+def _merged(lines: Sequence[_Line]) -> list[_Line]:
+    """Lines that say everything once: rolling captions lose what they repeat, a line shown again is shown longer."""
+    return _joined(_unrolled(sorted(lines, key=lambda line: line.span.start_seconds)))
+
+
+def _unrolled(lines: list[_Line]) -> list[_Line]:
+    """Cut from each line the words that the line before already showed, if the captions roll."""
+    words = [line.text.split() for line in lines]
+    repeats = [0] * len(lines)
+    for index in range(1, len(lines)):
+        gap_seconds = lines[index].span.start_seconds - lines[index - 1].span.end_seconds
+        if gap_seconds <= _ROLLING_GAP_SECONDS:
+            repeats[index] = _overlap(words[index - 1], words[index])
+    if sum(map(bool, repeats)) < _ROLLING_SHARE * (len(lines) - 1):
+        return lines
+    kept: list[_Line] = []
+    for line, shown, repeated in zip(lines, words, repeats, strict=True):
+        if repeated < len(shown):
+            kept.append(replace(line, text=" ".join(shown[repeated:])))
+        else:
+            kept[-1] = replace(kept[-1], span=kept[-1].span.hull(line.span))
+    return kept
+
+
+def _overlap(before: list[str], after: list[str]) -> int:
+    """Words at the end of `before` that begin `after`: two at least, or the whole of `before` if it is no interjection.
+
+    Knuth, Morris, Pratt: the longest border of after + before, in linear time.
+    """
+    joined: list[str | None] = [*after, None, *before]
+    border = [0] * len(joined)
+    for index in range(1, len(joined)):
+        length = border[index - 1]
+        while length and joined[index] != joined[length]:
+            length = border[length - 1]
+        border[index] = length + (joined[index] == joined[length])
+    length = border[-1]
+    is_whole = length == len(before) and len(" ".join(before)) > 4
+    return length if length >= 2 or is_whole else 0
+
+
+def _joined(lines: list[_Line]) -> list[_Line]:
+    """Lines of the same words and speaker that touch or overlap, as one."""
+    kept: list[_Line] = []
+    latest: dict[tuple[str, str], int] = {}
+    for line in lines:
+        key = (line.speaker, line.text)
+        index = latest.get(key)
+        if index is not None and line.span.start_seconds - kept[index].span.end_seconds <= _SAME_TEXT_GAP_SECONDS:
+            kept[index] = replace(kept[index], span=kept[index].span.hull(line.span))
+        else:
+            latest[key] = len(kept)
+            kept.append(line)
+    return kept
+
+
+# -- sentences ---------------------------------------------------------------------------------------------------
+
+_SENTENCE_END = re.compile(r"[.?!…؟۔।]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”’）]*")
+_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[^\W\d_]|[A-Za-z](?:\.[A-Za-z])+|Mr|Mrs|Ms|Dr|St|Prof|vs|etc|No|Fig|Eq)\.$")
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether `text` ends with the end of a sentence."""
+    ends = _ends(text.rstrip())
+    return bool(ends) and ends[-1] == len(text.rstrip())
+
+
+def sentences(observations: Sequence[Observation]) -> list[Span]:
+    """Spans of sentences, in order, without overlap, from the source of `speech` that has most text.
+
+    A sentence ends at its punctuation, at a pause of 1.5 s, and at the end of a cue after 15 s. Inside a cue, time is
+    shared out by characters.
+    """
+    volume: Counter[tuple[str, str]] = Counter()
+    for observation in observations:
+        if observation.track == SPEECH:
+            volume[_voice(observation)] += len(observation.text)
+    if not volume:
+        return []
+    chosen = max(volume, key=lambda voice: (volume[voice], voice))
+    lines = sorted(
+        (row for row in observations if row.track == SPEECH and _voice(row) == chosen), key=lambda row: row.span
+    )
+    return list(_sentence_spans(lines))
+
+
+def _voice(observation: Observation) -> tuple[str, str]:
+    return observation.language, observation.provenance.input_hash
+
+
+def _sentence_spans(lines: Sequence[Observation]) -> Iterator[Span]:
+    begin = end = lines[0].span.start_seconds
+    for line in lines:
+        if line.span.start_seconds - end > _PAUSE_SECONDS:
+            if begin < end:
+                yield Span(begin, end)
+            begin = line.span.start_seconds
+        # An overlapping cue may not turn time back.
+        start = max(line.span.start_seconds, end)
+        if line.span.end_seconds <= start:
+            continue
+        for position in _ends(line.text):
+            cut = start + (line.span.end_seconds - start) * position / len(line.text)
+            if begin < cut:
+                yield Span(begin, cut)
+            begin = cut
+        end = line.span.end_seconds
+        if end - begin > _LONGEST_SENTENCE_SECONDS:
+            yield Span(begin, end)
+            begin = end
+    if begin < end:
+        yield Span(begin, end)
+
+
+def _ends(text: str) -> list[int]:
+    """Positions just behind each sentence end in `text`."""
+    ends = []
+    for match in _SENTENCE_END.finditer(text):
+        following = text[match.end() :].lstrip()[:1]
+        is_dot = match[0] == "."
+        if is_dot and (following.islower() or _ABBREVIATION.search(text[max(0, match.start() - 12) : match.end()])):
+            continue
+        ends.append(match.end())
+    return ends

@@ -1,0 +1,1 @@
+"""Planners turn a question into a program: by example, or with an LLM."""

@@ -1,0 +1,51 @@
+"""What a planner is asked and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agentvid.errors import ProgramError, ToolError
+from agentvid.types import Usage, Video
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """A question as the user put it, with what was frozen from it: choices and the videos in scope."""
+
+    question: str
+    choices: tuple[str, ...] = ()
+    videos: tuple[Video, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A program and where it came from.
+
+    `form_id`: the example that it follows, "" for a free program. `is_lookup`: one retrieval answers it.
+    `focus`: the phrases the question is about (slot values), which the composer looks for in the quotes.
+    `match`: 0..1, how well the question fits the form.
+    """
+
+    program: str
+    form_id: str = ""
+    is_lookup: bool = False
+    focus: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    match: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+
+
+class Planner(Protocol):
+    """Writes a program for a question."""
+
+    @property
+    def name(self) -> str: ...
+
+    def plan(self, request: PlanRequest) -> Plan:
+        """Raises UsageError if the question needs a choice only the user can make; ModelError if a model fails."""
+        ...
+
+    def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
+        """A better program after `program` failed with `error`; raises ModelError if there is none."""
+        ...

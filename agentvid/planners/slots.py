@@ -1,0 +1,172 @@
+"""What a question names: times, ordinals, quoted phrases, choices, videos; each read from the user's words.
+
+Everything here is deterministic and looks at the question alone, never at text that came from a video.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+
+from agentvid.text import clean_text, parse_timestamp
+from agentvid.types import Video
+
+_POLITE = re.compile(
+    r"^(?:(?:hi|hello|hey|ok|okay|so|and|also|then|now|well|please|kindly|just)\b[ ,]*"
+    r"|(?:can|could|would|will) you (?:please |kindly )?(?=(?:tell|show|find|give|list|locate|count|summari[sz]e|explain|describe|say|check|quote|search)\b)"
+    r"|(?:i would like to|i'd like to|i want to|i need to) know (?:if )?"
+    r"|do you know |(?:i am|i'm) wondering (?:if )?|i wonder (?:if )?"
+    r"|(?:please )?tell (?:me|us) (?=(?:what|when|where|who|which|how|why|whether|if|is|are|does|do|did)\b)"
+    r"|(?:in|from|according to) (?:this|the|that) (?:video|clip|film|movie|recording|footage|episode|lecture|talk)\b[ ,]*)",
+    re.IGNORECASE,
+)
+_POLITE_END = re.compile(r"[\s,]*\b(?:please|thanks|thank you)\s*$", re.IGNORECASE)
+_IN_VIDEO = re.compile(
+    r"\s*,?\s*\b(?:in|from|within|during|throughout) (?:this|the|that) "
+    r"(?:(?:whole|entire|full|same) )?(?:video|clip|film|movie|recording|footage|episode)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘]([^'‘’]{2,})['’](?!\w)")
+_OPTION = re.compile(r"(?:^|[\s,;])\(?([A-Ha-h1-8])[).:]\s+")
+
+_SMALL = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "fifteen": 15, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50,
+    "sixty": 60, "ninety": 90, "a": 1, "an": 1, "half a": 0.5,
+}  # fmt: skip
+_NUMBER = r"(?:\d+(?:\.\d+)?|" + "|".join(sorted(_SMALL, key=len, reverse=True)) + r")"
+_UNITS = re.compile(
+    rf"(?P<number>{_NUMBER})\s*-?\s*(?P<unit>h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\b", re.IGNORECASE
+)
+_UNIT_FIRST = re.compile(rf"(?:the )?(?P<unit>hour|minute|second)\s+(?P<number>{_NUMBER})", re.IGNORECASE)
+_CLOCK = re.compile(r"\d{1,3}:\d{2}(?::\d{2})?(?:\.\d+)?")
+_UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+)  # position + 1 is the number
+_ORDINAL_NUMBER = re.compile(r"(\d{1,3})(?:st|nd|rd|th)")
+
+
+def plain_question(text: str) -> str:
+    """The question without politeness, "in the video" and closing marks: "Please, tell me when ... ?" -> "when ..."."""
+    question = clean_text(text, limit=10_000)
+    while True:
+        shorter = _POLITE_END.sub("", _POLITE.sub("", question, count=1)).strip(" \t?!.,;:")
+        if shorter == question or not shorter:
+            break
+        question = shorter
+    without_video = _IN_VIDEO.sub("", question).strip(" ,")
+    return without_video or question
+
+
+def quoted_phrases(text: str) -> list[str]:
+    """The phrases between quotation marks."""
+    return [(first or second).strip() for first, second in _QUOTED.findall(text)]
+
+
+def split_choices(question: str) -> tuple[str, tuple[str, ...]]:
+    """("Which?", ("x", "y")) from "Which? A) x B) y"; letters or digits must run from the first without a gap."""
+    marks: list[re.Match[str]] = []
+    for match in _OPTION.finditer(question):
+        label = match.group(1).upper()
+        first = "A" if not marks else marks[0].group(1).upper()
+        if first in "A1" and label == chr(ord(first) + len(marks)):
+            marks.append(match)
+    if len(marks) < 2:
+        return question, ()
+    ends = [mark.start() for mark in marks[1:]] + [len(question)]
+    options = tuple(question[mark.end() : end].strip(" \t\n,;.") for mark, end in zip(marks, ends, strict=True))
+    stem = question[: marks[0].start()].strip(" ,;:\n\t")
+    return (stem, options) if stem and all(options) else (question, ())
+
+
+def parse_time(text: str) -> float | None:
+    """Seconds of "1:15", "75 seconds", "1 minute 15", "minute 3", "the start"; None if it is no time."""
+    phrase = re.sub(r"^(?:at|the|about|around|exactly|t ?=)\s+", "", text.strip().lower()).strip(" ,")
+    phrase = re.sub(r"\s*(?:into it|in|mark|timestamp)$", "", phrase)
+    if re.fullmatch(r"(?:very )?(?:start|beginning|opening)", phrase):
+        return 0.0
+    if _CLOCK.fullmatch(phrase):
+        return parse_timestamp(phrase)
+    first = _UNIT_FIRST.fullmatch(phrase)
+    if first:
+        return _number(first["number"]) * _UNIT_SECONDS[first["unit"][0]]
+    return _parse_units(phrase)
+
+
+def _parse_units(phrase: str) -> float | None:
+    """Seconds of "1 h 2 min 3 s", "two minutes and ten seconds", "1 minute 15"."""
+    seconds, position, smallest = 0.0, 0, ""
+    for match in _UNITS.finditer(phrase):
+        if phrase[position : match.start()].strip(" ,") not in ("", "and"):
+            return None
+        smallest = match["unit"][0]
+        seconds += _number(match["number"]) * _UNIT_SECONDS[smallest]
+        position = match.end()
+    rest = phrase[position:].strip(" ,")
+    if smallest == "m" and re.fullmatch(r"(?:and )?\d{1,2}", rest):
+        return seconds + float(rest.removeprefix("and "))
+    return seconds if smallest and not rest else None
+
+
+def _number(text: str) -> float:
+    word = text.lower()
+    return float(_SMALL[word]) if word in _SMALL else float(word)
+
+
+def parse_ordinal(text: str) -> int | None:
+    """1 for "first" or "1st", -1 for "last"; None if it is no ordinal."""
+    word = text.strip().lower()
+    if word in ("last", "final", "latest"):
+        return -1
+    if word in _ORDINALS:
+        return _ORDINALS.index(word) + 1
+    number = _ORDINAL_NUMBER.fullmatch(word)
+    return int(number.group(1)) if number and int(number.group(1)) > 0 else None
+
+
+def parse_count(text: str) -> float | None:
+    """A whole number in digits or words, None otherwise."""
+    word = text.strip().lower()
+    if word in _SMALL and float(_SMALL[word]).is_integer():
+        return float(_SMALL[word])
+    return float(word) if re.fullmatch(r"\d{1,4}", word) else None
+
+
+def video_names(video: Video) -> set[str]:
+    """Every way a user may name a video: id, title, path, file name, file name without its ending; folded."""
+    names = {video.id, video.title, *video.paths}
+    names |= {part for path in video.paths for part in (PurePath(path).name, PurePath(path).stem)}
+    names |= {PurePath(video.title).stem} if "/" not in video.title else set()
+    return {name.casefold() for name in names if name}
+
+
+def find_video(text: str, videos: Iterable[Video]) -> Video | None:
+    """The one video that `text` names exactly (folded), or None if none or several do."""
+    name = re.sub(r"^(?:the )?(?:video|file|clip|film|movie|episode) ", "", text.strip(" \"'“”"), flags=re.IGNORECASE)
+    found = [video for video in videos if {name.casefold(), text.strip().casefold()} & video_names(video)]
+    return found[0] if len(found) == 1 else None
+
+
+def take_video(question: str, videos: Sequence[Video]) -> tuple[str, Video | None]:
+    """(question without "in NAME", the video), when the question ends or begins with the name of one in scope."""
+    for match in re.finditer(r"\b(?:in|from|within) ", question, re.IGNORECASE):
+        name, rest = question[match.end() :], question[: match.start()]
+        if match.start() == 0:
+            name, _, rest = name.partition(",")
+        video = find_video(name, videos)
+        if video is not None and rest.strip(" ,"):
+            return rest.strip(" ,"), video
+    return question, None
+
+
+def literal(value: str | float | Sequence[str]) -> str:
+    """`value` as a literal of the program language; text is cleaned and escaped, so that no quote can end it."""
+    if isinstance(value, str):
+        return json.dumps(clean_text(value, limit=900), ensure_ascii=False)
+    if isinstance(value, (int, float)):
+        return f"{value:g}" if float(value).is_integer() and abs(value) < 1e6 else repr(float(value))
+    return "[" + ", ".join(literal(item) for item in value) + "]"

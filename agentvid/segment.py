@@ -1,0 +1,193 @@
+"""Shots and clips: where the camera cuts, and the pieces of video that retrieval returns."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentvid.errors import UsageError
+from agentvid.media.types import FrameBatch
+from agentvid.types import Clip, Span
+
+if TYPE_CHECKING:
+    from scenedetect import FrameTimecode
+
+Times = NDArray[np.float64]
+
+#: A cut this soon after another is a flash, not a shot.
+_SHORTEST_SHOT_SECONDS = 0.6
+#: Pixels that decide a cut: fewer than 80x45 loses small cuts, more only costs time.
+_DETECTOR_PIXELS = 80 * 45
+#: Darker than this (mean of 0..255) for this long is a fade to black and not a dark scene.
+_FADE_LEVEL, _FADE_SECONDS = 8, 0.1
+#: scenedetect counts frames; one "frame" of ours is a microsecond, so its frame arithmetic is exact on any clock.
+_TICKS_PER_SECOND = 1_000_000.0
+
+#: The length a clip should have if nothing else decides.
+_TYPICAL_CLIP_SECONDS = 20.0
+#: What a clip end costs, in units of `_length_cost`: free at a cut, then dearer.
+_CUT, _SENTENCE_END, _SENTENCE_START, _EQUAL_PART, _ANYWHERE, _INSIDE_SENTENCE = 0.0, 0.1, 0.4, 0.5, 8.0, 0.5
+_TOO_SHORT = 1000.0
+#: Keeps a clip that should last the minimum from missing it by rounding.
+_SLACK_SECONDS = 1e-3
+
+
+class ShotReader:
+    """Finds cuts with PySceneDetect's AdaptiveDetector, and fades through black with its ThresholdDetector.
+
+    The detectors get our frames and times; scenedetect's own reader would decode the file again.
+    """
+
+    def __init__(self) -> None:
+        from scenedetect.detectors import AdaptiveDetector, ThresholdDetector
+
+        self._cut_detector = AdaptiveDetector(min_scene_len=_SHORTEST_SHOT_SECONDS)
+        self._fade_detector = ThresholdDetector(
+            threshold=_FADE_LEVEL, min_scene_len=_SHORTEST_SHOT_SECONDS, min_out_length=_FADE_SECONDS
+        )
+        self._cuts: list[float] = []
+        self._fades: list[float] = []
+
+    def read(self, batch: FrameBatch) -> None:
+        import cv2
+        from scenedetect import FrameTimecode
+
+        height, width = batch.images.shape[1:3]
+        scale = min(1.0, math.sqrt(_DETECTOR_PIXELS / (height * width)))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        for seconds, image in zip(batch.seconds.tolist(), batch.images, strict=True):
+            time = FrameTimecode(round(seconds * _TICKS_PER_SECOND), _TICKS_PER_SECOND)
+            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            self._cuts += _seconds(self._cut_detector.process_frame(time, small))
+            self._fades += _seconds(self._fade_detector.process_frame(time, small))
+
+    def shots(self, duration_seconds: float) -> list[Span]:
+        """The shots in order: half-open, without gap, covering [0, duration_seconds).
+
+        Raises UsageError if the duration is not a positive number of seconds.
+        """
+        _check_duration(duration_seconds)
+        ends = list(self._cuts)
+        # A cut to black and back is seen by both detectors; the cut detector knows the frame.
+        ends += [fade for fade in self._fades if all(abs(fade - cut) > _SHORTEST_SHOT_SECONDS for cut in self._cuts)]
+        inner = sorted({end for end in ends if 0.0 < end < duration_seconds})
+        return [Span(start, end) for start, end in itertools.pairwise([0.0, *inner, duration_seconds])]
+
+
+def make_clips(
+    duration_seconds: float,
+    shots: Sequence[Span],
+    sentences: Sequence[Span],
+    *,
+    minimum: float = 4.0,
+    maximum: float = 90.0,
+) -> tuple[Clip, ...]:
+    """Tile [0, duration_seconds) with clips of `minimum` to `maximum` seconds.
+
+    Clips end at cuts, preferably not inside a sentence. A shot longer than `maximum` may also be divided: at the
+    ends of sentences, else where one starts, else in equal parts. Among all such tilings, the one of least cost
+    (lengths near 20 s, cheap ends) is found by dynamic programming, so the result depends on nothing but the
+    arguments and not on their order. A video shorter than `minimum` is one clip. A tiling within both bounds is
+    found whenever 2 * minimum <= maximum (and a millisecond of slack); otherwise `maximum` holds.
+
+    Raises UsageError if the duration or the bounds are not positive, or minimum > maximum.
+    """
+    _check_duration(duration_seconds)
+    if not 0 < minimum <= maximum:
+        raise UsageError(f"clips of {minimum:g} to {maximum:g} s; allowed: 0 < minimum <= maximum")
+    times, prices = _possible_ends(duration_seconds, shots, sentences, minimum, maximum)
+    ends = _cheapest_path(times, prices, minimum, maximum)
+    return tuple(Clip(Span(start, end), index) for index, (start, end) in enumerate(itertools.pairwise(ends)))
+
+
+def _possible_ends(
+    duration_seconds: float, shots: Sequence[Span], sentences: Sequence[Span], minimum: float, maximum: float
+) -> tuple[Times, Times]:
+    """Times at which a clip may end, ascending from 0 to the duration, no two further apart than `maximum`,
+    and the price of each."""
+    price: dict[float, float] = {0.0: _CUT, duration_seconds: _CUT}
+
+    def offer(seconds: float, cost: float) -> None:
+        if 0.0 < seconds < duration_seconds:
+            price[seconds] = min(cost, price.get(seconds, math.inf))
+
+    for shot in shots:
+        offer(shot.start_seconds, _CUT)
+        offer(shot.end_seconds, _CUT)
+    long_gaps = _gaps(price, maximum)
+    for seconds in _inside(sorted(sentence.end_seconds for sentence in sentences), long_gaps):
+        offer(seconds, _SENTENCE_END)
+    for seconds in _inside(sorted(sentence.start_seconds for sentence in sentences), _gaps(price, maximum)):
+        offer(seconds, _SENTENCE_START)
+    typical = _typical_seconds(minimum, maximum)
+    for start, end in _gaps(price, maximum):
+        parts = math.ceil((end - start) / typical)
+        for part in range(1, parts):
+            offer(start + (end - start) * part / parts, _EQUAL_PART)
+    # One minimum away from every end: with these, a tiling within the bounds always exists (see make_clips).
+    for seconds in list(price):
+        offer(seconds - minimum - _SLACK_SECONDS, _ANYWHERE)
+        offer(seconds + minimum + _SLACK_SECONDS, _ANYWHERE)
+
+    times = np.array(sorted(price))
+    prices = np.array([price[seconds] for seconds in times.tolist()])
+    return times, prices + _INSIDE_SENTENCE * _split_sentences(times, sentences)
+
+
+def _cheapest_path(times: Times, prices: Times, minimum: float, maximum: float) -> list[float]:
+    """The clip ends, from times[0] to times[-1], of least total price and length cost, no clip over `maximum`."""
+    typical = _typical_seconds(minimum, maximum)
+    total = np.zeros(len(times))
+    previous = np.zeros(len(times), dtype=np.intp)
+    firsts = np.searchsorted(times, times - maximum - _SLACK_SECONDS / 1000)
+    for index in range(1, len(times)):
+        first = firsts[index]
+        lengths = times[index] - times[first:index]
+        costs = total[first:index] + np.log2(lengths / typical) ** 2 + _TOO_SHORT * (lengths < minimum)
+        best = int(np.argmin(costs))
+        previous[index] = first + best
+        total[index] = costs[best] + prices[index]
+
+    path = [len(times) - 1]
+    while path[-1] != 0:
+        path.append(int(previous[path[-1]]))
+    return [float(times[index]) for index in reversed(path)]
+
+
+def _typical_seconds(minimum: float, maximum: float) -> float:
+    return min(max(_TYPICAL_CLIP_SECONDS, minimum), maximum)
+
+
+def _gaps(ends: dict[float, float], maximum: float) -> list[tuple[float, float]]:
+    """Neighbouring ends that are further apart than a clip may last."""
+    return [(start, end) for start, end in itertools.pairwise(sorted(ends)) if end - start > maximum]
+
+
+def _inside(times: Sequence[float], gaps: Sequence[tuple[float, float]]) -> list[float]:
+    """Those of the ascending `times` that lie strictly inside a gap."""
+    values = np.asarray(times)
+    edges = [(np.searchsorted(values, start, "right"), np.searchsorted(values, end, "left")) for start, end in gaps]
+    return [seconds for first, last in edges for seconds in times[first:last]]
+
+
+def _split_sentences(times: Times, sentences: Sequence[Span]) -> NDArray[np.bool_]:
+    """Whether each time lies strictly inside some sentence."""
+    starts = np.sort([sentence.start_seconds for sentence in sentences])
+    ends = np.sort([sentence.end_seconds for sentence in sentences])
+    begun: NDArray[np.intp] = np.searchsorted(starts, times, "left")
+    over: NDArray[np.intp] = np.searchsorted(ends, times, "right")
+    return begun > over
+
+
+def _seconds(cuts: Sequence[FrameTimecode]) -> list[float]:
+    return [cut.seconds for cut in cuts]
+
+
+def _check_duration(duration_seconds: float) -> None:
+    if not math.isfinite(duration_seconds) or duration_seconds <= 0:
+        raise UsageError(f"a video of {duration_seconds} s cannot be divided; allowed: more than 0 s")

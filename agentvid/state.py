@@ -1,0 +1,143 @@
+"""What travels between the nodes of the ask graph: JSON values only, so that any checkpointer can store it.
+
+Live things (catalogue, models, ledger, clock) are in `AskContext` and never enter the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from agentvid.composers.base import Draft
+from agentvid.types import Answer, Claim, Coverage, Evidence, Gap, Json, Moment, Span, Usage
+
+
+class AskState(TypedDict, total=False):
+    """One question on its way through the graph; every key is set by the node named beside it."""
+
+    question: str  # start
+    choices: list[str]  # start, or plan when the question holds them
+    scope: list[str]  # start: video ids, frozen before any text of a video is read
+    route: str  # route: "lookup" or "loop"
+    program: str  # route, plan
+    form: str  # route, plan: id of the question form, "" for a free program
+    focus: list[str]  # route, plan: the phrases that the question is about
+    planner: str  # route, plan
+    tried: list[Json]  # execute: every program with its error, "" if it ran
+    steps: list[Json]  # execute: typed steps of the last program
+    outcome: Json  # execute: kind, value, evidence; {} if nothing ran through
+    feedback: Json  # execute, check: what was wrong, for the planner; {} if nothing
+    replans: int  # check
+    stopped: str  # check: why no further program is tried, "" if it was not needed
+    draft: Json  # compose
+    answer: Json  # cite
+    counters: dict[str, int]  # plan, execute, compose: steps, tool_calls, llm_calls, tokens
+
+
+def moment_to_json(moment: Moment) -> Json:
+    return {
+        "video_id": moment.video_id,
+        "start": moment.span.start_seconds,
+        "end": moment.span.end_seconds,
+        "score": moment.score,
+        "track": moment.track,
+        "text": moment.text,
+        "similarity": moment.similarity,
+        "ranks": dict(moment.ranks),
+        "observation_ids": list(moment.observation_ids),
+    }
+
+
+def moment_from_json(data: Mapping[str, Any]) -> Moment:
+    return Moment(
+        data["video_id"],
+        Span(data["start"], data["end"]),
+        data["score"],
+        data["track"],
+        data["text"],
+        data["similarity"],
+        data["ranks"],
+        tuple(data["observation_ids"]),
+    )
+
+
+def value_to_json(value: Any) -> Any:
+    """A program's value: number, bool, text, moment or a list of them; a moment becomes an object."""
+    if isinstance(value, Moment):
+        return moment_to_json(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [value_to_json(item) for item in value]
+    return value
+
+
+def value_from_json(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return moment_from_json(data)
+    return [value_from_json(item) for item in data] if isinstance(data, list) else data
+
+
+def draft_to_json(draft: Draft) -> Json:
+    return {
+        "claims": [claim.to_json() for claim in draft.claims],
+        "evidence": [_evidence_to_json(item) for item in draft.evidence],
+        "confidence": draft.confidence,
+        "statement": draft.statement,
+        "reason": draft.reason,
+        "choice": draft.choice,
+        "numbers": list(draft.numbers),
+        "notes": list(draft.notes),
+    }
+
+
+def draft_from_json(data: Mapping[str, Any]) -> Draft:
+    return Draft(
+        claims=tuple(_claim_from_json(item) for item in data["claims"]),
+        evidence=tuple(_evidence_from_json(item) for item in data["evidence"]),
+        confidence=data["confidence"],
+        statement=data["statement"],
+        reason=data["reason"],
+        choice=data["choice"],
+        numbers=tuple(data["numbers"]),
+        notes=tuple(data["notes"]),
+    )
+
+
+def answer_to_json(answer: Answer) -> Json:
+    """As `Answer.to_json`, but with the evidence's ends and scores as exact as they are."""
+    return {**answer.to_json(), "evidence": [_evidence_to_json(item) for item in answer.evidence]}
+
+
+def answer_from_json(data: Mapping[str, Any], *, usage: Usage, trace_id: str) -> Answer:
+    """The answer of `answer_to_json`, with what is known only at the end."""
+    coverage = data["coverage"]
+    gaps = tuple(Gap(g["video_id"], Span(g["start"], g["end"]), g["track"], g["reason"]) for g in coverage["gaps"])
+    return Answer(
+        question=data["question"],
+        text=data["answer"],
+        abstained=data["abstained"],
+        confidence=data["confidence"],
+        claims=tuple(_claim_from_json(item) for item in data["claims"]),
+        evidence=tuple(_evidence_from_json(item) for item in data["evidence"]),
+        coverage=Coverage(
+            coverage["videos"], coverage["seconds"], tuple(coverage["tracks"]), tuple(coverage["missing"]), gaps
+        ),
+        usage=usage,
+        choice=data["choice"],
+        program=data["program"],
+        trace_id=trace_id,
+    )
+
+
+def _evidence_to_json(item: Evidence) -> Json:
+    # Public JSON is rounded to milliseconds; the state is not, so that nothing moves between two nodes.
+    exact = {"start": item.span.start_seconds, "end": item.span.end_seconds, "score": item.score}
+    return {**item.to_json(), **exact}
+
+
+def _evidence_from_json(data: Mapping[str, Any]) -> Evidence:
+    span = Span(data["start"], data["end"])
+    return Evidence(data["id"], data["video"], data["video_id"], span, data["track"], data["quote"], data["score"])
+
+
+def _claim_from_json(data: Mapping[str, Any]) -> Claim:
+    return Claim(data["text"], tuple(data["evidence"]), data["verdict"])

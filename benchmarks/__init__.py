@@ -1,0 +1,1 @@
+"""Speed and size bars as interleaved ratios; `make bench` runs them."""

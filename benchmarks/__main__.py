@@ -1,0 +1,26 @@
+"""`python -m benchmarks [NAME ...]`: the speed and size bars, all or those named."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+from benchmarks import index_overhead, memory, start_up
+
+BENCHMARKS = {"index": index_overhead.run, "start": start_up.run, "memory": memory.run}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(BENCHMARKS)
+    unknown = set(wanted) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}; allowed: {', '.join(BENCHMARKS)}")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
+    for name in wanted:
+        for line in BENCHMARKS[name]():
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Docs cannot drift from the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agentvid import errors
+from agentvid.cli.reference import reference_page
+from agentvid.config import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_cli_page_is_what_help_says() -> None:
+    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == reference_page()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
+    assert all((page.parent / target).exists() for target in targets)
+
+
+def test_settings_page_names_every_setting() -> None:
+    text = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert all(f"`{name}`" in text for name in Settings.model_fields)
+
+
+def test_error_tree_is_drawn_whole() -> None:
+    classes = [name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)]
+    drawing = errors.__doc__ or ""
+    for name in classes:
+        line = next(line for line in drawing.splitlines() if re.search(rf"\b{name}\b", line))
+        code = re.search(r"\b(?:exit code )?(\d)\b", line)
+        assert code is not None
+        assert int(code.group(1)) == getattr(errors, name).exit_code
+
+
+def test_readme_shows_the_commands_that_ci_runs() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
+    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8")

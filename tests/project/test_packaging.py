@@ -1,0 +1,63 @@
+"""The package holds what the folders hold, and imports stay cheap."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import agentvid
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = {"agentvid": ROOT / "agentvid", "agentvid.tools": ROOT / "tools"}
+FOLDERS |= {"agentvid.indexes": ROOT / "indexes", "agentvid.prompts": ROOT / "prompts"}
+
+
+def _packages_on_disk() -> set[str]:
+    found = set()
+    for package, folder in FOLDERS.items():
+        for init in folder.rglob("__init__.py"):
+            inner = init.parent.relative_to(folder).parts
+            if not (package == "agentvid" and inner and inner[0] in {"tools", "indexes", "prompts"}):
+                found.add(".".join((package, *inner)))
+    return found
+
+
+def test_pyproject_lists_every_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert set(project["tool"]["setuptools"]["packages"]) == _packages_on_disk()
+
+
+@pytest.mark.parametrize("name", ["tools", "indexes", "prompts"])
+def test_links_lead_to_the_folders(name: str) -> None:
+    link = ROOT / "agentvid" / name
+    assert link.is_symlink()
+    assert link.resolve() == ROOT / name
+
+
+def test_public_names_are_sorted_and_real() -> None:
+    assert agentvid.__all__ == sorted(agentvid.__all__)
+    assert all(getattr(agentvid, name) is not None for name in agentvid.__all__)
+
+
+def test_version_agrees_with_the_project_and_the_changelog() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["version"] == agentvid.__version__
+    assert f"## {agentvid.__version__}" in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+def test_constraints_pin_torch_and_every_declared_dependency() -> None:
+    pins = {line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {requirement.split(">")[0].split("=")[0].lower() for requirement in project["dependencies"]}
+    assert names <= pins
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().splitlines()
+
+
+def test_importing_agentvid_imports_nothing_heavy() -> None:
+    code = "import sys, agentvid; print([m for m in ('numpy', 'torch', 'sqlalchemy', 'av') if m in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "[]"

@@ -1,0 +1,471 @@
+"""The builtins: total functions of the language, each with its signature as planners and docs read it.
+
+A signature may hold `T`, one of number, bool, text, moment, the same wherever it stands; `M`, a moment or a list of
+moments; and texts in quotes, of which the argument must be one. Where a list of moments is asked for, one moment is a
+list of one. Nothing (None) never reaches a function but where a list would be: there it is the empty list.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from agentvid.errors import ProgramError
+from agentvid.tools import intervals
+from agentvid.tools.base import Parameter, Tool
+from agentvid.tools.program.values import Outcome, Scalar, Value, key
+from agentvid.tools.scope import resolve_video
+from agentvid.tools.words import contains_phrase, count_phrase, normalised
+from agentvid.types import Moment, Span, Video
+
+BUILTINS: dict[str, Tool] = {}
+#: Builtins that look up videos; they get the run's scope as their first argument.
+SCOPED: set[str] = set()
+
+Moments = tuple[Moment, ...]
+Scope = Mapping[str, Video]
+T = TypeVar("T", bound=Scalar)
+Function = TypeVar("Function", bound=Callable[..., Value])
+
+
+def builtin(signature: str, *, scoped: bool = False) -> Callable[[Function], Function]:
+    """Register a function under `name(parameter: type = default, ...) -> type`."""
+    (definition,) = ast.parse(f"def {signature}: ...").body
+    assert isinstance(definition, ast.FunctionDef)
+    arguments, defaults = definition.args.args, definition.args.defaults
+    required: list[ast.expr | None] = [None] * (len(arguments) - len(defaults))
+    parameters = tuple(
+        Parameter(
+            name=argument.arg,
+            type=ast.unparse(argument.annotation) if argument.annotation else "",
+            required=default is None,
+            default=ast.literal_eval(default) if default else None,
+        )
+        for argument, default in zip(arguments, [*required, *defaults], strict=True)
+    )
+
+    def register(function: Function) -> Function:
+        summary = " ".join((function.__doc__ or "").split())
+        returns = ast.unparse(definition.returns) if definition.returns else ""
+        BUILTINS[definition.name] = Tool(definition.name, summary, parameters, returns, function)
+        if scoped:
+            SCOPED.add(definition.name)
+        return function
+
+    return register
+
+
+# -- lists ------------------------------------------------------------------------------------------------------------
+
+
+@builtin("count(items: list[T]) -> number")
+def count(items: Sequence[Scalar]) -> float:
+    """How many items there are."""
+    return float(len(items))
+
+
+@builtin("len(items: list[T]) -> number")
+def len_(items: Sequence[Scalar]) -> float:
+    """The same as count."""
+    return float(len(items))
+
+
+@builtin("exists(items: list[T]) -> bool")
+def exists(items: Sequence[Scalar]) -> bool:
+    """True if there is at least one item."""
+    return len(items) > 0
+
+
+@builtin("first(items: list[T]) -> T")
+def first(items: Sequence[T]) -> T | None:
+    """The head of the list as it is ordered; sort by start for the first in time."""
+    return items[0] if items else None
+
+
+@builtin("last(items: list[T]) -> T")
+def last(items: Sequence[T]) -> T | None:
+    """The end of the list as it is ordered."""
+    return items[-1] if items else None
+
+
+@builtin("nth(items: list[T], n: number) -> T")
+def nth(items: Sequence[T], n: float) -> T | None:
+    """The n-th item, counted from 1; from the end if n is negative."""
+    if not n.is_integer() or not 1 <= abs(n) <= len(items):
+        return None
+    return items[int(n) - 1 if n > 0 else int(n)]
+
+
+@builtin("unique(items: list[T]) -> list[T]")
+def unique(items: Sequence[T]) -> tuple[T, ...]:
+    """Without repeats: of equal texts, numbers and places in a video the first stays."""
+    kept: dict[object, T] = {}
+    for item in items:
+        kept.setdefault(normalised(item) if isinstance(item, str) else key(item), item)
+    return tuple(kept.values())
+
+
+@builtin("contains(items: list[T], item: T) -> bool")
+def contains(items: Sequence[T], item: T) -> bool:
+    """True if the list holds an item equal to this one."""
+    return key(item) in {key(other) for other in items}
+
+
+@builtin(
+    "sort(items: list[T], by: 'start' | 'end' | 'score' | 'duration' = 'start', descending: bool = False) -> list[T]"
+)
+def sort(items: Sequence[T], by: str = "start", descending: bool = False) -> tuple[T, ...]:
+    """In order of `by`, which counts for moments only; equals stay in their order."""
+    return tuple(sorted(items, key=lambda item: _measure(item, by), reverse=descending))
+
+
+@builtin("argmax(items: list[T], values: list[number]) -> T")
+def argmax(items: Sequence[T], values: Sequence[float]) -> T | None:
+    """The item with the largest of the values, which stand beside the items one by one."""
+    _check_lengths("argmax", items, values)
+    return items[max(range(len(items)), key=values.__getitem__)] if items else None
+
+
+@builtin("argmin(items: list[T], values: list[number]) -> T")
+def argmin(items: Sequence[T], values: Sequence[float]) -> T | None:
+    """The item with the smallest of the values, which stand beside the items one by one."""
+    _check_lengths("argmin", items, values)
+    return items[min(range(len(items)), key=values.__getitem__)] if items else None
+
+
+@builtin("any(items: list[bool]) -> bool")
+def any_(items: Sequence[bool]) -> bool:
+    """True if at least one item is true."""
+    return any(items)
+
+
+@builtin("all(items: list[bool]) -> bool")
+def all_(items: Sequence[bool]) -> bool:
+    """True if no item is false."""
+    return all(items)
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+@builtin("sum(items: list[number]) -> number")
+def sum_(items: Sequence[float]) -> float:
+    """The sum; 0 for an empty list."""
+    return sum(items, 0.0)
+
+
+@builtin("min(items: list[number]) -> number")
+def min_(items: Sequence[float]) -> float | None:
+    """The smallest number."""
+    return min(items, default=None)
+
+
+@builtin("max(items: list[number]) -> number")
+def max_(items: Sequence[float]) -> float | None:
+    """The largest number."""
+    return max(items, default=None)
+
+
+@builtin("round(x: number, digits: number = 0) -> number")
+def round_(x: float, digits: float = 0.0) -> float:
+    """Rounded to that many decimal places, 0 to 6; halves go to the even neighbour."""
+    return float(round(x, int(max(0.0, min(digits, 6.0)))))
+
+
+@builtin("abs(x: number) -> number")
+def abs_(x: float) -> float:
+    """Without its sign."""
+    return abs(x)
+
+
+# -- moments: what they are -------------------------------------------------------------------------------------------
+
+
+@builtin("span(start: number, end: number, video: text = None) -> moment", scoped=True)
+def span(scope: Scope, start: float, end: float, video: str | None = None) -> Moment | None:
+    """The stretch from start to end in seconds, cut to the video; `video` may be left out if there is only one."""
+    chosen = resolve_video(scope, video)
+    clamped = _clamped(chosen, start, end)
+    if start < end and clamped is None:
+        raise ProgramError(
+            f"{start:g}..{end:g} s lies outside {chosen.title!r}; allowed: 0..{chosen.duration_seconds:g} s",
+            fragment=f"span(start={start:g}, end={end:g})",
+            allowed=f"0..{chosen.duration_seconds:g}",
+        )
+    return Moment(chosen.id, clamped) if clamped else None
+
+
+@builtin("start(m: list[moment]) -> number")
+def start(m: Moments) -> float | None:
+    """Seconds from the video's start to the moment, of several to the earliest."""
+    return min((moment.span.start_seconds for moment in m), default=None)
+
+
+@builtin("end(m: list[moment]) -> number")
+def end(m: Moments) -> float | None:
+    """Seconds from the video's start to the end of the moment, of several of the latest."""
+    return max((moment.span.end_seconds for moment in m), default=None)
+
+
+@builtin("duration(m: list[moment]) -> number")
+def duration(m: Moments) -> float:
+    """Seconds covered; where moments overlap, once."""
+    groups = intervals.by_video(m).values()
+    return float(sum(intervals.total_seconds(moment.span for moment in group) for group in groups))
+
+
+@builtin("total_duration(items: list[moment]) -> number")
+def total_duration(items: Moments) -> float:
+    """The sum of the moments' seconds; where they overlap, as often as they do."""
+    return sum((moment.span.duration_seconds for moment in items), 0.0)
+
+
+@builtin("text(m: list[moment]) -> text")
+def text(m: Moments) -> str | None:
+    """The words of the moment, of several one after the other, at most 4,096 characters."""
+    return " ".join(moment.text for moment in m if moment.text)[: intervals.MAX_TEXT_CHARACTERS] if m else None
+
+
+@builtin("score(m: list[moment]) -> number")
+def score(m: Moments) -> float | None:
+    """How well it fits what was searched, of several the best; comparable within one result only."""
+    return max((moment.score for moment in m), default=None)
+
+
+@builtin("track(m: list[moment]) -> text")
+def track(m: Moments) -> str | None:
+    """speech, ocr, caption...; nothing if the moments come from different tracks."""
+    return m[0].track if m and len({moment.track for moment in m}) == 1 else None
+
+
+@builtin("video(m: list[moment]) -> text")
+def video(m: Moments) -> str | None:
+    """The id of the video; nothing if the moments are of different videos."""
+    return m[0].video_id if m and same_video(m, m) else None
+
+
+@builtin("title(m: text | list[moment]) -> text", scoped=True)
+def title(scope: Scope, m: str | Moments) -> str | None:
+    """The title of a moment's video, or of a video by its id."""
+    video_id = m if isinstance(m, str) else video(m)
+    return scope[video_id].title if video_id and video_id in scope else None
+
+
+@builtin("same_video(a: list[moment], b: list[moment]) -> bool")
+def same_video(a: Moments, b: Moments) -> bool:
+    """True if all of the moments are of one video."""
+    return bool(a and b) and len({moment.video_id for moment in (*a, *b)}) == 1
+
+
+# -- moments: order ---------------------------------------------------------------------------------------------------
+# A reference of several moments stands for the stretch from the first start to the last end, in each video apart.
+
+
+@builtin("before(items: list[moment], than: list[moment]) -> list[moment]")
+def before(items: Moments, than: Moments) -> Moments:
+    """Items that end before `than` starts, in its video; of several, before the first starts."""
+    limits = intervals.hulls(than)
+    return _where(items, limits, lambda item, limit: item.end_seconds <= limit.start_seconds)
+
+
+@builtin("after(items: list[moment], than: list[moment]) -> list[moment]")
+def after(items: Moments, than: Moments) -> Moments:
+    """Items that start after `than` ends, in its video; of several, after the last ends."""
+    limits = intervals.hulls(than)
+    return _where(items, limits, lambda item, limit: item.start_seconds >= limit.end_seconds)
+
+
+@builtin("between(items: list[moment], first: list[moment], second: list[moment]) -> list[moment]")
+def between(items: Moments, first: Moments, second: Moments) -> Moments:
+    """Items after the one and before the other, whichever of the two comes first."""
+    there = {key(item) for item in (*before(after(items, first), second), *before(after(items, second), first))}
+    return tuple(item for item in items if key(item) in there)
+
+
+@builtin("during(items: list[moment], container: list[moment]) -> list[moment]")
+def during(items: Moments, container: Moments) -> Moments:
+    """Items that lie wholly inside the time that `container` covers."""
+    return tuple(intervals.inside(items, container))
+
+
+@builtin("overlapping(items: list[moment], others: list[moment]) -> list[moment]")
+def overlapping(items: Moments, others: Moments) -> Moments:
+    """Items that happen while one of the others does: they share time in the same video."""
+    return tuple(intervals.overlapping(items, others))
+
+
+@builtin("within(items: list[moment], of: list[moment], seconds: number) -> list[moment]")
+def within(items: Moments, of: Moments, seconds: float) -> Moments:
+    """Items at most so many seconds away from one of `of`, before or after it, in the same video."""
+    return tuple(intervals.near(items, of, seconds))
+
+
+@builtin("overlaps(a: list[moment], b: list[moment]) -> bool")
+def overlaps(a: Moments, b: Moments) -> bool:
+    """True if the two share time in the same video."""
+    return bool(intervals.overlapping(a, b))
+
+
+@builtin("relation(a: moment, b: moment) -> text")
+def relation(a: Moment, b: Moment) -> str | None:
+    """Allen's relation of a to b: before, meets, overlaps, starts, during, finishes, equals and their converses."""
+    return intervals.relation(a.span, b.span) if a.video_id == b.video_id else None
+
+
+@builtin("seconds_between(a: moment, b: moment) -> number")
+def seconds_between(a: Moment, b: Moment) -> float | None:
+    """Seconds between the nearer ends; 0 if they overlap, nothing if they are of different videos."""
+    return intervals.distance_seconds(a.span, b.span) if a.video_id == b.video_id else None
+
+
+# -- moments: sets of time --------------------------------------------------------------------------------------------
+
+
+@builtin("union(items: list[moment]) -> list[moment]")
+def union(items: Moments) -> Moments:
+    """The same time without overlaps: moments that overlap or touch become one."""
+    return tuple(intervals.merge(items))
+
+
+@builtin("merge(items: list[moment], gap: number) -> list[moment]")
+def merge(items: Moments, gap: float) -> Moments:
+    """Like union, and moments at most `gap` seconds apart become one too."""
+    return tuple(intervals.merge(items, gap_seconds=max(0.0, gap)))
+
+
+@builtin("hull(items: list[moment]) -> moment")
+def hull(items: Moments) -> Moment | None:
+    """The stretch from the first start to the last end; nothing if the moments are of different videos."""
+    return intervals.join(sorted(items, key=intervals.time_key)) if same_video(items, items) else None
+
+
+@builtin("intersect(a: list[moment], b: list[moment]) -> list[moment]")
+def intersect(a: Moments, b: Moments) -> Moments:
+    """The stretches of time that both cover, without words."""
+    others = intervals.by_video(b)
+    return tuple(
+        Moment(video_id, shared)
+        for video_id, group in intervals.by_video(a).items()
+        for shared in intervals.intersection(
+            [moment.span for moment in group], [moment.span for moment in others.get(video_id, [])]
+        )
+    )
+
+
+@builtin("gaps(items: list[moment], of: list[moment]) -> list[moment]")
+def gaps(items: Moments, of: Moments) -> Moments:
+    """The stretches of `of` that no item covers, without words."""
+    taken = intervals.by_video(items)
+    return tuple(
+        Moment(video_id, free)
+        for video_id, group in intervals.by_video(of).items()
+        for place in intervals.union(moment.span for moment in group)
+        for free in intervals.gaps([moment.span for moment in taken.get(video_id, [])], place)
+    )
+
+
+@builtin("shift(m: M, seconds: number) -> M", scoped=True)
+def shift(scope: Scope, m: Moment | Moments, seconds: float) -> Value:
+    """Moved later, or earlier if negative, cut to the video, without words; nothing if that is outside."""
+    return _moved(scope, m, seconds, seconds)
+
+
+@builtin("pad(m: M, seconds: number) -> M", scoped=True)
+def pad(scope: Scope, m: Moment | Moments, seconds: float) -> Value:
+    """Longer on both sides, or shorter if negative, cut to the video, without words."""
+    return _moved(scope, m, -seconds, seconds)
+
+
+# -- texts ------------------------------------------------------------------------------------------------------------
+
+
+@builtin("text_contains(m: text | list[moment], phrase: text) -> bool")
+def text_contains(m: str | Moments, phrase: str) -> bool:
+    """True if the words of the text or of one of the moments hold the phrase: whole words, any case."""
+    texts = [m] if isinstance(m, str) else [moment.text for moment in m]
+    return any(contains_phrase(words, phrase) for words in texts)
+
+
+@builtin("mentions(m: text | list[moment], phrase: text) -> number")
+def mentions(m: str | Moments, phrase: str) -> float:
+    """How often the phrase stands in the words, in all moments together: whole words, any case."""
+    texts = [m] if isinstance(m, str) else [moment.text for moment in m]
+    return float(sum(count_phrase(words, phrase) for words in texts))
+
+
+@builtin("same_text(a: text, b: text) -> bool")
+def same_text(a: str, b: str) -> bool:
+    """True if the two have the same words; case and punctuation do not count."""
+    return normalised(a) == normalised(b)
+
+
+# -- the answer -------------------------------------------------------------------------------------------------------
+
+
+@builtin(
+    "answer(value: number | bool | text | list[number] | list[bool] | list[text] = None, "
+    "evidence: list[moment] = [], kind: text = '') -> answer"
+)
+def answer(value: Any = None, evidence: Moments = (), kind: str = "") -> Outcome:
+    """What the program answers: a value, or only the moments that show it. No evidence means: not found."""
+    return outcome_of(value, kind=kind, evidence=tuple(evidence))
+
+
+def outcome_of(value: Value, *, kind: str = "", evidence: Moments = ()) -> Outcome:
+    """The outcome of a value; a kind that is not named is moments, number, bool, text or list, by the value."""
+    if isinstance(value, Outcome):
+        return value
+    if isinstance(value, Moment):
+        value = (value,)
+    if isinstance(value, tuple) and value and isinstance(value[0], Moment):
+        return Outcome(kind or "moments", None, tuple(m for m in value if isinstance(m, Moment)))
+    names = {type(None): "moments", bool: "bool", float: "number", str: "text", tuple: "list"}
+    return Outcome(kind or names[type(value)], value, evidence)
+
+
+# -- shared -----------------------------------------------------------------------------------------------------------
+
+
+def _measure(item: Scalar, by: str) -> Any:
+    if not isinstance(item, Moment):
+        return item
+    place = item.span
+    measures = {
+        "start": (place.start_seconds, place.end_seconds),
+        "end": (place.end_seconds, place.start_seconds),
+        "score": item.score,
+        "duration": place.duration_seconds,
+    }
+    return measures[by]
+
+
+def _check_lengths(name: str, items: Sequence[Scalar], values: Sequence[float]) -> None:
+    if len(items) != len(values):
+        raise ProgramError(
+            f"{name} got {len(items)} items and {len(values)} values; allowed: one value for each item",
+            fragment=name,
+            allowed="lists of equal length; what cannot be computed is left out of a list",
+        )
+
+
+def _where(items: Moments, limits: Mapping[str, Span], holds: Callable[[Span, Span], bool]) -> Moments:
+    return tuple(item for item in items if item.video_id in limits and holds(item.span, limits[item.video_id]))
+
+
+def _clamped(chosen: Video, start_seconds: float, end_seconds: float) -> Span | None:
+    start_seconds, end_seconds = max(0.0, start_seconds), min(chosen.duration_seconds, end_seconds)
+    return Span(start_seconds, end_seconds) if start_seconds < end_seconds else None
+
+
+def _moved(scope: Scope, m: Moment | Moments, start_by: float, end_by: float) -> Value:
+    """`m` with its ends moved by so many seconds; a moment that is left without time is dropped."""
+    moments = (m,) if isinstance(m, Moment) else m
+    moved = []
+    for moment in moments:
+        place = moment.span
+        clamped = _clamped(scope[moment.video_id], place.start_seconds + start_by, place.end_seconds + end_by)
+        if clamped:
+            moved.append(replace(moment, span=clamped, text="", track="", observation_ids=()))
+    return (moved[0] if moved else None) if isinstance(m, Moment) else tuple(moved)

@@ -1,0 +1,23 @@
+"""`read`: everything that was observed in a stretch of video, word by word."""
+
+from __future__ import annotations
+
+from agentvid.tools.base import ToolContext
+from agentvid.tools.scope import check_moment, observed
+from agentvid.types import Moment
+
+MAX_ROWS = 200
+
+
+def read(context: ToolContext, *, within: Moment, track: str | None = None) -> list[Moment]:
+    """What was said, shown or described in a moment, verbatim, in time order; at most the first 200 rows.
+
+    Args:
+        within: the moment to read; rows that only reach into it count
+        track: speech, ocr, caption or another track; without it all
+
+    Raises:
+        ToolError: the moment lies outside of the question's scope.
+    """
+    check_moment(context, within)
+    return context.ledger.record(observed(context, within.video_id, within.span, track)[:MAX_ROWS])
