@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from agentvid.errors import UsageError
 
@@ -22,7 +22,7 @@ _NOT_SETTINGS = {"AGENTVID_CONFIG", "AGENTVID_DEBUG"}
 class Settings(BaseModel):
     """Everything a user may set. Field descriptions are what `agentvid config` and docs print."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     library: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("agentvid") / "library",
@@ -46,6 +46,19 @@ class Settings(BaseModel):
     model_timeout_seconds: float = Field(60.0, gt=0, description="longest wait for one LLM reply")
     max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
+
+    @field_validator("library", "cache", mode="before")
+    @classmethod
+    def _directory(cls, value: object) -> object:
+        """`~` is the home directory also where no shell expands it; an empty name would be the current directory."""
+        if not isinstance(value, str | Path):
+            return value
+        if not str(value).strip() or "\0" in str(value):
+            raise ValueError("allowed: the name of a directory")
+        try:
+            return Path(value).expanduser()
+        except RuntimeError:
+            raise ValueError("allowed: a directory; the home directory of that user is not known") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +103,29 @@ def load_settings(
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        shown = repr(first["input"])
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        reason = first["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"{name} = {first['input']!r} (from {origins.get(name, 'default')}): {first['msg']}",
+            f"{name} = {shown} (from {origins.get(name, 'default')}): {reason}",
             hint="`agentvid config` shows every setting, its value and where it came from",
         ) from None
     if settings.clip_min_seconds > settings.clip_max_seconds:
         raise UsageError(
-            f"clip_min_seconds {settings.clip_min_seconds:g} exceeds clip_max_seconds {settings.clip_max_seconds:g}"
+            f"clip_min_seconds {settings.clip_min_seconds:g} (from {origins['clip_min_seconds']}) exceeds "
+            f"clip_max_seconds {settings.clip_max_seconds:g} (from {origins['clip_max_seconds']})",
+            hint="set both, the shorter one first",
         )
     return LoadedSettings(settings, origins)
 
 
 def _read_file(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
         return {}
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply", hint="repair or remove this settings file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: {error}", hint="repair or remove this settings file") from None
 

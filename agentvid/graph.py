@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -85,7 +85,7 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     limit = _NODES_ONCE + _NODES_PER_ROUND * (context.settings.max_replans + 1)
     graph = build_graph()
     parts = graph.stream(state, {"recursion_limit": limit}, context=context, stream_mode=["custom", "values"])
-    for mode, part in parts:
+    for mode, part in cast("Iterator[tuple[str, Any]]", parts):
         if mode == "custom":
             yield part
         else:
@@ -181,7 +181,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     try:
         run = run_program(check_program(program, load_tools()), context.tools, Limits(tool_calls=max(0, budget)))
     except (ProgramError, ToolError) as error:
-        # How many calls a failed run made is not told; what they returned is a lower bound that keeps the budget honest.
+        # A failed run does not tell its calls; what they returned bounds them, so that the budget cannot be cheated.
         calls = min(max(budget, 0), max(1, len(context.tools.ledger.moments) - before))
         runtime.stream_writer({"node": "execute", "detail": f"the program failed: {error}"})
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -162,8 +162,8 @@ class Library:
             return []
         return [before.id]
 
-    def import_file(self, file: str | Path, *, progress: Progress | None = None) -> IndexReport:
-        """Import text-only videos from JSONL; a bad line fails its own video only.
+    def import_file(self, file: str | Path | Iterable[bytes], *, progress: Progress | None = None) -> IndexReport:
+        """Import text-only videos from a JSONL file, or from its lines; a bad line fails its own video only.
 
         Raises UsageError if the file cannot be read.
         """

@@ -170,9 +170,9 @@ def _gaps(ends: dict[float, float], maximum: float) -> list[tuple[float, float]]
 
 def _inside(times: Sequence[float], gaps: Sequence[tuple[float, float]]) -> list[float]:
     """Those of the ascending `times` that lie strictly inside a gap."""
-    values = np.asarray(times)
-    edges = [(np.searchsorted(values, start, "right"), np.searchsorted(values, end, "left")) for start, end in gaps]
-    return [seconds for first, last in edges for seconds in times[first:last]]
+    values = np.asarray(times, np.float64)
+    inside = [values[(values > start) & (values < end)] for start, end in gaps]
+    return [seconds for part in inside for seconds in part.tolist()]
 
 
 def _split_sentences(times: Times, sentences: Sequence[Span]) -> NDArray[np.bool_]:

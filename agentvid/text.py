@@ -6,29 +6,35 @@ when such text enters the catalogue; `terminal_text` again where a terminal woul
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
 # Cc: control bytes and escape sequences; Cf: bidi overrides, zero-width and tag characters; Co/Cs: private, surrogates.
 _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Co"}
 # Zero-width joiners build emoji and several scripts; alone they are harmless.
-_KEPT = {"\u200c", "\u200d"}
-_WHITESPACE = re.compile(r"\s+")
+_JOINERS = "\u200c\u200d"
+_CLOCK = re.compile(r"\d+(?::[0-5]?\d){0,2}(?:\.\d+)?")
 
 
 def clean_text(text: str, *, limit: int = 4096) -> str:
-    """One line of NFC text without control, bidi or invisible characters, at most `limit` characters."""
-    spaced = _WHITESPACE.sub(" ", text)
-    normalised = unicodedata.normalize("NFC", spaced)
-    kept = "".join(c for c in normalised if c in _KEPT or unicodedata.category(c) not in _UNSAFE_CATEGORIES)
-    return kept.strip()[:limit]
+    """One line of NFC text without control, bidi or invisible characters, at most `limit` characters.
+
+    Cleaning clean text changes nothing. Text that shows nothing becomes "".
+    """
+    if not text.isprintable():
+        text = "".join(" " if c.isspace() else c for c in text if c.isspace() or _is_safe(c))
+    one_line = " ".join(unicodedata.normalize("NFC", text).split())[:limit].rstrip()
+    return one_line if one_line.strip(_JOINERS + " ") else ""
 
 
 def terminal_text(text: str) -> str:
     """`text` with every character that a terminal would act on replaced by U+FFFD; newlines and tabs stay."""
-    return "".join(
-        c if c in "\n\t" or c in _KEPT or unicodedata.category(c) not in _UNSAFE_CATEGORIES else "\ufffd" for c in text
-    )
+    return "".join(c if c in "\n\t" or _is_safe(c) else "\ufffd" for c in text)
+
+
+def _is_safe(character: str) -> bool:
+    return character in _JOINERS or unicodedata.category(character) not in _UNSAFE_CATEGORIES
 
 
 def timestamp(seconds: float) -> str:
@@ -40,10 +46,12 @@ def timestamp(seconds: float) -> str:
 
 def parse_timestamp(text: str) -> float:
     """Seconds from "75.25", "1:15" or "1:01:15.5"; raises ValueError on anything else."""
-    parts = text.strip().split(":")
-    if not 1 <= len(parts) <= 3 or not all(re.fullmatch(r"\d+(\.\d+)?", part) for part in parts):
+    clock = text.strip()
+    seconds = math.inf
+    if _CLOCK.fullmatch(clock):
+        seconds = 0.0
+        for part in clock.split(":"):
+            seconds = seconds * 60 + float(part)
+    if not math.isfinite(seconds):
         raise ValueError(f"{text!r} is not a time; allowed: seconds, M:SS or H:MM:SS")
-    seconds = 0.0
-    for part in parts:
-        seconds = seconds * 60 + float(part)
     return seconds

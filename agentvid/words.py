@@ -36,9 +36,9 @@ NEGATIONS = frozenset(
 )
 #: Words that a question about a video carries whatever it is about.
 MEDIA_WORDS = frozenset(
-    """video videos clip clips film movie movies recording footage scene scenes episode episodes lecture talk speaker speakers
-    narrator person people happen happens happened say says said mention mentions mentioned show shows shown showing
-    time times moment moments""".split()
+    """video videos clip clips film movie movies recording footage scene scenes episode episodes lecture talk
+    speaker speakers narrator person people happen happens happened say says said mention mentions mentioned show
+    shows shown showing time times moment moments""".split()
 )
 
 

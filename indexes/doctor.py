@@ -246,10 +246,18 @@ def _missing_files(catalogue: Catalogue) -> Iterator[Problem]:
 
 
 def _rebuild_words(catalogue: Catalogue) -> None:
-    """Drop the index without reading it and make it from the passages."""
+    """Drop the index and make it from the passages."""
     with catalogue.store.raw() as connection:
+        try:
+            connection.execute("DROP TABLE IF EXISTS passage_fts")
+        except sqlite3.DatabaseError:
+            # FTS5 cannot even open what is left: take its name out of the schema, then its tables one by one.
+            connection.execute("PRAGMA writable_schema = ON")
+            connection.execute("DELETE FROM sqlite_schema WHERE name = 'passage_fts'")
+            connection.execute("PRAGMA writable_schema = RESET")
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DROP TABLE passage_fts")
+        for part in ("data", "idx", "docsize", "config"):
+            connection.execute(f"DROP TABLE IF EXISTS passage_fts_{part}")
         connection.execute(CREATE_FULL_TEXT)
         connection.execute("INSERT INTO passage_fts (passage_fts) VALUES ('rebuild')")
         connection.execute("COMMIT")

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agentvid.tools.base import ToolContext
-from agentvid.tools.intervals import join
-from agentvid.tools.scope import filled, observed, where, whole_number
-from agentvid.types import Moment, Span
+from agentvid.tools.rows import rows_at, streams, to_moment
+from agentvid.tools.scope import filled, where, whole_number
+from agentvid.types import Moment, Observation, Span
 from agentvid.words import content_words, topic_words
 
 MAX_RESULTS = 20
@@ -61,19 +61,25 @@ def ground(
 
 def _refine(context: ToolContext, hit: Moment, wanted: Sequence[str], track: str | None) -> Moment:
     """The tightest run of rows at the hit that holds its words; the hit itself where no row has a word of the query."""
-    duration_seconds = context.scope[hit.video_id].duration_seconds
-    start = max(0.0, hit.span.start_seconds - MARGIN_SECONDS)
-    end = max(hit.span.end_seconds, min(duration_seconds, hit.span.end_seconds + MARGIN_SECONDS))
-    rows = observed(context, hit.video_id, Span(start, end), hit.track or track)
+    rows = _rows_around(context, hit, track)
     found = [frozenset(content_words(row.text)) for row in rows]
     gains = _gains(found, wanted)
     first, last = _best_run(rows, gains)
-    run = rows[first:last]
     matched = frozenset[str]().union(*found[first:last]).intersection(wanted)
     confidence = _confidence(len(matched) / max(1, len(wanted)), hit.similarity)
-    if not run or not any(gains):
+    if not matched:
         return replace(hit, score=confidence)
-    return replace(join(run), score=confidence, similarity=hit.similarity, ranks=hit.ranks)
+    run = to_moment(hit.video_id, rows[first:last])
+    return replace(run, score=confidence, similarity=hit.similarity, ranks=hit.ranks)
+
+
+def _rows_around(context: ToolContext, hit: Moment, track: str | None) -> list[Observation]:
+    """The rows of the hit's own stream from a little before it to a little after."""
+    start = max(0.0, hit.span.start_seconds - MARGIN_SECONDS)
+    around = Span(start, hit.span.end_seconds + MARGIN_SECONDS)
+    found = streams(rows_at(context, hit.video_id, around, hit.track or track))
+    own = [rows for rows in found.values() if any(row.id in hit.observation_ids for row in rows)]
+    return max(own or found.values(), key=len, default=[])
 
 
 def _gains(found: Sequence[frozenset[str]], wanted: Sequence[str]) -> list[float]:
@@ -84,7 +90,7 @@ def _gains(found: Sequence[frozenset[str]], wanted: Sequence[str]) -> list[float
     return [sum(weights[word] for word in row.intersection(wanted)) for row in found]
 
 
-def _best_run(rows: Sequence[Moment], gains: Sequence[float]) -> tuple[int, int]:
+def _best_run(rows: Sequence[Observation], gains: Sequence[float]) -> tuple[int, int]:
     """[first, last) of the contiguous rows with the largest sum of gain minus cost (Kadane's algorithm).
 
     Every row costs half the best gain, silence as much per GAP_SECONDS: a run bridges a row or two to the next match.

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from agentvid.tools.base import ToolContext
-from agentvid.tools.intervals import join, time_key
-from agentvid.tools.scope import filled, observed, where
-from agentvid.tools.words import contains_phrase, normalised, quoted_phrases
-from agentvid.types import Moment
+from agentvid.tools.intervals import merge, overlapping
+from agentvid.tools.rows import rows_at, streams, to_moment
+from agentvid.tools.scope import filled, where
+from agentvid.tools.words import phrase_counter, quoted_phrases
+from agentvid.types import SPEECH, Moment, Observation
+from agentvid.words import content_words
 
-_QUOTES = str.maketrans("", "", '"“”«»')
+#: What is shown again after at most this long was there all the time; what is said again is said twice.
+GAP_SECONDS = 2.0
+#: A sentence may run over so many rows.
+_MOST_ROWS = 3
+
+Holds = Callable[[str], bool]
 
 
 def list_all(
@@ -21,7 +29,7 @@ def list_all(
     track: str | None = None,
     within: Moment | None = None,
 ) -> list[Moment]:
-    """Every moment that fits the query, each once, in time order; a part in double quotes must occur word by word.
+    """Every moment that fits the query, each once, in time order; what stands in double quotes must occur word by word.
 
     Args:
         query: what to look for; '"red door"' for these very words
@@ -32,47 +40,63 @@ def list_all(
     Raises:
         ToolError: an argument is not allowed, or lies outside of the question's scope.
     """
-    place = where(context, video=video, track=track, within=within)
-    plain = filled("query", query.translate(_QUOTES))
-    found = context.retriever.scan(plain, where=place)
-    phrases = quoted_phrases(query)
-    if phrases:
-        found = _literal(context, found, phrases, track)
-        found = [m for m in found if place.within is None or m.span.overlaps(place.within)]
-    return context.ledger.record(merge_duplicates(found))
+    allowed = where(context, video=video, track=track, within=within)
+    places = context.retriever.scan(filled("query", query), where=allowed)
+    holds = _test(query)
+    found = [moment for place in places for moment in _moments_of(context, place, track, holds)]
+    if quoted_phrases(query):
+        found = [moment for moment in found if holds(moment.text)]
+    if within is not None:
+        found = overlapping(found, [within])
+    return context.ledger.record(sorted(found, key=lambda m: (m.video_id, m.span)))
 
 
-def _literal(
-    context: ToolContext, candidates: Iterable[Moment], phrases: Sequence[str], track: str | None
-) -> list[Moment]:
-    """The rows that hold all phrases; where a phrase runs over the end of a row, the candidate itself."""
-    found: dict[tuple[int, ...], Moment] = {}
-    for candidate in candidates:
-        rows = observed(context, candidate.video_id, candidate.span, candidate.track or track)
-        holding = [row for row in rows if _holds(row, phrases)]
-        for moment in holding or [candidate] * _holds(candidate, phrases):
-            found.setdefault(moment.observation_ids, moment)
-    return list(found.values())
+def _test(query: str) -> Holds:
+    """Whether a text has what the query asks for: its quoted phrases, or else all its content words."""
+    counters = [phrase_counter(phrase) for phrase in quoted_phrases(query)]
+    if counters:
+        return lambda text: all(count(text) for count in counters)
+    wanted = frozenset(content_words(query))
+    return lambda text: bool(wanted) and wanted <= set(content_words(text))
 
 
-def _holds(moment: Moment, phrases: Sequence[str]) -> bool:
-    return all(contains_phrase(moment.text, phrase) for phrase in phrases)
+def _moments_of(context: ToolContext, place: Moment, track: str | None, holds: Holds) -> list[Moment]:
+    """The occurrences in a place that the retriever found; the place itself where it fits by its meaning only.
 
-
-def merge_duplicates(moments: Iterable[Moment]) -> list[Moment]:
-    """One moment for each thing that was observed, in order of video, then time.
-
-    Two are the same when they overlap or touch and have the same words (a line that is said and shown, a sign that
-    is read in many frames), or when one holds all the rows of the other.
+    Speech counts each time. What another track tells of the same seconds is the same thing and counts once.
     """
-    merged: list[Moment] = []
-    latest: dict[tuple[str, str], int] = {}
-    for moment in sorted(moments, key=lambda m: (m.video_id, *time_key(m))):
-        key = (moment.video_id, normalised(moment.text))
-        position = latest.get(key)
-        if position is not None and moment.span.start_seconds <= merged[position].span.end_seconds:
-            merged[position] = join([merged[position], moment])
-            continue
-        latest[key] = len(merged)
-        merged.append(moment)
-    return merged
+    found: list[Moment] = []
+    rows = streams(rows_at(context, place.video_id, place.span, track))
+    for (name, _), members in sorted(rows.items(), key=lambda item: item[0][0] != SPEECH):
+        runs = [to_moment(place.video_id, run) for run in _occurrences(members, holds)]
+        runs = runs if name == SPEECH else merge(runs, gap_seconds=GAP_SECONDS)
+        known = overlapping(runs, found)
+        found += [run for run in runs if run not in known]
+    if not found:
+        return [place]
+    return [replace(m, score=place.score, similarity=place.similarity, ranks=place.ranks) for m in found]
+
+
+def _occurrences(rows: Sequence[Observation], holds: Holds) -> Iterable[Sequence[Observation]]:
+    """The shortest runs of up to three neighbouring rows that hold what is asked for, none sharing a row."""
+    position = 0
+    while position < len(rows):
+        run = _shortest(rows[position : position + _MOST_ROWS], holds)
+        if run:
+            yield run
+        position += max(1, len(run))
+
+
+def _shortest(rows: Sequence[Observation], holds: Holds) -> Sequence[Observation]:
+    """The shortest run from the first row on that holds it; empty if there is none, or a shorter one starts later."""
+    for size in range(1, len(rows) + 1):
+        run = rows[:size]
+        if size > 1 and run[-1].span.start_seconds - run[-2].span.end_seconds > GAP_SECONDS:
+            break
+        if holds(_text(run)):
+            return () if size > 1 and holds(_text(run[1:])) else run
+    return ()
+
+
+def _text(rows: Sequence[Observation]) -> str:
+    return " ".join(row.text for row in rows)

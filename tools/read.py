@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agentvid.tools.base import ToolContext
-from agentvid.tools.scope import check_moment, observed
+from agentvid.tools.rows import rows_at, to_moment
+from agentvid.tools.scope import check_moment
 from agentvid.types import Moment
 
 MAX_ROWS = 200
@@ -20,4 +21,5 @@ def read(context: ToolContext, *, within: Moment, track: str | None = None) -> l
         ToolError: the moment lies outside of the question's scope.
     """
     check_moment(context, within)
-    return context.ledger.record(observed(context, within.video_id, within.span, track)[:MAX_ROWS])
+    rows = rows_at(context, within.video_id, within.span, track)
+    return context.ledger.record([to_moment(within.video_id, [row]) for row in rows[:MAX_ROWS]])

@@ -8,8 +8,7 @@ from pathlib import PurePath
 from agentvid.errors import ToolError
 from agentvid.indexes.base import Filter
 from agentvid.tools.base import ToolContext
-from agentvid.tools.intervals import time_key
-from agentvid.types import Moment, Span, Video
+from agentvid.types import Moment, Video
 
 _LISTED = 10
 
@@ -65,15 +64,6 @@ def check_moment(context: ToolContext, moment: Moment) -> None:
             f"a moment of video {moment.video_id[:12]!r} is not in the scope of this question; "
             f"allowed: {', '.join(video_id[:12] for video_id in list(context.scope)[:_LISTED])}"
         )
-
-
-def observed(context: ToolContext, video_id: str, span: Span, track: str | None) -> list[Moment]:
-    """The rows of one track, or of all, that overlap a span, each as a moment with its own words; in time order."""
-    rows = context.catalogue.observations(video_id, within=span, tracks=(track,) if track else ())
-    moments = [
-        Moment(video_id, row.span, row.confidence, row.track, row.text, observation_ids=(row.id,)) for row in rows
-    ]
-    return sorted(moments, key=time_key)
 
 
 def whole_number(name: str, value: float, *, most: int) -> int:

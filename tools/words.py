@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from agentvid.words import words
 
@@ -18,19 +19,19 @@ def normalised(text: str) -> str:
     return " ".join(words(text))
 
 
-def count_phrase(text: str, phrase: str) -> int:
-    """How often `phrase` occurs in `text` as whole words; scripts without spaces are searched letter by letter."""
+def phrase_counter(phrase: str) -> Callable[[str], int]:
+    """Counts `phrase` in a text, as whole words; scripts without spaces are searched letter by letter."""
     if _UNSPACED.search(phrase):
-        needle = _letters(phrase)
-        return _letters(text).count(needle) if needle else 0
-    needle = "  ".join(words(phrase))
+        letters = _letters(phrase)
+        return lambda text: _letters(text).count(letters) if letters else 0
     # Doubled spaces let neighbouring occurrences each keep both of theirs.
-    return f" {'  '.join(words(text))} ".count(f" {needle} ") if needle else 0
+    needle = f" {'  '.join(words(phrase))} "
+    return lambda text: f" {'  '.join(words(text))} ".count(needle) if needle.strip() else 0
 
 
 def contains_phrase(text: str, phrase: str) -> bool:
     """True if `phrase` occurs in `text` as whole words."""
-    return count_phrase(text, phrase) > 0
+    return phrase_counter(phrase)(text) > 0
 
 
 def quoted_phrases(query: str) -> list[str]:

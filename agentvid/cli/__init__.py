@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 
 from agentvid.errors import AgentvidError
 
 
-def main() -> None:
-    """Run the command line; errors become one line on stderr and the exit code of docs/cli.md."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (`sys.argv` if None); errors become one line on stderr and the exit code of docs/cli.md."""
     from agentvid.cli.app import app
     from agentvid.cli.output import report_error
 
     try:
-        app()
+        app(args=arguments, prog_name="agentvid")
     except AgentvidError as error:
         if os.environ.get("AGENTVID_DEBUG"):
             raise

@@ -62,7 +62,7 @@ def import_(
     """
     state: State = context.obj
     with state.open(create=True, flags={"embed": embed}) as library, _progress() as progress, _kept_on_interrupt():
-        report = library.import_file(file, progress=progress)
+        report = library.import_file(sys.stdin.buffer if file == "-" else file, progress=progress)
     _finish(report, as_json)
 
 

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.quotes import Topic, belief, confidence, quote
 from agentvid.text import timestamp
+from agentvid.tools.search import search
 from agentvid.types import CAPTION, FACT, OCR, SPEECH, Claim, Evidence, Moment
 from agentvid.words import content_words
 
@@ -38,9 +39,11 @@ class ExtractiveComposer:
         certainty = confidence(topic, request.context.ledger.moments)
         desk = _Desk(request, topic)
         form = _FORMS.get(request.kind, _what)
-        if request.kind in _EXHAUSTIVE and not request.evidence:
+        if request.kind in _EXHAUSTIVE and not request.evidence and not request.stopped:
             return form(desk, certainty)
-        if request.stopped or not request.evidence or certainty < ABSTAIN_BELOW:
+        # Whoever gives choices wants the best of them; how sure it is stands in the confidence.
+        is_sure = certainty >= ABSTAIN_BELOW or request.kind == "choice"
+        if request.stopped or not request.evidence or not is_sure:
             return desk.abstain(certainty)
         return form(desk, certainty)
 
@@ -92,18 +95,33 @@ class _Desk:
         track = _SAYS.get(item.track, f"the {item.track} track says")
         return f"{self.where(item)} {track}: “{item.quote}”"
 
-    def draft(self, claims: Sequence[Claim], certainty: float, **fields: object) -> Draft:
+    def draft(self, claims: Sequence[Claim], certainty: float, *, choice: str | None = None) -> Draft:
         """With `claims`; a program without words to quote abstains."""
-        if not claims and "statement" not in fields:
+        if not claims:
             return self.abstain(certainty)
         value = self.request.value
         numbers = tuple(
             float(n) for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)
         )
-        return Draft(tuple(claims), tuple(self.evidence), certainty, numbers=numbers, **fields)  # type: ignore[arg-type]
+        return Draft(tuple(claims), tuple(self.evidence), certainty, numbers=numbers, choice=choice)
+
+    def negative(self, statement: str) -> Draft:
+        """Nothing was found: say so with what was examined, unless something near the question is there after all."""
+        nearest = self._nearest()
+        certainty = 0.0 if self.topic.is_empty else confidence(self.topic, nearest)
+        if certainty >= ABSTAIN_BELOW or not self._tracks():
+            return self.abstain(certainty)
+        return Draft(confidence=1.0 - certainty, statement=f"{statement}: {self.examined()}.", numbers=(0.0,))
+
+    def _nearest(self) -> list[Moment]:
+        """What comes nearest to the question among everything found; looked for, if no tool has found anything."""
+        found = list(self.request.evidence or self.request.context.ledger.moments)
+        if not found and self.request.focus and self.request.context.scope:
+            found = search(self.request.context, query=" ".join(self.request.focus), k=MAX_NEAREST)
+        return self.best(found) if found else []
 
     def abstain(self, certainty: float) -> Draft:
-        nearest = self.best(self.request.evidence or self.request.context.ledger.moments)
+        nearest = self._nearest()
         self.quotes(nearest, MAX_NEAREST)
         reason = self.request.stopped or (
             "nothing in the videos matches the question well enough"
@@ -112,16 +130,17 @@ class _Desk:
         )
         return Draft((), tuple(self.evidence), certainty, reason=reason)
 
+    def _tracks(self) -> list[str]:
+        catalogue, scope = self.request.context.catalogue, self.request.context.scope
+        return sorted({track for video_id in scope for track in catalogue.track_counts(video_id)})
+
     def examined(self) -> str:
         """What an exhaustive search looked at."""
         videos = self.request.context.scope.values()
         seconds = timestamp(sum(video.duration_seconds for video in videos))
-        tracks: set[str] = set()
-        for video in videos:
-            tracks |= set(self.request.context.catalogue.track_counts(video.id))
         named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
         count = f"{len(videos)} video{'s' if len(videos) != 1 else ''}"
-        return f"nothing matching {named} was found in {count} ({seconds} in all; {', '.join(sorted(tracks)) or 'no'} text)"
+        return f"nothing matching {named} was found in {count} ({seconds} in all; tracks: {', '.join(self._tracks())})"
 
 
 def _sentence(text: str) -> str:
@@ -145,7 +164,7 @@ def _in_order(desk: _Desk, certainty: float) -> Draft:
 
 def _list(desk: _Desk, certainty: float) -> Draft:
     if not desk.request.evidence:
-        return desk.draft((), certainty, statement=_sentence(desk.examined()) + ".")
+        return desk.negative("None")
     found = desk.quotes(desk.request.evidence, MAX_LISTED)
     return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
 
@@ -153,7 +172,7 @@ def _list(desk: _Desk, certainty: float) -> Draft:
 def _count(desk: _Desk, certainty: float) -> Draft:
     number = desk.request.value
     if not desk.request.evidence:
-        return desk.draft((), certainty, statement=f"0: {desk.examined()}.")
+        return desk.negative("0")
     found = desk.quotes(desk.request.evidence, MAX_LISTED)
     if not found or isinstance(number, bool) or not isinstance(number, int | float):
         return _list(desk, certainty)
@@ -166,7 +185,7 @@ def _count(desk: _Desk, certainty: float) -> Draft:
 def _yes_no(desk: _Desk, certainty: float) -> Draft:
     is_true = desk.request.value is True
     if not desk.request.evidence:
-        return desk.draft((), certainty, statement=f"No: {desk.examined()}.")
+        return desk.negative("No")
     found = desk.quotes(desk.request.evidence, MAX_QUOTES)
     claims = [_claim(desk.says(item), item) for item in found]
     if claims:
@@ -192,16 +211,18 @@ def _duration(desk: _Desk, certainty: float) -> Draft:
 
 
 def _choice(desk: _Desk, certainty: float) -> Draft:
-    """The option with the best score. The choice stands even where no quote can be shown for it."""
-    number, choices = desk.request.value, desk.request.choices
-    if not isinstance(number, int | float) or not 0 <= int(number) < len(choices):
+    """The option that the program found best, by its text or its number from 0, with the quote nearest to it."""
+    value, choices = desk.request.value, desk.request.choices
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= int(value) < len(choices):
+        value = choices[int(value)]
+    if value not in choices:
         return desk.abstain(certainty)
-    chosen = choices[int(number)]
-    option = Topic([chosen, *desk.request.focus], desk.request.context.ledger.moments)
+    option = Topic([str(value), *desk.request.focus], desk.request.context.ledger.moments)
     ranked = sorted(desk.request.evidence, key=lambda m: (-option.weight(m.text), -(m.similarity or 0.0), -m.score))
     found = desk.quotes(ranked, 1)
-    claims = [_claim(f"“{chosen}” fits best: {desk.says(item)}", item) for item in found]
-    return desk.draft(claims, certainty, choice=chosen)
+    return desk.draft(
+        [_claim(f"“{value}” fits best: {desk.says(item)}", item) for item in found], certainty, choice=value
+    )
 
 
 def _compare(desk: _Desk, certainty: float) -> Draft:
@@ -215,8 +236,7 @@ def _compare(desk: _Desk, certainty: float) -> Draft:
         if found:
             times = "once" if len(moments) == 1 else f"{len(moments)} times"
             claims.append(_claim(f"{PurePath(found[0].video).name}, {times}: {desk.says(found[0])}", *found))
-    draft = desk.draft(claims, certainty)
-    return draft
+    return desk.draft(claims, certainty)
 
 
 def _summary(desk: _Desk, certainty: float) -> Draft:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from agentvid.errors import DamagedMedia, DecoderFailed, NotAVideo
 from agentvid.media.limits import AUDIO_CODECS, CONTAINERS, SUBTITLE_CODECS, VIDEO_CODECS, Limits
 
+_GENERATE_PTS = 0x0001  # AVFMT_FLAG_GENPTS
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 _TRUNCATED = "copy or download it again, or repair it with `ffmpeg -err_detect ignore_err -i IN -c copy OUT.mkv`"
 
@@ -85,7 +86,8 @@ class Upright:
         turn = round(-frame.rotation / 90) % 4
         try:
             # x' = a x + c y, y' = b x + d y in 16.16 fixed point (libavutil/display.h); pixels go right and down.
-            a, b, _, c, d = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32)[:5]  # type: ignore[literal-required]
+            matrix: Any = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item]
+            a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5]
         except (KeyError, ValueError):
             a, b, c, d = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))[turn]
         if abs(int(a)) >= abs(int(b)):
@@ -140,8 +142,9 @@ class Source:
     def frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """(seconds, frame), strictly increasing and >= 0.
 
-        A frame without a pts takes its dts, else the end of the frame before. A frame that starts before the origin
-        or not after the frame before it was never meant to be shown there: it is left out and counted.
+        A frame without a pts (AVI, MPEG-PS) takes its dts, else the end of the frame before. A frame that starts
+        before the origin or not after the frame before it was never meant to be shown there: it is left out and
+        counted.
         """
         clock, last, end = self.clock(self.video), -1.0, 0.0
         half_tick = float(clock.time_base) / 2
@@ -201,7 +204,7 @@ def _open(limits: Limits, tick: Callable[[], None]) -> Source:
     for stream in container.streams:
         if stream.codec_context is not None:
             stream.codec_context.options = _codec_options(limits)
-    video.thread_type = "AUTO"  # type: ignore[assignment]
+    video.thread_type = "AUTO"
     tick_seconds = fraction(video.time_base) or Fraction(1, 1000)
     source = Source(container, video, (video.start_time or 0) * tick_seconds, limits, tick)
     if source.header_duration_seconds() > limits.max_seconds:
@@ -217,11 +220,14 @@ def _open_container(limits: Limits) -> InputContainer:
     }
     try:
         # A descriptor, not a name: no byte of the name can mean a protocol, a list or a pattern to FFmpeg.
-        return av.open("fd:", "r", options=options | _codec_options(limits), metadata_errors="replace")
+        container = av.open("fd:", "r", options=options | _codec_options(limits))
     except av.error.MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
         raise _why_not_opened(os.pread(0, 4096, 0), error) from None
+    # PyAV asks FFmpeg to make up missing timestamps; for AVI with B-frames they run backwards.
+    container.flags &= ~_GENERATE_PTS
+    return container
 
 
 def _codec_options(limits: Limits) -> dict[str, str]:
@@ -274,7 +280,11 @@ def _why_not_opened(start: bytes, error: Exception) -> NotAVideo | DamagedMedia:
         if start.startswith(magic):
             return NotAVideo(f"not a video ({what})")
     text = start.decode("utf-8", "ignore")
-    if b"\0" not in start and len(text.encode()) >= len(start) - 3 and all(c.isprintable() or c.isspace() for c in text):
+    if (
+        b"\0" not in start
+        and len(text.encode()) >= len(start) - 3
+        and all(c.isprintable() or c.isspace() for c in text)
+    ):
         return NotAVideo("not a video (text)", hint="subtitle and transcript files go beside the video or to `import`")
     return NotAVideo("not a video (no container format that agentvid reads)", hint="mp4, mkv, webm, mov, avi, ts work")
 

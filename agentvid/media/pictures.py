@@ -76,7 +76,7 @@ def probe(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     outbox.put(
         "end",
         container=container.format.name.split(",")[0],
-        codec=source.video.codec_context.name,
+        codec=source.video.codec_context.codec.canonical_name,
         width=shaper.width,
         height=shaper.height,
         rotation_degrees=shaper.clockwise_degrees,
@@ -100,7 +100,7 @@ def text_streams(source: Source) -> list[Any]:
 def describe_subtitle(stream: Any) -> dict[str, Any]:
     return {
         "stream_index": stream.index,
-        "codec": stream.codec_context.name,
+        "codec": stream.codec_context.codec.canonical_name,
         "language": (stream.metadata.get("language") or "")[:32],
         "title": (stream.metadata.get("title") or "")[:200],
     }
@@ -193,7 +193,7 @@ class _Gate:
         if not layout.name.startswith(_PLANAR_LUMA) or layout.components[0].bits != 8 or layout.name == "yuyv422":
             frame = self._luma.reformat(frame, format="gray", threads=1)
         plane = frame.planes[0]
-        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
+        rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         return rows[: frame.height, : frame.width]
 
 

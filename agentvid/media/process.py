@@ -29,8 +29,13 @@ from agentvid.text import clean_text, terminal_text
 
 #: What the interpreter itself needs to start and to find its packages; keys, tokens and proxies stay behind.
 _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE")
-#: One arena and one BLAS thread: their reservations would count against the memory limit.
-_FIXED_ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+#: FFmpeg alone uses threads: the stacks and arenas of others would count against the memory limit.
+_FIXED_ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "2",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
+}
 _ERRORS: dict[str, type[MediaError | MissingDependency]] = {
     kind.__name__: kind for kind in (NotAVideo, DamagedMedia, DecoderFailed, MissingDependency)
 }
@@ -183,9 +188,7 @@ class Decoder:
         try:
             status = self._process.wait(_EXIT_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
-            raise DecoderFailed(
-                f"{self.name}: the decoder process sent a malformed message", hint=_REENCODE
-            ) from None
+            raise DecoderFailed(f"{self.name}: the decoder process sent a malformed message", hint=_REENCODE) from None
         if status == -signal.SIGXCPU:
             raise DecoderFailed(f"{self.name}: the decoder process used more CPU time than allowed", hint=_REENCODE)
         if status < 0:

@@ -7,7 +7,7 @@ Every function raises NotAVideo, DamagedMedia or DecoderFailed (all MediaError) 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -109,7 +109,9 @@ def scan(path: Path, *, side: int = 160, text_frames: bool = True, limits: Limit
     return Scan(path, {"do": "scan", "side": side, "text_frames": text_frames}, limits)
 
 
-def _batches(path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome) -> Iterator[FrameBatch]:
+def _batches(
+    path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome
+) -> Generator[FrameBatch, None, None]:
     side = request["side"]
     # A payload is a batch of small frames or one text frame.
     largest = max(BATCH_FRAMES * (side * side * 3 + 8), TEXT_FRAME_SIDE**2 * 3)

@@ -59,7 +59,7 @@ _CONTAINERS = {
     ".mkv": _Container("libx264", "aac", "subrip"),
     ".webm": _Container("libvpx-vp9", "libopus", "webvtt"),
     ".ts": _Container("libx264", "aac", ""),
-    ".avi": _Container("mpeg4", "libmp3lame", ""),
+    ".avi": _Container("mpeg4", "pcm_s16le", ""),
 }
 _ENCODER_OPTIONS = {
     "libx264": {"preset": "veryfast", "crf": "20"},
@@ -102,12 +102,14 @@ def render_video(
             out.metadata["title"] = title
         video = _add_video(out, container, size, rate, rotation_degrees, gop, b_frames)
         sound = out.add_stream(container.audio, rate=_AUDIO_RATE, layout="mono") if audio else None
-        texts = out.add_stream(container.subtitle) if subtitles else None
+        texts: Any = out.add_stream(container.subtitle) if subtitles else None
         if texts is not None:
             texts.codec_context.subtitle_header = _ASS_HEADER
             texts.time_base = Fraction(1, 1000)
         shift = max(0.0, start_offset_seconds)
-        packets = [_video_packets(video, scenes, size, rate, rotation_degrees, variable_rate, start_offset_seconds, burn_time)]
+        packets = [
+            _video_packets(video, scenes, size, rate, rotation_degrees, variable_rate, start_offset_seconds, burn_time)
+        ]
         if sound is not None:
             packets.append(_audio_packets(sound, scenes, start_offset_seconds))
         if texts is not None:
@@ -196,11 +198,13 @@ def _video_packets(
     yield from video.encode(None)
 
 
-def _pictures(scenes: Sequence[Scene], size: tuple[int, int], rate: Fraction) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def _pictures(
+    scenes: Sequence[Scene], size: tuple[int, int], rate: Fraction
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """(frame number, (height, width, 3) uint8 RGB) of all scenes in order."""
     begin, number = Fraction(0), 0
     for scene in scenes:
-        end = begin + Fraction(scene.seconds)
+        end = begin + Fraction(round(scene.seconds * 1000), 1000)
         slide = _slide(scene, size)
         while (now := number / rate) < end:
             yield number, _moved(slide, scene, float((now - begin) / (end - begin)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import av
@@ -112,7 +113,7 @@ class _Mono:
 
     @staticmethod
     def _describe(frame: AudioFrame) -> tuple[str, str, int]:
-        return frame.format.name, frame.layout.name, frame.sample_rate  # type: ignore[attr-defined]
+        return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def _samples(frame: AudioFrame) -> NDArray[np.float32]:
@@ -126,12 +127,8 @@ def subtitles(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     streams = text_streams(source)
     source.use(*streams)
     cues: dict[int, list[dict[str, Any]]] = {stream.index: [] for stream in streams}
-    total = 0
-    for stream, cue in _cues(source, streams):
+    for stream, cue in islice(_cues(source, streams), source.limits.max_cues):
         cues[stream.index].append(cue)
-        total += 1
-        if total == source.limits.max_cues:
-            break
     for stream in streams:
         outbox.put("track", **describe_subtitle(stream))
         ordered = _closed(sorted(cues[stream.index], key=lambda cue: cue["start"]))

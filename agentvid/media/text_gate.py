@@ -7,6 +7,11 @@ it sent. Edge density as a text cue is old (Zhong, Zhang & Jain 2000); the compa
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,36 +21,46 @@ from numpy.typing import NDArray
 Luma = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Blocks = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
-#: Longer side of the picture that is looked at; the second, coarser look finds letters taller than a block.
-_SIDES = (640, 160)
+#: Longer side of the picture looked at, and the luma step between neighbouring pixels that is an edge there.
+#: The second, coarser look finds letters taller than a block; shrunk, everything is steep, so it asks for more.
+_SCALES = ((640, 32), (160, 56))
 _BLOCK = 16
-#: Luma step between neighbouring pixels that counts as an edge.
-_EDGE = 26
 #: Share of a block's pixels that are edges, in both directions, from which it may hold text.
-_TEXT_DENSITY = 0.06
-#: Share of a block's pixels whose edges came or went, from which its text may have changed.
-_CHANGED_DENSITY = 0.035
-#: At most one frame per this many seconds.
-_PAUSE_SECONDS = 0.9
-#: Blocks that changed in this many sent frames of late tick or move: they alone send a frame only now and then.
-_TICKS, _TICK_PAUSE_SECONDS, _TICK_MEMORY_SECONDS = 3.0, 5.0, 20.0
+_TEXT_DENSITY = 0.05
+#: Share of a block's pixels whose edges came or went, from which its text changed; one block alone must change more.
+_CHANGED_DENSITY, _ALONE_DENSITY = 0.03, 0.08
+#: So many looks in a row must show an edge, on the very pixel, before it counts (behind a moving camera nothing
+#: does), and so many must miss it before it is gone.
+_LOOKS = 3
+#: Frames may follow each other this fast, and so many at once; in the long run one per second.
+_PAUSE_SECONDS, _BURST = 0.45, 3.0
+#: A few blocks that changed in several sent frames of late are a clock, or no text: alone they send a frame only now
+#: and then. Subtitles change as often, but over more blocks.
+_TICKS, _TICK_BLOCKS, _TICK_PAUSE_SECONDS, _TICK_MEMORY_SECONDS = 2.5, 4, 5.0, 30.0
 #: In a scene with text, a frame at least this often, whatever was overlooked.
 _HEARTBEAT_SECONDS = 15.0
 
+_NEAR = np.ones((3, 3), np.uint8)
+
 
 class TextGate:
-    """Decides which frames to read. Feed it a few frames per second, in order; under a millisecond each."""
+    """Decides which frames to read. Feed it about four frames per second, in order."""
 
     def __init__(self) -> None:
-        self._looks = [_Look(side) for side in _SIDES]
-        self._sent_seconds = -np.inf
+        self._looks = [_Look(side, step) for side, step in _SCALES]
+        self._sent_seconds = -math.inf
+        self._credit = _BURST
+        self._credit_seconds = 0.0
 
     def update(self, seconds: float, luma: Luma) -> bool:
-        """Whether the frame (height, width) uint8 may show text that the last frame sent did not, or lost some."""
+        """Whether the frame, (height, width) uint8, may show text that the last frame sent did not, or lost some."""
         found = [look.update(seconds, luma) for look in self._looks]
         since = seconds - self._sent_seconds
-        if since < _PAUSE_SECONDS:
+        self._credit = min(_BURST, self._credit + max(0.0, seconds - self._credit_seconds))
+        self._credit_seconds = seconds
+        if since < _PAUSE_SECONDS or self._credit < 1.0:
             return False
         changed = any(look.changed for look in found)
         ticked = any(look.ticked for look in found) and since >= _TICK_PAUSE_SECONDS
@@ -53,6 +68,7 @@ class TextGate:
         if not (changed or ticked or overdue):
             return False
         self._sent_seconds = seconds
+        self._credit -= 1.0
         for look in self._looks:
             look.sent(seconds)
         return True
@@ -60,82 +76,95 @@ class TextGate:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    text: bool = False
-    changed: bool = False
-    ticked: bool = False
+    """What one look says: there is text, it changed, or only such text changed as changes all the time."""
+
+    text: bool
+    changed: bool
+    ticked: bool
 
 
 class _Look:
-    """One scale: edges of the last pictures and of the last one sent."""
+    """One scale: the edges of the last few pictures and of the last one sent."""
 
-    def __init__(self, side: int) -> None:
-        self._side = side
-        self._last: Mask | None = None
-        self._lasting: Mask | None = None
+    def __init__(self, side: int, step: int) -> None:
+        self._side, self._step = side, step
+        self._recent: deque[tuple[Mask, Mask]] = deque(maxlen=_LOOKS)
         self._sent: Mask | None = None
-        self._missing: Blocks | None = None
-        self._changed: NDArray[np.bool_] | None = None
+        self._lasting: Mask | None = None
+        self._changed: Flags | None = None
         self._ticks: Blocks | None = None
         self._ticks_seconds = 0.0
 
     def update(self, seconds: float, luma: Luma) -> _Found:
-        small = _shrink(luma, self._side)
-        across, down = _edges(small)
-        edges = cv2.bitwise_or(across, down)
-        wide = cv2.dilate(edges, np.ones((3, 3), np.uint8))
-        last = self._last
-        self._last = wide
-        if last is None or last.shape != wide.shape:
-            self._sent = self._missing = self._ticks = None
-            last = wide
-        lasting = cv2.bitwise_and(edges, last)
-        self._lasting = lasting
-        text = np.minimum(_density(cv2.bitwise_and(across, last)), _density(cv2.bitwise_and(down, last)))
-        is_text = text >= _TEXT_DENSITY
+        edges = _edges(_whole_blocks(luma, self._side), self._step)
+        if self._recent and self._recent[0][0].shape != edges[0].shape:
+            self._recent.clear()
+            self._sent = self._ticks = None
+        self._recent.append(edges)
+        across, down = (_in_all(list(masks)) for masks in zip(*self._recent, strict=True))
+        lasting = cv2.bitwise_or(across, down)
+        is_text = np.minimum(_density(across), _density(down)) >= _TEXT_DENSITY
+        strength = self._change(lasting, is_text)
+        self._lasting, self._changed = lasting, strength >= _CHANGED_DENSITY
         if self._ticks is None:
-            self._ticks = np.zeros_like(text)
-        sent = np.zeros_like(edges) if self._sent is None else self._sent
-
-        came = _density(cv2.bitwise_and(lasting, cv2.bitwise_not(cv2.dilate(sent, np.ones((3, 3), np.uint8)))))
-        gone = _density(cv2.bitwise_and(sent, cv2.bitwise_not(wide)))
-        # A passer-by hides text for one look; text that is gone stays gone.
-        missing = gone if self._missing is None else np.minimum(gone, self._missing)
-        self._missing = gone
-        was_text = np.minimum(_density(sent), 1.0) >= _TEXT_DENSITY
-        self._changed = (is_text & (came >= _CHANGED_DENSITY)) | (was_text & (missing >= _CHANGED_DENSITY))
-        ticking = self._ticks * np.exp((self._ticks_seconds - seconds) / _TICK_MEMORY_SECONDS) >= _TICKS - 0.5
+            self._ticks = np.zeros_like(strength)
+        ticking = self._ticks * self._faded(seconds) > _TICKS
         return _Found(
             text=bool(is_text.any()),
-            changed=bool((self._changed & ~ticking).any()),
-            ticked=bool((self._changed & ticking).any()),
+            changed=_is_enough(np.where(ticking, 0, strength)),
+            ticked=_is_enough(strength),
         )
 
     def sent(self, seconds: float) -> None:
-        assert self._ticks is not None and self._changed is not None
-        self._ticks *= np.exp((self._ticks_seconds - seconds) / _TICK_MEMORY_SECONDS)
-        self._ticks += self._changed
+        """Remember the present edges as those of the frame sent, and which blocks caused it."""
+        if self._ticks is None or self._changed is None:
+            return
+        small = self._changed.sum() <= _TICK_BLOCKS
+        self._ticks = self._ticks * self._faded(seconds) + (self._changed & small)
         self._ticks_seconds = seconds
         self._sent = self._lasting
-        self._missing = None
+
+    def _change(self, lasting: Mask, is_text: Flags) -> Blocks:
+        """Per block, the share of pixels whose edges came, in text, or went, where there was text."""
+        sent = np.zeros_like(lasting) if self._sent is None else self._sent
+        came = _density(cv2.bitwise_and(lasting, cv2.bitwise_not(cv2.dilate(sent, _NEAR))))
+        seen = cv2.dilate(functools.reduce(cv2.bitwise_or, itertools.chain(*self._recent)), _NEAR)
+        gone = _density(cv2.bitwise_and(sent, cv2.bitwise_not(seen)))
+        had_text = _density(sent) >= 2 * _TEXT_DENSITY
+        return np.maximum(np.where(is_text, came, 0), np.where(had_text, gone, 0)).astype(np.float32)
+
+    def _faded(self, seconds: float) -> float:
+        return math.exp((self._ticks_seconds - seconds) / _TICK_MEMORY_SECONDS)
 
 
-def _shrink(luma: Luma, side: int) -> Luma:
-    scale = side / max(luma.shape)
-    if scale >= 1.0:
-        return luma
-    height, width = (max(_BLOCK, round(length * scale)) for length in luma.shape)
-    return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+def _is_enough(strength: Blocks) -> bool:
+    """Two neighbouring blocks that changed, or one that changed a lot."""
+    changed = strength >= _CHANGED_DENSITY
+    pair = bool((changed[:, 1:] & changed[:, :-1]).any())
+    return pair or bool((strength >= _ALONE_DENSITY).any())
 
 
-def _edges(luma: Luma) -> tuple[Mask, Mask]:
+def _whole_blocks(luma: Luma, side: int) -> Luma:
+    """The picture shrunk to `side` and filled up to whole blocks, which makes their means cheap."""
+    scale = min(1.0, side / max(luma.shape))
+    small = luma if scale == 1.0 else cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    bottom, right = (-length % _BLOCK for length in small.shape)
+    return np.asarray(cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _edges(luma: Luma, step: int) -> tuple[Mask, Mask]:
     """Where luma steps across (between columns) and down (between rows): 255 or 0, the size of the picture."""
     across, down = np.zeros_like(luma), np.zeros_like(luma)
-    cv2.threshold(cv2.absdiff(luma[:, 1:], luma[:, :-1]), _EDGE, 255, cv2.THRESH_BINARY, dst=across[:, 1:])
-    cv2.threshold(cv2.absdiff(luma[1:], luma[:-1]), _EDGE, 255, cv2.THRESH_BINARY, dst=down[1:])
+    across[:, 1:] = cv2.threshold(cv2.absdiff(luma[:, 1:], luma[:, :-1]), step, 255, cv2.THRESH_BINARY)[1]
+    down[1:] = cv2.threshold(cv2.absdiff(luma[1:], luma[:-1]), step, 255, cv2.THRESH_BINARY)[1]
     return across, down
+
+
+def _in_all(masks: Sequence[Mask]) -> Mask:
+    return np.asarray(functools.reduce(cv2.bitwise_and, masks), np.uint8)
 
 
 def _density(mask: Mask) -> Blocks:
     """The share of set pixels of every block, (height / block, width / block) float32."""
-    height, width = (max(1, round(length / _BLOCK)) for length in mask.shape)
-    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.float32) / 255
+    height, width = (length // _BLOCK for length in mask.shape)
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)

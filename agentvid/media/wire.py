@@ -52,7 +52,7 @@ def receive(line: socket.socket, max_payload_bytes: int) -> tuple[dict[str, Any]
     text = bytearray(header_length)
     _fill(line, memoryview(text))
     payload = np.empty(payload_length, np.uint8)
-    _fill(line, memoryview(payload))
+    _fill(line, payload.data)
     try:
         header = json.loads(text)
     except (ValueError, RecursionError):
@@ -76,7 +76,7 @@ def _fill(line: socket.socket, buffer: memoryview, *, may_end: bool = False) -> 
 
 
 class Outbox:
-    """The child's end: sends messages from a thread of its own, so that decoding goes on while the parent works. Bounded."""
+    """The child's end: a bounded queue and a thread that sends it, so that decoding goes on while the parent works."""
 
     def __init__(self, line: socket.socket) -> None:
         self._line, self._ticked = line, time.monotonic()

@@ -80,7 +80,8 @@ def describe(failure: Failure, provider: str, timeout_seconds: float) -> tuple[s
     if failure.status == 404:
         return f"no such model or address (HTTP 404: {failure.message})", "check the model's name and the base URL"
     if failure.status == 429:
-        return "too many requests, or no credit left (HTTP 429)", "wait, or check the account's limits"
+        wait = "" if failure.retry_after_seconds is None else f"; it asks for {failure.retry_after_seconds:.0f} s"
+        return f"too many requests, or no credit left (HTTP 429{wait})", "wait, or check the account's limits"
     if failure.status >= 500:
         return f"the provider failed (HTTP {failure.status})", "try again later, or choose another model"
     if failure.status:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 import threading
 import time
@@ -34,8 +35,9 @@ _PIECES = 4
 class Fault:
     """What to do to one request instead of, or on the way to, answering it from the script.
 
-    `body` replaces the reply's bytes; `status` other than 200 sends an error; `drop_after_bytes` cuts the connection
-    there; `byte_seconds` is the pause after every byte; `delay_seconds` comes before the first one.
+    `status` other than 200 sends an error and `body` these bytes; `drop` cuts the connection instead: none of the three
+    uses up the script. `delay_seconds` comes before the first byte and `byte_seconds` after each; after
+    `cut_after_bytes` the connection ends, short of the length it announced.
     """
 
     status: int = 200
@@ -43,7 +45,8 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0
     byte_seconds: float = 0.0
-    drop_after_bytes: int | None = None
+    drop: bool = False
+    cut_after_bytes: int | None = None
 
 
 class ScriptedServer:
@@ -105,6 +108,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.owner.requests.append(request)
             fault = (self.server.owner.faults.popleft() if self.server.owner.faults else None) or Fault()
         time.sleep(fault.delay_seconds)
+        if fault.drop:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return None
         if fault.status != 200 or fault.body is not None:
             return self._send_fault(fault)
         try:
@@ -132,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"content-type": content_type, "content-length": str(len(body)), **fault.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        kept = body[: fault.drop_after_bytes]
+        kept = body[: fault.cut_after_bytes]
         for piece in [kept] if not fault.byte_seconds else [kept[i : i + 1] for i in range(len(kept))]:
             self.wfile.write(piece)
             self.wfile.flush()

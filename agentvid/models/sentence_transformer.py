@@ -1,12 +1,13 @@
 """Any sentence-transformers model, by hub name or by path, on the best device there is.
 
 Queries and documents go through `encode_query` and `encode_document`, so that a model's own prompts are applied.
-Weights are read from safetensors only and no code of the model's repository runs.
+The transformer's weights are read from safetensors only and no code of the model's repository runs.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agentvid.errors import MissingDependency, ModelError
+from agentvid.errors import MissingDependency, ModelError, UsageError
 from agentvid.models.base import EmbeddingSpace, Vectors
 
 if TYPE_CHECKING:
@@ -27,12 +28,18 @@ _DECISIVE = {".json", ".safetensors", ".txt", ".model"}
 class SentenceTransformerEmbedder:
     """Embedder over a sentence-transformers model, loaded when it is first asked for something.
 
+    `name` is a model of the Hugging Face hub, or a folder when it begins with ".", "/" or "~" or exists.
     `device` is "cpu", "cuda", "mps"...; None takes the fastest available.
+    Raises UsageError if a path names no folder.
     """
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
-        self._name = name
+        self._name = str(Path(name).expanduser()) if name.startswith("~") else name
         self._device = device
+        if self._name.startswith((".", "/")) and not Path(self._name).is_dir():
+            raise UsageError(
+                f"the embedder {name!r} is not a folder", hint="name an existing folder, or a model of a hub"
+            )
 
     @cached_property
     def space(self) -> EmbeddingSpace:
@@ -84,11 +91,21 @@ class SentenceTransformerEmbedder:
 
     def _revision(self) -> str:
         folder = Path(self._name)
-        if folder.is_dir():
-            return _folder_hash(folder)
-        config = getattr(self._model[0], "config", None) or getattr(self._model[0].auto_model, "config", None)
-        commit = getattr(config, "_commit_hash", None)
-        return str(commit)[:12] if commit else "unknown"
+        return _folder_hash(folder) if folder.is_dir() else _hub_commit(self._name)
+
+
+def _hub_commit(name: str) -> str:
+    """The first 12 digits of the commit that the hub's cache holds: the files lie in a folder named after it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    # sentence-transformers lets this variable move its share of the cache.
+    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+    for file in ("modules.json", "config.json"):
+        path = try_to_load_from_cache(repository, file, cache_dir=cache)
+        if isinstance(path, str):
+            return Path(path).parent.name[:12]
+    raise ModelError(f"the embedder {name!r} was loaded, but the hub's cache does not tell its revision")
 
 
 def _folder_hash(folder: Path) -> str:

@@ -23,7 +23,7 @@ def colour_shares(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     steps = (image >> (8 - _BITS)).astype(np.uint16)
     index = (steps[..., 0] << (2 * _BITS)) | (steps[..., 1] << _BITS) | steps[..., 2]
     counts = np.bincount(_table()[index].ravel(), minlength=len(NAMES))
-    return (counts / counts.sum()).astype(np.float32)
+    return np.asarray(counts / counts.sum(), np.float32)
 
 
 @functools.cache

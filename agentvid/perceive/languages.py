@@ -35,6 +35,8 @@ _CODES = _codes()
 _TAG = re.compile(r"([A-Za-z]{2,3})((?:[-_][A-Za-z0-9]{1,16})*)")
 #: Tags that say that nothing is known.
 _UNKNOWN = {"und", "mis", "mul", "zxx"}
+#: What downloaders add to a language: "en-orig" is what was said, "en-auto" what a machine heard.
+_NOT_SCRIPTS = {"orig", "auto"}
 
 
 def language_tag(text: str) -> str | None:
@@ -49,7 +51,7 @@ def language_tag(text: str) -> str | None:
         return ""
     parts = [code]
     for part in re.split("[-_]", match[2])[1:]:
-        if len(part) == 4 and part.isalpha():
+        if len(part) == 4 and part.isalpha() and part.lower() not in _NOT_SCRIPTS:
             parts.append(part.title())
         elif len(part) == 2 and part.isalpha():
             parts.append(part.upper())

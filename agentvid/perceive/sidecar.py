@@ -73,18 +73,6 @@ def read_sidecar(sidecar: Sidecar) -> SidecarCues:
     return SidecarCues(parsed.cues, parsed.codec, parsed.skipped, hashlib.sha256(data).hexdigest())
 
 
-def read_beside(path: Path) -> tuple[list[tuple[Sidecar, SidecarCues]], list[str]]:
-    """Every sidecar of the video `path` that can be read, and one line for each that cannot."""
-    readable: list[tuple[Sidecar, SidecarCues]] = []
-    problems: list[str] = []
-    for sidecar in sidecars(path):
-        try:
-            readable.append((sidecar, read_sidecar(sidecar)))
-        except SubtitleError as error:
-            problems.append(f"{error}; {error.hint}")
-    return readable, problems
-
-
 def _folded(name: str) -> str:
     """File systems disagree on composed accents; names are compared composed."""
     return unicodedata.normalize("NFC", name)

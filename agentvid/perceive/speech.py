@@ -12,22 +12,10 @@ from typing import Any
 
 from agentvid.media.types import Cue, SubtitleTrack
 from agentvid.perceive.languages import is_wanted, language_tag
-from agentvid.perceive.sidecar import Sidecar, SidecarCues, read_beside, read_sidecar, sidecars
+from agentvid.perceive.sidecar import Sidecar, SidecarCues
 from agentvid.perceive.subtitles import plain_text, substation_text
 from agentvid.text import clean_text, timestamp
 from agentvid.types import SPEECH, Observation, Provenance, Span
-
-__all__ = [
-    "Sidecar",
-    "SidecarCues",
-    "Speech",
-    "ends_sentence",
-    "read_beside",
-    "read_sidecar",
-    "sentences",
-    "sidecars",
-    "speech_observations",
-]
 
 #: The reader's revision in every provenance: raise it when its output changes.
 _REVISION = "1"
@@ -87,11 +75,13 @@ def speech_observations(
     warnings = [
         f"{sidecar.path.name}: malformed cues left out: {read.skipped}" for sidecar, read in beside if read.skipped
     ]
+    wanted = [source for source in sources if is_wanted(source.language, languages)]
+    if sources and not wanted:
+        there = ", ".join(sorted({source.language for source in sources}))
+        warnings.append(f"no subtitles in {', '.join(languages)}; there are: {there}")
     observations: list[Observation] = []
     heard = _Heard()
-    for source in sources:
-        if not is_wanted(source.language, languages):
-            continue
+    for source in wanted:
         inside = [cue for cue in source.cues if cue.span.start_seconds < duration_seconds]
         if len(inside) * 2 < len(source.cues):
             outside = len(source.cues) - len(inside)
@@ -171,7 +161,7 @@ def _lines(cue: Cue) -> Iterator[_Line]:
     """The cue's text as plain text, divided where the speaker changes: at a new line with another voice or label."""
     current = ""
     spoken: list[tuple[str, str]] = []
-    for raw in cue.text.split("\n"):
+    for raw in filter(str.strip, cue.text.split("\n")):
         text = plain_text(raw)
         tags = list(_VOICE.finditer(raw))
         named = [clean_text(tag[2] or "", limit=100) for tag in tags if not tag[1]]
@@ -258,7 +248,7 @@ def _joined(lines: list[_Line]) -> list[_Line]:
 # -- sentences ---------------------------------------------------------------------------------------------------
 
 _SENTENCE_END = re.compile(r"[.?!…؟۔।]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”’）]*")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[^\W\d_]|[A-Za-z](?:\.[A-Za-z])+|Mr|Mrs|Ms|Dr|St|Prof|vs|etc|No|Fig|Eq)\.$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-HJ-Z]|[A-Za-z](?:\.[A-Za-z])+|Mr|Mrs|Ms|Dr|St|Prof|vs|etc|No|Fig|Eq)\.$")
 
 
 def ends_sentence(text: str) -> bool:

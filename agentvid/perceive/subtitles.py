@@ -69,11 +69,13 @@ def parse_subtitles(data: bytes, *, name: str, language: str = "") -> Subtitles:
     cues: list[Cue] = []
     skipped = 0
     for raw in _READERS[codec](text):
+        if raw is not None and not raw[2].strip():
+            continue
         if raw is None or not (0.0 <= raw[0] < raw[1] < math.inf):
             skipped += 1
-        elif raw[2].strip():
-            _check_limits(raw, len(cues), name)
-            cues.append(Cue(Span(raw[0], raw[1]), raw[2].strip()))
+            continue
+        _check_limits(raw, len(cues), name)
+        cues.append(Cue(Span(raw[0], raw[1]), raw[2].strip()))
     if not cues:
         found = f"no readable cue ({skipped} malformed)" if skipped else "no cue"
         raise SubtitleError(
@@ -289,7 +291,8 @@ def _clock_seconds(groups: tuple[str | None, ...]) -> float | None:
     hours, minutes, seconds = (int(group or 0) for group in groups[:3])
     if minutes > 59 or seconds > 59:
         return None
-    return hours * 3600 + minutes * 60 + seconds + float(f"0.{groups[3] or 0}")
+    milliseconds = int((groups[3] or "").ljust(3, "0"))
+    return ((hours * 60 + minutes) * 60_000 + seconds * 1000 + milliseconds) / 1000
 
 
 # -- SubStation Alpha --------------------------------------------------------------------------------------------
@@ -332,6 +335,7 @@ def _dialogue(values: dict[str, str]) -> _Raw:
 _TTML_CLOCK = re.compile(r"(\d{2,4}):(\d{2}):(\d{2})(?:\.(\d{1,9})|:(\d{2,3})(?:\.\d+)?)?")
 _TTML_OFFSET = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
 _SHOWN = {"p", "span"}
+_DEEPEST_ELEMENT = 100
 
 
 @dataclass(slots=True)
@@ -364,19 +368,22 @@ class _TtmlTarget:
             self._read_rates(values)
             self._open.append(_Element(name, 0.0, math.inf, 0.0))
             return
+        if len(self._open) == _DEEPEST_ELEMENT:
+            raise ElementTree.ParseError("elements are nested too deeply")
         if name == "br":
             self._say("\n")
         self._open.append(self._placed(name, values, self._open[-1]))
 
     def data(self, text: str) -> None:
-        self._say(re.sub(r"\s+", " ", text))
+        self._say(text.replace("\n", " "))
 
     def end(self, tag: str) -> None:
         element = self._open.pop()
         if self._open and self._open[-1].is_sequence:
             self._open[-1].next_seconds = element.end_seconds
-        if element.is_cue and (words := "".join(element.text)).strip():
-            self.cues.append((element.start_seconds, element.end_seconds, words))
+        if element.is_cue:
+            lines = (" ".join(line.split()) for line in "".join(element.text).split("\n"))
+            self.cues.append((element.start_seconds, element.end_seconds, "\n".join(lines)))
 
     def close(self) -> list[_Raw]:
         return self.cues

@@ -34,7 +34,7 @@ NEAREST_SHARE = 0.8
 _CONNECTORS = frozenset("before after while until then during between first last both every each than".split())
 _SLOT = re.compile(r"\{(\w+)\}")
 _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
-_ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final"
+_ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {"n": _ORDINAL, "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?", "count": r"\w+"}
 _QUOTE_MARK = "\ue000"
 

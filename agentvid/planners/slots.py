@@ -15,11 +15,13 @@ from agentvid.types import Video
 
 _POLITE = re.compile(
     r"^(?:(?:hi|hello|hey|ok|okay|so|and|also|then|now|well|please|kindly|just)\b[ ,]*"
-    r"|(?:can|could|would|will) you (?:please |kindly )?(?=(?:tell|show|find|give|list|locate|count|summari[sz]e|explain|describe|say|check|quote|search)\b)"
+    r"|(?:can|could|would|will) you (?:please |kindly )?(?=(?:tell|show|find|give|list|locate|count|summari[sz]e"
+    r"|explain|describe|say|check|quote|search)\b)"
     r"|(?:i would like to|i'd like to|i want to|i need to) know (?:if )?"
     r"|do you know |(?:i am|i'm) wondering (?:if )?|i wonder (?:if )?"
     r"|(?:please )?tell (?:me|us) (?=(?:what|when|where|who|which|how|why|whether|if|is|are|does|do|did)\b)"
-    r"|(?:in|from|according to) (?:this|the|that) (?:video|clip|film|movie|recording|footage|episode|lecture|talk)\b[ ,]*)",
+    r"|(?:in|from|according to) (?:this|the|that) "
+    r"(?:video|clip|film|movie|recording|footage|episode|lecture|talk)\b[ ,]*)",
     re.IGNORECASE,
 )
 _POLITE_END = re.compile(r"[\s,]*\b(?:please|thanks|thank you)\s*$", re.IGNORECASE)
@@ -72,8 +74,7 @@ def split_choices(question: str) -> tuple[str, tuple[str, ...]]:
     marks: list[re.Match[str]] = []
     for match in _OPTION.finditer(question):
         label = match.group(1).upper()
-        first = "A" if not marks else marks[0].group(1).upper()
-        if first in "A1" and label == chr(ord(first) + len(marks)):
+        if label in ("A", "1") if not marks else label == chr(ord(marks[0].group(1).upper()) + len(marks)):
             marks.append(match)
     if len(marks) < 2:
         return question, ()

@@ -121,18 +121,25 @@ def test_code_inside_a_model_is_not_run(folder: Path, tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_a_model_that_is_not_there_is_one_line_with_a_way_out(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_hub_model_has_its_commit_and_a_missing_one_is_one_line(folder: Path, tmp_path: Path) -> None:
+    """Offline, on a real hub cache: what `hf download` leaves behind."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cached = tmp_path / "hub" / "models--somebody--tiny"
+    shutil.copytree(folder, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs" / "main").write_text(commit, "utf-8")
     program = (
         "import sys; from pathlib import Path\n"
         "from agentvid.errors import ModelError\nfrom agentvid.models import load_embedder\n"
+        "sys.stdout.write(load_embedder('somebody/tiny', Path('unused')).space.key)\n"
         "try: load_embedder('nobody/no-such-model', Path('unused')).encode_query(['x'])\n"
-        "except ModelError as error: sys.stdout.write(f'{error}\\n{error.hint}')"
+        "except ModelError as error: sys.stdout.write(f'\\n{error}\\n{error.hint}')"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    message, hint = done.stdout.split("\n")
+    key, message, hint = done.stdout.split("\n")
+    assert key == "somebody/tiny@0123456789ab/16"
     assert message.startswith("the embedder 'nobody/no-such-model' cannot be loaded: ")
     assert "hf download nobody/no-such-model" in hint

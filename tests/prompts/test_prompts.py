@@ -17,7 +17,7 @@ VALUES = {
     "plan_system": {
         "rules": "Lists hold at most 1000 items.",
         "tools": "search(query: text, k: number = 8) -> list[moment]  Moments about a query.",
-        "examples": 'Question: What is said?\nhits = search(query="what is said")\nanswer(kind="what", value=hits, evidence=hits)',
+        "examples": 'Question: What is red?\nhits = search(query="red")\nanswer(kind="list", evidence=hits)',
     },
     "plan_user": {"videos": '"talk.mp4" (12:00)', "question": "When is the launch date mentioned?"},
     "repair": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agentvid.tools import TOOLS
 from agentvid.tools.base import Tool
 from agentvid.tools.program.builtins import BUILTINS
 from agentvid.tools.program.check import Program, callables, check_program, signature
@@ -26,19 +27,19 @@ __all__ = [
 ]
 
 LANGUAGE_RULES = """\
-- A program is lines `name = expression` and, last, one expression, usually answer(value=..., evidence=...).
-- Types: number (seconds are numbers), bool, text, moment (a stretch of one video), and flat lists of these.
-- Expressions: 12, 0.5, "text", True, False, None, a name, [a, b], items[0], items[-1], items[1:3],
-  + - * /, == != < <= > >=, in, not in, and, or, not, `a if test else b`, lists joined by +,
-  [x for x in items if test] with one `for`, at most two of them nested.
-- Tools are called by keyword: search(query="a red door", k=5). Builtins also by position: first(items).
-- A test is a bool: write exists(items) or count(items) > 0, not items.
-- Where a list of moments is asked for, one moment will do. Where one moment is asked for, write first(items).
-- first, last and items[0] follow the order of the list: search and ground give the best first, list_all and read the
-  earliest first. For the first in time write first(sort(items, by="start")).
-- What cannot be computed is nothing, None: the first of an empty list, 1 / 0, the start of nothing. It never stops a
-  program: as a list it is [], as a test it is False, and whatever needs it is nothing too. Lists leave it out.
-- A tool that is given nothing as an argument is not called and gives nothing; None written as such leaves an
+- A program is lines `name = expression` and, last, one expression, usually `answer(value=..., evidence=...)`.
+- Types: number (times are seconds), bool, text, moment (a stretch of one video), and flat lists of one of these.
+- Expressions: `12`, `0.5`, `"text"`, `True`, `False`, `None`, names, `[a, b]`, `items[0]`, `items[-1]`, `items[1:3]`,
+  `a + b`, `a - b`, `a * b`, `a / b`, comparisons, `in`, `not in`, `and`, `or`, `not`, `a if test else b`, lists joined
+  by `+`, and `[x for x in items if test]` with one `for`, at most two of them nested.
+- Tools are called by keyword: `search(query="a red door", k=5)`. Builtins also by position: `first(items)`.
+- A test is a bool: write `exists(items)` or `count(items) > 0`, not `items`.
+- Where a list of moments is asked for, one moment will do. Where one moment is asked for, write `first(items)`.
+- `first`, `last` and `items[0]` follow the order of the list: search and ground give the best first, list_all and read
+  the earliest first. For the first in time write `first(sort(items, by="start"))`.
+- What cannot be computed is nothing, `None`: the first of an empty list, `1 / 0`, the start of nothing. It never stops
+  a program: as a list it is `[]`, as a test it is `False`, and whatever needs it is nothing too. Lists leave it out.
+- A tool that is given nothing as an argument is not called and gives nothing; `None` written as such leaves an
   optional argument out.
 - Names of tools and builtins cannot be assigned. A name is assigned before it is used.
 - No attributes, methods, imports, loops, lambdas, f-strings, dicts, sets, tuples, powers or chained comparisons.
@@ -50,7 +51,8 @@ _PAGE = """\
 
 Planners answer a question by writing a small program: it calls tools that look into the videos, and computes order,
 counts and durations instead of guessing them. `agentvid program FILE` runs one, `agentvid program FILE --check` only
-checks it. This page is generated from the registry; `tests/tools` compares the two.
+checks it. This page is generated from the registry:
+`python -m agentvid.tools.program > docs/program.md`.
 
     opens = list_all(query="the door opens")
     alarm = first(ground(query="the alarm rings"))
@@ -79,11 +81,11 @@ def describe(tools: Mapping[str, Tool]) -> str:
     return "".join(f"{signature(function)}: {function.description}\n" for function in functions)
 
 
-def reference_page(tools: Mapping[str, Tool]) -> str:
-    """docs/program.md: rules, tools with their arguments, builtins."""
+def reference_page() -> str:
+    """docs/program.md: rules, the tools that agentvid ships with their arguments, builtins."""
     return _PAGE.format(
         rules=LANGUAGE_RULES,
-        tools="".join(_tool_entry(tools[name]) for name in sorted(tools)),
+        tools="".join(_tool_entry(TOOLS[name]) for name in sorted(TOOLS)),
         builtins="".join(f"- `{signature(function)}`  \n  {function.description}\n" for function in BUILTINS.values()),
     )
 

@@ -17,12 +17,14 @@ from agentvid.tools import intervals
 from agentvid.tools.base import Parameter, Tool
 from agentvid.tools.program.values import Outcome, Scalar, Value, key
 from agentvid.tools.scope import resolve_video
-from agentvid.tools.words import contains_phrase, count_phrase, normalised
+from agentvid.tools.words import normalised, phrase_counter
 from agentvid.types import Moment, Span, Video
 
 BUILTINS: dict[str, Tool] = {}
 #: Builtins that look up videos; they get the run's scope as their first argument.
 SCOPED: set[str] = set()
+#: Builtins whose cost grows with the length of the texts.
+READING: set[str] = set()
 
 Moments = tuple[Moment, ...]
 Scope = Mapping[str, Video]
@@ -30,7 +32,7 @@ T = TypeVar("T", bound=Scalar)
 Function = TypeVar("Function", bound=Callable[..., Value])
 
 
-def builtin(signature: str, *, scoped: bool = False) -> Callable[[Function], Function]:
+def builtin(signature: str, *, scoped: bool = False, reading: bool = False) -> Callable[[Function], Function]:
     """Register a function under `name(parameter: type = default, ...) -> type`."""
     (definition,) = ast.parse(f"def {signature}: ...").body
     assert isinstance(definition, ast.FunctionDef)
@@ -52,6 +54,8 @@ def builtin(signature: str, *, scoped: bool = False) -> Callable[[Function], Fun
         BUILTINS[definition.name] = Tool(definition.name, summary, parameters, returns, function)
         if scoped:
             SCOPED.add(definition.name)
+        if reading:
+            READING.add(definition.name)
         return function
 
     return register
@@ -98,7 +102,7 @@ def nth(items: Sequence[T], n: float) -> T | None:
     return items[int(n) - 1 if n > 0 else int(n)]
 
 
-@builtin("unique(items: list[T]) -> list[T]")
+@builtin("unique(items: list[T]) -> list[T]", reading=True)
 def unique(items: Sequence[T]) -> tuple[T, ...]:
     """Without repeats: of equal texts, numbers and places in a video the first stays."""
     kept: dict[object, T] = {}
@@ -222,7 +226,7 @@ def total_duration(items: Moments) -> float:
     return sum((moment.span.duration_seconds for moment in items), 0.0)
 
 
-@builtin("text(m: list[moment]) -> text")
+@builtin("text(m: list[moment]) -> text", reading=True)
 def text(m: Moments) -> str | None:
     """The words of the moment, of several one after the other, at most 4,096 characters."""
     return " ".join(moment.text for moment in m if moment.text)[: intervals.MAX_TEXT_CHARACTERS] if m else None
@@ -381,21 +385,20 @@ def pad(scope: Scope, m: Moment | Moments, seconds: float) -> Value:
 # -- texts ------------------------------------------------------------------------------------------------------------
 
 
-@builtin("text_contains(m: text | list[moment], phrase: text) -> bool")
+@builtin("text_contains(m: text | list[moment], phrase: text) -> bool", reading=True)
 def text_contains(m: str | Moments, phrase: str) -> bool:
     """True if the words of the text or of one of the moments hold the phrase: whole words, any case."""
-    texts = [m] if isinstance(m, str) else [moment.text for moment in m]
-    return any(contains_phrase(words, phrase) for words in texts)
+    counter = phrase_counter(phrase)
+    return any(counter(words) for words in _texts(m))
 
 
-@builtin("mentions(m: text | list[moment], phrase: text) -> number")
+@builtin("mentions(m: text | list[moment], phrase: text) -> number", reading=True)
 def mentions(m: str | Moments, phrase: str) -> float:
     """How often the phrase stands in the words, in all moments together: whole words, any case."""
-    texts = [m] if isinstance(m, str) else [moment.text for moment in m]
-    return float(sum(count_phrase(words, phrase) for words in texts))
+    return float(sum(map(phrase_counter(phrase), _texts(m))))
 
 
-@builtin("same_text(a: text, b: text) -> bool")
+@builtin("same_text(a: text, b: text) -> bool", reading=True)
 def same_text(a: str, b: str) -> bool:
     """True if the two have the same words; case and punctuation do not count."""
     return normalised(a) == normalised(b)
@@ -439,6 +442,10 @@ def _measure(item: Scalar, by: str) -> Any:
         "duration": place.duration_seconds,
     }
     return measures[by]
+
+
+def _texts(m: str | Moments) -> list[str]:
+    return [m] if isinstance(m, str) else [moment.text for moment in m]
 
 
 def _check_lengths(name: str, items: Sequence[Scalar], values: Sequence[float]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from agentvid.errors import ProgramError, UsageError
@@ -42,7 +42,7 @@ class Program:
 
     source: str
     statements: tuple[Statement, ...]
-    functions: Mapping[str, Tool]
+    functions: Mapping[str, Tool] = field(repr=False)
     type: str
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentvid.errors import AgentvidError, ProgramError, ToolError
 from agentvid.tools.base import Tool, ToolContext
-from agentvid.tools.program.builtins import BUILTINS, SCOPED, outcome_of
+from agentvid.tools.program.builtins import BUILTINS, READING, SCOPED, outcome_of
 from agentvid.tools.program.check import Program
 from agentvid.tools.program.ir import (
     Binary,
@@ -45,8 +45,8 @@ from agentvid.tools.program.values import (
 from agentvid.tools.words import contains_phrase
 from agentvid.types import Json, Moment
 
-#: A builtin costs one step, and one more for this many items of its lists.
-_ITEMS_PER_STEP = 100
+#: A builtin costs one step, one more for this many items of its lists, and for this many characters that it reads.
+_ITEMS_PER_STEP, _CHARACTERS_PER_STEP = 100, 1_000
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,8 @@ class _Evaluator:
         left, right = self._value(node.left), self._value(node.right)
         if isinstance(left, tuple) or isinstance(right, tuple):
             self._spend(node, (_size(left) + _size(right)) // _ITEMS_PER_STEP)
+        elif isinstance(right, str) and node.operator in ("in", "not in"):
+            self._spend(node, (_characters(left) + _characters(right)) // _CHARACTERS_PER_STEP)
         match node.operator:
             case "==" | "!=":
                 return (key(left) == key(right)) is (node.operator == "==")
@@ -220,6 +222,8 @@ class _Evaluator:
         function = self._functions[node.function]
         arguments = {name: self._value(argument) for name, argument in node.arguments}
         self._spend(node, sum(map(_size, arguments.values())) // _ITEMS_PER_STEP)
+        if function.name in READING:
+            self._spend(node, sum(map(_characters, arguments.values())) // _CHARACTERS_PER_STEP)
         if None in arguments.values() and function.name != "answer":
             return fit(None, node.type)
         if function.name not in BUILTINS:
@@ -295,6 +299,12 @@ class _Evaluator:
 
 def _size(value: object) -> int:
     return len(value) if isinstance(value, tuple) else 0
+
+
+def _characters(value: object) -> int:
+    if isinstance(value, tuple):
+        return sum(map(_characters, value))
+    return len(value.text) if isinstance(value, Moment) else len(value) if isinstance(value, str) else 0
 
 
 def _is_in(item: Value, container: Value) -> bool:

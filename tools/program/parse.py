@@ -1,4 +1,5 @@
-"""Text to tree: what Python's parser makes of it, translated node by node; a node without a translation is refused."""
+"""Text to tree: what Python's parser makes of an expression, translated node by node; what has no translation is
+refused."""
 
 from __future__ import annotations
 
@@ -22,11 +23,10 @@ from agentvid.tools.program.ir import (
     Statement,
     Unary,
 )
-from agentvid.tools.program.lexer import ALLOWED, check_text, refuse
+from agentvid.tools.program.lexer import ALLOWED, MAX_FRAGMENT, read_lines, refuse
 
-MAX_STATEMENTS, MAX_DEPTH, MAX_NESTED_LOOPS = 100, 40, 2
+MAX_DEPTH, MAX_NESTED_LOOPS = 40, 2
 MAX_TEXT_BYTES, MAX_INTEGER = 1_024, 2**53
-_MAX_FRAGMENT = 160
 
 _BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _UNARY = {ast.Not: "not", ast.USub: "-"}
@@ -45,38 +45,42 @@ _INSTEAD: dict[type[ast.AST], str] = {
     ast.GeneratorExp: "a list: [x for x in items]",
     ast.Tuple: "a list: [a, b]",
     ast.Starred: "a + b, to join lists",
-    ast.AugAssign: "`name = name + expression`",
-    ast.AnnAssign: "`name = expression`, without an annotation",
 }
 
 
 def parse(source: str) -> tuple[Statement, ...]:
-    """The statements of a program, at least one, the last of them the only expression.
+    """The statements of a program, at least one, the last of them the only expression without a name.
 
     Raises ProgramError.
     """
-    source = source.replace("\r\n", "\n")
-    check_text(source)
+    lines = read_lines(source)
+    for line in lines[:-1]:
+        if not line.name:
+            allowed = "`name = expression`; only the last line has no name"
+            refuse(line.number, line.text, "an expression whose value is lost", allowed)
+    if not lines or lines[-1].name:
+        number, fragment = (lines[-1].number, lines[-1].text) if lines else (1, "")
+        refuse(number, fragment, "the program does not end with an expression", "answer(value=..., evidence=...)")
+    return tuple(Statement(line.name, _parse_line(line.number, line.text)) for line in lines)
+
+
+def _parse_line(number: int, text: str) -> Expression:
     try:
-        module = ast.parse(source)
+        tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        line = min(error.lineno or 1, source.count("\n") + 1)
-        _refuse(line, source.split("\n")[line - 1], error.msg)
+        refuse(number + (error.lineno or 1) - 1, text, error.msg)
     except (RecursionError, MemoryError, ValueError) as error:
-        _refuse(1, source, type(error).__name__)
-    return _Parser(source).statements(module.body)
-
-
-def _refuse(line: int, fragment: str, problem: str, allowed: str = ALLOWED) -> NoReturn:
-    refuse(line, fragment.strip()[:_MAX_FRAGMENT], problem, allowed)
+        refuse(number, text, f"more than the parser can take ({type(error).__name__})")
+    return _Parser(number, text).expression(tree.body)
 
 
 class _Parser:
-    """Translates one module; keeps the source for fragments and the depth for its limits."""
+    """Translates the expression of one line; keeps its text for fragments and its depth for the limits."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, number: int, text: str) -> None:
+        self._first_line = number
         # Python counts columns in bytes of UTF-8.
-        self._lines = [line.encode() for line in source.split("\n")]
+        self._lines = [line.encode() for line in text.split("\n")]
         self._depth = 0
         self._loops = 0
         self._translate: dict[type[ast.AST], Callable[[Any], Expression]] = {
@@ -93,32 +97,10 @@ class _Parser:
             ast.Call: self._call,
         }
 
-    def statements(self, body: list[ast.stmt]) -> tuple[Statement, ...]:
-        if not body or not isinstance(body[-1], ast.Expr):
-            fragment = self._fragment(body[-1]) if body else ""
-            line = body[-1].lineno if body else 1
-            _refuse(line, fragment, "the program does not end with an expression", "answer(value=..., evidence=...)")
-        if len(body) > MAX_STATEMENTS:
-            _refuse(body[-1].lineno, self._fragment(body[-1]), "too many lines", f"{MAX_STATEMENTS} statements")
-        return tuple(self._statement(node, is_last=node is body[-1]) for node in body)
-
-    def _statement(self, node: ast.stmt, *, is_last: bool) -> Statement:
-        if isinstance(node, ast.Expr) and is_last:
-            return Statement("", self.expression(node.value))
-        if isinstance(node, ast.Expr):
-            self._refuse(
-                node, "an expression whose value is lost", "`name = expression`; only the last line has no name"
-            )
-        if not isinstance(node, ast.Assign):
-            self._refuse_kind(node)
-        if len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
-            self._refuse(node, "an assignment to something else than one name", "`name = expression`")
-        return Statement(node.targets[0].id, self.expression(node.value))
-
     def expression(self, node: ast.expr) -> Expression:
         translate = self._translate.get(type(node))
         if translate is None:
-            self._refuse_kind(node)
+            self._refuse(node, f"{type(node).__name__} is not part of the language", _INSTEAD.get(type(node), ALLOWED))
         self._depth += 1
         if self._depth > MAX_DEPTH:
             self._refuse(node, "an expression too deep", f"{MAX_DEPTH} levels; give parts a name on their own line")
@@ -210,18 +192,18 @@ class _Parser:
         return Call(function=node.func.id, arguments=tuple(arguments), **self._place(node))
 
     def _place(self, node: ast.expr) -> dict[str, Any]:
-        return {"line": node.lineno, "fragment": self._fragment(node)}
+        return {"line": self._line(node), "fragment": self._fragment(node)}
 
-    def _fragment(self, node: ast.expr | ast.stmt) -> str:
+    def _line(self, node: ast.expr) -> int:
+        return self._first_line + node.lineno - 1
+
+    def _fragment(self, node: ast.expr) -> str:
         """The text of `node`; of several lines, joined and cut."""
         first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
         lines = self._lines[first : last + 1]
         lines[-1] = lines[-1][: node.end_col_offset]
         lines[0] = lines[0][node.col_offset :]
-        return b" ".join(line.strip() for line in lines).decode("utf-8", "replace")[:_MAX_FRAGMENT]
+        return b" ".join(line.strip() for line in lines).decode("utf-8", "replace")[:MAX_FRAGMENT]
 
-    def _refuse_kind(self, node: ast.expr | ast.stmt) -> NoReturn:
-        self._refuse(node, f"{type(node).__name__} is not part of the language", _INSTEAD.get(type(node), ALLOWED))
-
-    def _refuse(self, node: ast.expr | ast.stmt, problem: str, allowed: str = ALLOWED) -> NoReturn:
-        _refuse(node.lineno, self._fragment(node), problem, allowed)
+    def _refuse(self, node: ast.expr, problem: str, allowed: str = ALLOWED) -> NoReturn:
+        refuse(self._line(node), self._fragment(node), problem, allowed)

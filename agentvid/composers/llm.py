@@ -1,0 +1,127 @@
+"""The LLM composer: claims as JSON from numbered quotes; what it may cite was chosen before it is asked.
+
+The quotes stand between two lines of a marker that is random in every call, so that no text of a video can close them
+("spotlighting", Hines et al. 2024). A reply that is not the asked-for JSON is asked for once more; then the answer is
+composed from the quotes themselves and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from agentvid.composers.base import ComposeRequest, Draft
+from agentvid.composers.extractive import ExtractiveComposer
+from agentvid.composers.quotes import Topic, confidence, quote
+from agentvid.errors import ModelError
+from agentvid.models.base import ChatModel
+from agentvid.prompts import render
+from agentvid.tools.program.values import to_json
+from agentvid.trace import prompt_hash
+from agentvid.types import Claim, Evidence, Usage
+
+MAX_EVIDENCE, MAX_CLAIMS, MAX_REPLY_CHARACTERS, MAX_CLAIM_CHARACTERS = 20, 20, 50_000, 1_000
+_SYSTEM = "You answer questions about videos from quoted evidence. You reply with one JSON object."
+_OBJECT = re.compile(r"\{.*\}", re.DOTALL)
+
+
+class LLMComposer:
+    """Composes with a chat model. `prompts` names what was sent by hash, for the trace."""
+
+    def __init__(self, chat: ChatModel) -> None:
+        self._chat = chat
+        self._embedded = ExtractiveComposer()
+        self.prompts: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        return f"llm:{self._chat.name}"
+
+    def compose(self, request: ComposeRequest) -> Draft:
+        """Raises ModelError if the model cannot be reached."""
+        topic = Topic(request.focus, request.context.ledger.moments)
+        evidence = _numbered(request, topic)
+        if request.stopped or not evidence:
+            return self._embedded.compose(request)
+        prompt = _prompt(request, evidence)
+        self.prompts = {"compose": prompt_hash(prompt)}
+        usage, problem = Usage(), ""
+        for attempt in (prompt, f"{prompt}\n\nYour last reply was not usable. Reply with the JSON object only."):
+            reply = self._chat.reply(_SYSTEM, attempt)
+            usage = Usage(
+                llm_calls=usage.llm_calls + 1,
+                input_tokens=usage.input_tokens + reply.input_tokens,
+                output_tokens=usage.output_tokens + reply.output_tokens,
+            )
+            try:
+                claims, choice = _parse(reply.text, request.choices)
+            except ModelError as error:
+                problem = str(error)
+                continue
+            certainty = confidence(topic, request.context.ledger.moments)
+            reason = "" if claims else "the model found no answer in the evidence"
+            numbers = _numbers(request.value)
+            return Draft(claims, evidence, certainty, reason=reason, choice=choice, numbers=numbers, usage=usage)
+        note = f"composing: {self._chat.name} gave no usable reply ({problem}); the answer is made of quotes alone"
+        draft = self._embedded.compose(request)
+        return replace(draft, notes=(*draft.notes, note), usage=usage)
+
+
+def _numbered(request: ComposeRequest, topic: Topic) -> tuple[Evidence, ...]:
+    found: list[Evidence] = []
+    for moment in request.evidence[:MAX_EVIDENCE]:
+        item = quote(request.context, moment, topic, f"e{len(found) + 1}")
+        if item is not None:
+            found.append(item)
+    return tuple(found)
+
+
+def _prompt(request: ComposeRequest, evidence: Sequence[Evidence]) -> str:
+    lines = [
+        f"{item.id} [{item.span.start_seconds:.1f}-{item.span.end_seconds:.1f} s, video {item.video_id[:8]}, "
+        f"{item.track}] {json.dumps(item.quote, ensure_ascii=False)}"
+        for item in evidence
+    ]
+    return render(
+        "compose",
+        question=request.question,
+        choices=json.dumps(list(request.choices), ensure_ascii=False) if request.choices else "none",
+        result=json.dumps(to_json(request.value), ensure_ascii=False) if request.value is not None else "none",
+        evidence="\n".join(lines),
+        marker=f"<<{secrets.token_hex(12)}>>",
+    )
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    values = value if isinstance(value, tuple) else (value,)
+    return tuple(float(n) for n in values if isinstance(n, int | float) and not isinstance(n, bool))
+
+
+def _parse(reply: str, choices: Sequence[str]) -> tuple[tuple[Claim, ...], str | None]:
+    """Claims and choice of a reply. Raises ModelError that says what is wrong with it."""
+    found = _OBJECT.search(reply[:MAX_REPLY_CHARACTERS])
+    try:
+        data = json.loads(found.group()) if found else None
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"the reply is not JSON: {type(error).__name__}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("claims"), list):
+        raise ModelError("the reply is not an object with a list of claims")
+    if data.get("abstain") is True:
+        return (), None
+    choice = data.get("choice")
+    if choice is not None and choice not in choices:
+        raise ModelError("its choice is none of the choices")
+    return tuple(_claim(entry) for entry in data["claims"][:MAX_CLAIMS]), choice
+
+
+def _claim(entry: Any) -> Claim:
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("text"), str):
+        raise ModelError("a claim is not an object with a text")
+    cited = entry.get("evidence")
+    if not isinstance(cited, list) or not all(isinstance(name, str) for name in cited):
+        raise ModelError("a claim's evidence is not a list of numbers as e1")
+    return Claim(entry["text"][:MAX_CLAIM_CHARACTERS], tuple(cited))

@@ -1,0 +1,299 @@
+"""On-screen text with the time it stays: lines read from single frames become intervals.
+
+The decoder sends a frame when the text in it may have changed, so a line holds from the frame that first shows it
+to the first frame sent that does not; where the small frames in between show the moment at which that place of the
+picture changed, the interval begins or ends there. Lines that come and go together (a slide, a caption of two lines)
+are one observation. A running clock or counter would be one row per tick; its readings are joined into one row per
+ten seconds, which keeps every reading searchable, and its exact time in the attributes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+
+import numpy as np
+
+from agentvid.media.types import FrameBatch, Image
+from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader, overlap
+from agentvid.text import clean_text
+from agentvid.types import OCR, Json, Observation, Provenance, Span
+
+Box = tuple[float, float, float, float]
+
+#: Readings under this are mostly textures; short ones must be surer.
+_MINIMUM_CONFIDENCE, _MINIMUM_CONFIDENCE_SHORT, _SHORT = 0.6, 0.85, 3
+#: Letters in common (0..1) that make two readings of one place the same text.
+_SAME_TEXT = 0.7
+#: A reader that misses a line once has not seen it go.
+_BRIDGE_SECONDS = 2.5
+#: Small frames are kept this long, and a place whose colours differ less than this (mean) has not changed.
+_RECENT_SECONDS, _VISIBLE_CHANGE = 2.0, 3.0
+#: A line whose digits change sooner than this, at least so many times, ticks; one row holds this much of it.
+_TICK_SECONDS, _TICKS, _TICKING_ROW_SECONDS = 8.0, 3, 10.0
+#: More text than this on one slide becomes several observations.
+_ROW_CHARACTERS = 500
+#: A gap this wide (share of the picture) between columns.
+_COLUMN_GAP = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line with the time it was on screen. `readings`: (seconds, text) of a line that ticks."""
+
+    span: Span
+    text: str
+    confidence: float
+    box: Box
+    readings: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(slots=True)
+class _Track:
+    """A line that may still be on screen. `gone_seconds`: the first frame of late that did not show it."""
+
+    line: TextLine
+    start_seconds: float
+    gone_seconds: float | None = None
+
+
+class OcrReader:
+    """Reads `batch.text_frames`.
+
+    `reader` defaults to RapidOCR. Raises MissingDependency if that is not installed.
+    """
+
+    def __init__(self, reader: TextReader | None = None) -> None:
+        self._reader = RapidTextReader() if reader is None else reader
+        self._tracks: list[_Track] = []
+        self._lines: list[_Line] = []
+        self._recent = _Recent()
+
+    def read(self, batch: FrameBatch) -> None:
+        self._recent.extend(batch)
+        for frame in batch.text_frames:
+            read = (replace(line, text=clean_text(line.text)) for line in self._reader.read(frame.image))
+            self._follow(frame.seconds, [line for line in read if _is_text(line)])
+            self._recent.looked_seconds = frame.seconds
+
+    def observations(self, duration_seconds: float) -> list[Observation]:
+        """Every text with its interval, in time order. What the last frame shows holds until the video's end."""
+        for track in self._tracks:
+            self._close(track, duration_seconds)
+        self._tracks = []
+        lines = sorted(_join_ticking(self._lines), key=lambda line: (line.span, line.box))
+        rows = [row for _, group in itertools.groupby(lines, key=lambda line: line.span) for row in _rows([*group])]
+        return [self._observe(row) for row in rows]
+
+    def _follow(self, seconds: float, lines: Sequence[TextLine]) -> None:
+        """Match the lines of one frame with those on screen before."""
+        missing = list(self._tracks)
+        new = []
+        for line in lines:
+            same = [track for track in missing if _is_same(line, track.line)]
+            if not same:
+                new.append(_Track(line, self._recent.changed_seconds(line.box, seconds)))
+                continue
+            track = max(same, key=lambda track: overlap(line.box, track.line.box))
+            missing.remove(track)
+            track.gone_seconds = None
+            track.line = _better(track.line, line)
+        for track in missing:
+            if track.gone_seconds is None:
+                track.gone_seconds = self._recent.changed_seconds(track.line.box, seconds)
+            replaced = any(overlap(track.line.box, other.line.box) > 0.2 for other in new)
+            if replaced or seconds - track.gone_seconds >= _BRIDGE_SECONDS:
+                self._tracks.remove(track)
+                self._close(track, seconds)
+        self._tracks += new
+
+    def _close(self, track: _Track, seconds: float) -> None:
+        end = seconds if track.gone_seconds is None else track.gone_seconds
+        if end > track.start_seconds:
+            line = track.line
+            self._lines.append(_Line(Span(track.start_seconds, end), line.text, line.confidence, line.box))
+
+    def _observe(self, row: Sequence[_Line]) -> Observation:
+        weights = [len(line.text) for line in row]
+        confidence = sum(line.confidence * weight for line, weight in zip(row, weights, strict=True)) / sum(weights)
+        attributes: Json = {
+            "lines": [line.text for line in row],
+            "box": [round(value, 4) for value in _hull(line.box for line in row)],
+        }
+        readings = [reading for line in row for reading in line.readings]
+        if readings:
+            attributes["readings"] = [[round(seconds, 3), text] for seconds, text in readings]
+        provenance = Provenance(
+            stage="ocr",
+            model=self._reader.model,
+            revision=self._reader.revision,
+            parameters={"minimum_confidence": _MINIMUM_CONFIDENCE},
+        )
+        text = clean_text(" ".join(line.text for line in row))
+        return Observation(row[0].span, OCR, text, provenance, min(1.0, confidence), attributes=attributes)
+
+
+class _Recent:
+    """The small frames of the last seconds: they tell when a place changed between two frames that were read."""
+
+    def __init__(self) -> None:
+        self.looked_seconds = 0.0
+        self._frames: deque[tuple[float, Image]] = deque()
+
+    def extend(self, batch: FrameBatch) -> None:
+        oldest = float(batch.seconds[0]) - _RECENT_SECONDS
+        while self._frames and self._frames[0][0] < oldest:
+            self._frames.popleft()
+        self._frames.extend(zip(batch.seconds.tolist(), batch.images, strict=True))
+
+    def changed_seconds(self, box: Box, seconds: float) -> float:
+        """When this place took the look it has at `seconds`, if it did so at once since the last frame read.
+
+        Otherwise (a fade, a moving background) `seconds`.
+        """
+        first = max(self.looked_seconds, seconds - _RECENT_SECONDS)
+        frames = [frame for frame in self._frames if first <= frame[0] <= seconds]
+        if len(frames) < 2:
+            return seconds
+        looks = np.stack([_place(image, box) for _, image in frames]).astype(np.float32)
+        steps = np.abs(np.diff(looks, axis=0)).mean(axis=(1, 2, 3))
+        latest = int(np.argmax(steps)) + 1
+        whole = float(np.abs(looks[-1] - looks[0]).mean())
+        settled = float(np.abs(looks[-1] - looks[latest]).mean()) <= 0.5 * whole
+        if whole < _VISIBLE_CHANGE or steps[latest - 1] < 0.5 * whole or not settled:
+            return seconds
+        return frames[latest][0]
+
+
+def _place(image: Image, box: Box) -> Image:
+    """The part of the picture inside the box, at least one pixel."""
+    height, width = image.shape[:2]
+    left, top = min(width - 1, int(box[0] * width)), min(height - 1, int(box[1] * height))
+    return image[top : max(top + 1, math.ceil(box[3] * height)), left : max(left + 1, math.ceil(box[2] * width))]
+
+
+def _is_text(line: TextLine) -> bool:
+    """Sure enough, and more than punctuation: two letters or digits, or one that is a word by itself."""
+    characters = [character for character in line.text if character.isalnum()]
+    alone = len(characters) == 1 and (characters[0].isdigit() or ord(characters[0]) >= 0x2E80)
+    if len(characters) < 2 and not alone:
+        return False
+    return line.confidence >= (_MINIMUM_CONFIDENCE_SHORT if len(characters) <= _SHORT else _MINIMUM_CONFIDENCE)
+
+
+def _is_same(line: TextLine, before: TextLine) -> bool:
+    """Whether two readings are of one text: in one place, alike, and with the same digits; or growing; or scrolling."""
+    new, old = _bare(line.text), _bare(before.text)
+    if new == old and len(new) >= 8:
+        return True
+    if overlap(_row_of(line.box), _row_of(before.box)) < 0.4 or not _shares_columns(line.box, before.box):
+        return False
+    if len(old) >= 3 and new.startswith(old):
+        return True
+    digits_agree = re.findall(r"\d", new) == re.findall(r"\d", old)
+    return digits_agree and SequenceMatcher(None, new, old, autojunk=False).ratio() >= _SAME_TEXT
+
+
+def _bare(text: str) -> str:
+    return "".join(text.casefold().split())
+
+
+def _row_of(box: Box) -> Box:
+    return (0.0, box[1], 1.0, box[3])
+
+
+def _shares_columns(one: Box, other: Box) -> bool:
+    """Whether the narrower box lies at least half inside the other's columns."""
+    shared = min(one[2], other[2]) - max(one[0], other[0])
+    return shared >= 0.5 * min(one[2] - one[0], other[2] - other[0])
+
+
+def _better(before: TextLine, now: TextLine) -> TextLine:
+    """The surer and longer reading, at the place where the text is now."""
+    best = max(before, now, key=lambda line: line.confidence**2 * len(line.text))
+    return replace(best, box=now.box)
+
+
+def _join_ticking(lines: Iterable[_Line]) -> list[_Line]:
+    """Chains of short lines in one place that differ in their digits only become one line per ten seconds."""
+    joined: list[_Line] = []
+    chains: dict[str, list[list[_Line]]] = {}
+    for line in sorted(lines, key=lambda line: (line.span, line.box)):
+        shape = re.sub(r"\d+", "0", _bare(line.text))
+        if line.span.duration_seconds > _TICK_SECONDS or "0" not in shape:
+            joined.append(line)
+            continue
+        known = chains.setdefault(shape, [])
+        for chain in known:
+            follows = 0 <= line.span.start_seconds - chain[-1].span.end_seconds <= _BRIDGE_SECONDS
+            if follows and overlap(line.box, chain[-1].box) >= 0.4:
+                chain.append(line)
+                break
+        else:
+            known.append([line])
+    for chain in itertools.chain.from_iterable(chains.values()):
+        joined += _ticking_rows(chain) if len(chain) >= _TICKS else chain
+    return joined
+
+
+def _ticking_rows(chain: Sequence[_Line]) -> list[_Line]:
+    rows = []
+    first = chain[0].span.start_seconds
+    for _, group in itertools.groupby(chain, lambda line: (line.span.start_seconds - first) // _TICKING_ROW_SECONDS):
+        lines = list(group)
+        rows.append(
+            _Line(
+                span=lines[0].span.hull(lines[-1].span),
+                text=" ".join(line.text for line in lines),
+                confidence=sum(line.confidence for line in lines) / len(lines),
+                box=_hull(line.box for line in lines),
+                readings=tuple((line.span.start_seconds, line.text) for line in lines),
+            )
+        )
+    return rows
+
+
+def _rows(lines: Sequence[_Line]) -> Iterable[list[_Line]]:
+    """Lines of one interval in reading order, cut where the text grows too long. Ticking lines stay alone."""
+    row: list[_Line] = []
+    for line in _reading_order([line for line in lines if not line.readings]):
+        if row and sum(len(other.text) for other in row) + len(line.text) > _ROW_CHARACTERS:
+            yield row
+            row = []
+        row.append(line)
+    if row:
+        yield row
+    yield from ([line] for line in lines if line.readings)
+
+
+def _reading_order(lines: Sequence[_Line]) -> list[_Line]:
+    """Columns from left to right, in each from top to bottom, by recursive cuts along the gaps.
+
+    The XY-cut of Nagy & Seth (1984): what no gap divides is in the order of rows.
+    """
+    for low, high, gap in ((0, 2, _COLUMN_GAP), (1, 3, 0.0)):
+        parts: list[list[_Line]] = []
+        edge = 0.0
+        for line in sorted(lines, key=lambda line: (line.box[low], line.box)):
+            if not parts or line.box[low] > edge + gap:
+                parts.append([])
+            parts[-1].append(line)
+            edge = max(edge, line.box[high])
+        if len(parts) > 1:
+            return [line for part in parts for line in _reading_order(part)]
+    rows: list[list[_Line]] = []
+    for line in sorted(lines, key=lambda line: (line.box[1] + line.box[3], line.box)):
+        if not rows or (line.box[1] + line.box[3]) / 2 > rows[-1][0].box[3]:
+            rows.append([])
+        rows[-1].append(line)
+    return [line for row in rows for line in sorted(row, key=lambda line: line.box)]
+
+
+def _hull(boxes: Iterable[Box]) -> Box:
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)

@@ -1,0 +1,254 @@
+"""What the commands say to wrong input: one line, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agentvid.cli import main
+
+LINES = [
+    {"video": "lecture", "duration": 90, "track": "speech", "start": 2, "end": 6, "text": "Stream ciphers use a key."},
+    {"video": "lecture", "duration": 90, "track": "speech", "start": 40, "end": 45, "text": "Never use a key twice."},
+    {
+        "video": "harbour",
+        "duration": 30,
+        "track": "caption",
+        "start": 3,
+        "end": 9,
+        "text": "A red boat leaves the pier.",
+    },
+]
+QUICK = {"AGENTVID_EMBED": "false"}
+
+
+@dataclass
+class Finished:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def agentvid(*arguments: str, stdin: str = "", **environment: str) -> Finished:
+    """The command line in this process: a second per test would be spent on imports otherwise."""
+    out, err, before = io.StringIO(), io.StringIO(), (sys.stdin, dict(os.environ))
+    os.environ.update(QUICK | environment)
+    sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
+    code = 0
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            main(arguments)
+    except SystemExit as exit_:
+        code = int(exit_.code or 0)
+    finally:
+        sys.stdin = before[0]
+        os.environ.clear()
+        os.environ.update(before[1])
+    return Finished(code, out.getvalue(), err.getvalue())
+
+
+def one_line(finished: Finished) -> str:
+    """The error as the user sees it: one line on stderr, nothing on stdout, no traceback."""
+    lines = finished.stderr.strip().splitlines()
+    assert len(lines) == 1, finished.stderr
+    assert finished.stdout == ""
+    return lines[0]
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Path:
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in LINES), "utf-8")
+    finished = agentvid("import", str(file))
+    assert finished.returncode == 0, finished.stderr
+    return file
+
+
+def test_no_library_yet_is_said_with_the_way_out() -> None:
+    finished = agentvid("search", "anything")
+    assert finished.returncode == 3
+    assert "agentvid index" in one_line(finished)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["search", ""], 2, "empty"),
+        (["search", " \t "], 2, "empty"),
+        (["search", "x" * 10_001], 2, "10000"),
+        (["search", "key", "-k", "0"], 2, "k = 0"),
+        (["search", "key", "--from", "50", "--to", "10"], 2, "not before"),
+        (["search", "key", "--from", "-5"], 2, "-5"),
+        (["search", "key", "--from", "soon"], 2, "not a time"),
+        (["search", "key", "--video", "nosuch"], 3, "nosuch"),
+        (["search"], 2, "QUERY"),
+        (["ask", ""], 2, "empty"),
+        (["ask", "y" * 10_001], 2, "10001"),
+        (["ask", "What is it?", "--video", "nosuch"], 3, "nosuch"),
+        (["ask", "What is it?", "--choice", "only one"], 2, "choices"),
+        (["ask", "What is it?", "--model", "gpt-5"], 2, "provider"),
+        (["show", "nosuch"], 3, "nosuch"),
+        (["rm", "nosuch"], 3, "nosuch"),
+        (["trace", "show", "nosuch"], 3, "nosuch"),
+        (["program", "/no/such/file"], 2, "/no/such/file"),
+        (["import", "/no/such/file.jsonl"], 2, "/no/such/file.jsonl"),
+        (["search", "--batch", "/no/such/file.jsonl"], 2, "/no/such/file.jsonl"),
+    ],
+)
+def test_wrong_values(imported: Path, arguments: list[str], code: int, says: str) -> None:
+    finished = agentvid(*arguments)
+    assert finished.returncode == code, finished.stderr
+    assert says in one_line(finished)
+
+
+@pytest.mark.parametrize("arguments", [["nosuch"], ["index"], ["search", "--nosuch"], ["search", "x", "-k", "many"]])
+def test_wrong_command_lines_are_usage_errors(arguments: list[str]) -> None:
+    assert agentvid(*arguments).returncode == 2
+
+
+def test_missing_path_is_a_failed_item() -> None:
+    finished = agentvid("index", "/no/such/video.mp4", "--json")
+    assert finished.returncode == 4
+    report = json.loads(finished.stdout)
+    assert report["failed"][0]["path"] == "/no/such/video.mp4"
+    assert report["failed"][0]["error"]
+
+
+def test_directory_without_videos(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    finished = agentvid("index", str(tmp_path / "empty"))
+    assert finished.returncode == 3
+    assert "no video found" in finished.stderr
+
+
+def test_bad_line_fails_its_video_and_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    bad = {"video": "broken", "duration": 9, "track": "speech", "start": 5, "end": 2, "text": "reversed"}
+    file.write_text("\n".join(json.dumps(line) for line in [LINES[0], bad, LINES[2]]) + "\n", "utf-8")
+    finished = agentvid("import", str(file), "--json")
+    report = json.loads(finished.stdout)
+    assert finished.returncode == 4
+    assert sorted(item["path"] for item in report["indexed"]) == ["harbour", "lecture"]
+    assert "line 2" in report["failed"][0]["error"]
+
+
+def test_import_reads_standard_input() -> None:
+    finished = agentvid("import", "-", "--json", stdin=json.dumps(LINES[0]) + "\n")
+    assert json.loads(finished.stdout)["indexed"][0]["path"] == "lecture"
+
+
+def test_import_again_does_nothing_and_a_changed_one_replaces(imported: Path) -> None:
+    again = json.loads(agentvid("import", str(imported), "--json").stdout)
+    assert [item["reason"] for item in again["skipped"]] == ["unchanged", "unchanged"]
+    imported.write_text(json.dumps(LINES[2] | {"text": "A grey whale surfaces."}) + "\n", "utf-8")
+    changed = json.loads(agentvid("import", str(imported), "--json").stdout)
+    assert [item["path"] for item in changed["indexed"]] == ["harbour"]
+    hits = json.loads(agentvid("search", "whale boat", "--video", "harbour", "--json").stdout)["hits"]
+    assert [hit["text"] for hit in hits] == ["A grey whale surfaces."]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['"', "a AND b OR (", "key*", "NEAR(key)", "'; DROP TABLE videos; --", "🔑", "{key}: ^x", "\\", "%", "-key"],
+)
+def test_any_query_is_literal(imported: Path, query: str) -> None:
+    assert agentvid("search", "--json", "--", query).returncode in {0, 3}
+    assert len(json.loads(agentvid("ls", "--json").stdout)["videos"]) == 2
+
+
+def test_batch_prints_one_line_per_query_in_order(imported: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "queries.jsonl"
+    batch.write_text('{"query": "boat"}\nnot json\n{"query": "key", "video": "lecture"}\n{"query": "zebra"}\n', "utf-8")
+    finished = agentvid("search", "--batch", str(batch), "-k", "3")
+    documents = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert finished.returncode == 0
+    assert [document.get("query") for document in documents] == ["boat", None, "key", "zebra"]
+    assert documents[1]["line"] == 2
+    assert {hit["video"] for hit in documents[2]["hits"]} == {"lecture"}
+    assert documents[3]["hits"] == []
+
+
+def test_filters_come_before_the_limit(imported: Path) -> None:
+    hits = json.loads(agentvid("search", "key", "--from", "0:30", "-k", "1", "--json").stdout)["hits"]
+    assert [(hit["start"], hit["end"]) for hit in hits] == [(40, 45)]
+    assert agentvid("search", "key", "--track", "caption").returncode == 3
+
+
+def test_program_prints_typed_steps(imported: Path) -> None:
+    source = 'hits = search(query="key")\ncount(hits)\n'
+    document = json.loads(agentvid("program", "-", stdin=source).stdout)
+    assert document["type"] == "number"
+    assert document["steps"][0]["name"] == "hits"
+    checked = agentvid("program", "-", "--check", stdin="nosuch(query=1)")
+    assert checked.returncode == 2
+    assert "nosuch" in one_line(checked)
+
+
+def test_config_shows_value_and_origin(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("clip_max_seconds = 30\n", "utf-8")
+    finished = agentvid("config", "--json", AGENTVID_CONFIG=str(tmp_path / "c.toml"), AGENTVID_INDEX="numpy")
+    settings = json.loads(finished.stdout)["settings"]
+    assert settings["clip_max_seconds"] == {"value": 30.0, "origin": str(tmp_path / "c.toml")}
+    assert settings["index"] == {"value": "numpy", "origin": "$AGENTVID_INDEX"}
+    assert settings["ocr"]["origin"] == "default"
+    wrong = agentvid("config", AGENTVID_INDEX="annoy")
+    assert wrong.returncode == 2
+    assert "AGENTVID_INDEX" in one_line(wrong)
+
+
+def test_library_flag_comes_before_the_command(tmp_path: Path, imported: Path) -> None:
+    assert agentvid("--library", str(tmp_path / "elsewhere"), "ls").returncode == 3
+    assert agentvid("--library", os.environ["AGENTVID_LIBRARY"], "ls", AGENTVID_LIBRARY="/no/such").returncode == 0
+
+
+def test_text_of_a_video_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    line = LINES[0] | {
+        "video": "\u001b]0;owned\u0007lecture",
+        "text": "Stream \u001b[31mciphers\u001b[0m \u202eevil\u0007",
+    }
+    file.write_text(json.dumps(line) + "\n", "utf-8")
+    agentvid("import", str(file))
+    for arguments in (["ls"], ["search", "ciphers"], ["ask", "What is said about ciphers?"]):
+        output = agentvid(*arguments)
+        assert not set("\u001b\u0007\u202e") & set(output.stdout + output.stderr), arguments
+
+
+def test_no_colour_codes_in_a_pipe(imported: Path) -> None:
+    assert "\u001b" not in agentvid("ls").stdout + agentvid("search", "key").stdout + agentvid("--help").stdout
+
+
+def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    with file.open("w", encoding="utf-8") as lines:
+        for number in range(4000):
+            lines.write(json.dumps(LINES[0] | {"video": f"lecture {number}"}) + "\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentvid", "import", str(file)],
+        env=os.environ | QUICK,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    catalogue = Path(os.environ["AGENTVID_LIBRARY"]) / "catalogue.sqlite3"
+    deadline = time.monotonic() + 30
+    while not catalogue.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "run the same command again" in stderr
+    assert "Traceback" not in stderr
+    assert 0 < len(json.loads(agentvid("ls", "--json").stdout)["videos"]) < 4000
+    assert json.loads(agentvid("doctor", "--json").stdout)["problems"] == []

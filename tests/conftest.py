@@ -1,0 +1,23 @@
+"""Every test starts without the user's settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path) -> Iterator[None]:
+    """No AGENTVID_* variable and no settings file of the person who runs the tests."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("AGENTVID_")}
+    for name in before:
+        del os.environ[name]
+    os.environ["AGENTVID_CONFIG"] = str(tmp_path / "no-config.toml")
+    os.environ["AGENTVID_LIBRARY"] = str(tmp_path / "library")
+    yield
+    for name in [name for name in os.environ if name.startswith("AGENTVID_")]:
+        del os.environ[name]
+    os.environ.update(before)

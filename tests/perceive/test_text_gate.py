@@ -1,0 +1,108 @@
+"""The gate opens when text comes, changes or goes, and stays shut for pictures without text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from agentvid.media.text_gate import TextGate
+
+Draw = Callable[[float], np.ndarray]
+HEIGHT, WIDTH = 360, 640
+
+
+def wall(seed: int = 1, width: int = WIDTH, height: int = HEIGHT, spread: float = 8.0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
+    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), spread), None, 30, 220, cv2.NORM_MINMAX).astype(np.uint8)
+
+
+def write(picture: np.ndarray, text: str, scale: float = 1.0, at: tuple[int, int] = (60, 300)) -> np.ndarray:
+    picture = picture.copy()
+    thick = max(1, round(2 * scale))
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 0, 3 * thick, cv2.LINE_AA)
+    cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA)
+    return picture
+
+
+def opened(draw: Draw, seconds: float, rate: float = 4.0) -> list[float]:
+    gate = TextGate()
+    times = np.arange(round(seconds * rate)) / rate
+    return [float(time) for time in times if gate.update(float(time), draw(time))]
+
+
+GREY = np.full((HEIGHT, WIDTH), 90, np.uint8)
+LONG_WALL = wall(width=2600)
+
+
+def camera(seconds: float) -> np.ndarray:
+    left = round(70 * seconds)
+    return LONG_WALL[:, left : left + WIDTH]
+
+
+@pytest.mark.parametrize("picture", [GREY, wall()], ids=["plain", "blurred"])
+def test_pictures_without_text_are_never_sent(picture: np.ndarray) -> None:
+    assert opened(lambda seconds: picture, 30.0) == []
+
+
+def test_a_moving_camera_without_text_is_hardly_ever_sent() -> None:
+    sharp = wall(seed=3, width=2600, spread=1.5)
+    assert len(opened(lambda s: sharp[:, round(70 * s) : round(70 * s) + WIDTH], 25.0)) <= 3
+    assert opened(camera, 25.0) == []
+
+
+def test_text_in_the_first_frame_is_sent_at_once_and_then_only_as_a_heartbeat() -> None:
+    times = opened(lambda seconds: write(GREY, "Stream ciphers are secure"), 40.0)
+    assert times[0] == 0.0
+    assert len(times) <= 4
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.0, 2.5, 6.0])
+@pytest.mark.parametrize("background", [GREY, wall()], ids=["plain", "blurred"])
+def test_text_that_comes_changes_and_goes_is_seen_within_a_second(background: np.ndarray, scale: float) -> None:
+    def draw(seconds: float) -> np.ndarray:
+        if seconds < 4.0 or seconds >= 12.0:
+            return background
+        return write(background, "HELLO" if seconds < 8.0 else "WORLD", scale)
+
+    times = opened(draw, 16.0)
+    for event in (4.0, 8.0, 12.0):
+        assert any(event <= time <= event + 1.0 for time in times), (event, times)
+    assert len(times) <= 5
+
+
+def test_text_for_one_second_before_a_moving_camera_is_caught() -> None:
+    times = opened(lambda s: write(camera(s), "BREAKING NEWS") if 5.0 <= s < 6.0 else camera(s), 12.0)
+    assert any(5.0 <= time < 6.0 for time in times), times
+    assert len(times) <= 5
+
+
+def test_subtitles_that_change_every_second_and_a_half_are_all_caught() -> None:
+    lines = [f"{word} is what I wanted to say" for word in "Alpha Bravo Charlie Delta Echo Foxtrot Golf".split()]
+    times = opened(lambda s: write(wall(), lines[int(s // 1.5) % 7]), 10.5)
+    assert all(any(1.5 * number <= time < 1.5 * (number + 1) for time in times) for number in range(7)), times
+
+
+def test_a_small_clock_is_sampled_and_not_followed() -> None:
+    def draw(seconds: float) -> np.ndarray:
+        return write(wall(), f"12:{int(seconds) // 60:02d}:{int(seconds) % 60:02d}", 0.5, at=(20, 30))
+
+    times = opened(draw, 120.0)
+    assert 15 <= len(times) <= 50
+    assert max(np.diff(times)) <= 10.5
+
+
+def test_never_much_more_than_one_frame_per_second() -> None:
+    rng = np.random.default_rng(0)
+    pages = [write(GREY, "".join(rng.choice(list("ABCDEFGHIJKLMNOP"), 18)), 1.0, at=(20, 200)) for _ in range(60)]
+    assert len(opened(lambda seconds: pages[int(seconds * 1.33)], 40.0)) <= 44
+
+
+@pytest.mark.parametrize("shape", [(360, 640), (1080, 1920), (641, 361), (90, 160), (20, 12)])
+def test_any_size_and_a_size_that_changes(shape: tuple[int, int]) -> None:
+    gate = TextGate()
+    for step in range(8):
+        assert gate.update(step / 4, np.full(shape, 128, np.uint8)) is False
+    assert any(gate.update(2.0 + step / 4, write(GREY, "Some words here")) for step in range(4))
