@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 
 from agentvid.composers.base import Draft
 from agentvid.models.base import Embedder
@@ -30,8 +31,8 @@ MIN_COSINE = 0.6
 #: Words of our own sentence forms: they say where and how something was found, not what.
 FORM_WORDS = frozenset(
     stem(word)
-    for word in """answer appear appears at before after between caption captions chapter comes count during earlier
-    ends evidence fact facts first found frame frames from hour hours in in all last lasts later length less long
+    for word in """answer appear appears at before after best between caption captions chapter comes count during earlier
+    ends evidence fact facts first fits found frame frames from hour hours in in all last lasts later length less long
     longer longest match matches mention mentions mentioned minute minutes moment moments more name names nearest next
     none nothing occurrence occurrences of on-screen on screen once only option order same say says says said scene
     second seconds second shortest show shows shown sound sounds speech starts starting summary text then third time
@@ -45,7 +46,7 @@ _NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven tw
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\s*(?:\([^)]*\)|\[[^\]]*\])")
 _HTML = re.compile(r"<[^<>]*>|</?[A-Za-z!][^<>]*$")
 _ADDRESS = re.compile(
-    r"\b(?:(?:[a-z][a-z0-9+.-]{1,20}:)?//|www\.|(?:javascript|data|vbscript|mailto|file):)\S*", re.IGNORECASE
+    r"(?:(?:\b[a-z][a-z0-9+.-]{1,20}:)?//|\bwww\.|\b(?:javascript|data|vbscript|mailto|file):)\S*", re.IGNORECASE
 )
 
 
@@ -143,13 +144,16 @@ def judge(
         return "unsupported", f"it cites {', '.join(sorted(unknown))}, which does not exist"
     cited = [sound[name] for name in claim.evidence]
     read = _squeeze(" ".join(item.quote for item in cited))
-    for match in _QUOTED.finditer(claim.text):
+    own = claim.text
+    for item in cited:
+        # Whole quotes and names go first: what stands in them may itself hold quotation marks, numbers or times.
+        for known in (f"“{item.quote}”", item.video, PurePath(item.video).name):
+            own = own.replace(known, " ")
+    for match in _QUOTED.finditer(own):
         said = _squeeze(match.group(1) or match.group(2) or "")
         if said and not any(said in _squeeze(item.quote) for item in cited) and said not in _squeeze(question):
             return "unsupported", f"its evidence does not hold the words {said[:80]!r}"
-    own = _QUOTED.sub(" ", claim.text)
-    for item in cited:
-        own = own.replace(item.video, " ")
+    own = plain(_QUOTED.sub(" ", own))
     return (
         _judge_times(own, cited)
         or _judge_numbers(own, read, question, numbers, cited)

@@ -30,7 +30,7 @@ class Settings(BaseModel):
     )
     cache: Path = Field(
         default_factory=lambda: platformdirs.user_cache_path("agentvid"),
-        description="directory of exported models",
+        description="where plug-in embedders keep files",
     )
     embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")

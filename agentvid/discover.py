@@ -30,17 +30,21 @@ class DiscoveryProblem:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Absolute paths of videos, in the order of the arguments and of names inside directories; and the problems."""
+    """Absolute paths of videos, in the order of the arguments and of names inside directories; and what went wrong.
 
-    videos: list[Path]
-    problems: list[DiscoveryProblem]
+    `empty` are directories given that hold no video: nothing was found there, and nothing failed.
+    """
+
+    videos: list[Path] = field(default_factory=list)
+    problems: list[DiscoveryProblem] = field(default_factory=list)
+    empty: list[Path] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Search:
     """The state of one search: what was found, and which files and directories were seen already."""
 
-    found: Discovery = field(default_factory=lambda: Discovery([], []))
+    found: Discovery = field(default_factory=Discovery)
     seen: set[tuple[int, int]] = field(default_factory=set)
 
     def is_new(self, status: os.stat_result) -> bool:
@@ -111,9 +115,7 @@ def _add_directory(search: _Search, top: Path, status: os.stat_result) -> None:
         except OSError as error:
             search.refuse(path, f"{path}: {error.strerror or error}", "repair or remove it, or leave it out")
     if not has_videos and len(search.found.problems) == problems_before:
-        search.refuse(
-            top, f"{top} holds no video files", f"videos end in {' '.join(sorted(VIDEO_SUFFIXES))}; or name the file"
-        )
+        search.found.empty.append(top)
 
 
 def _entries(search: _Search, directory: Path) -> list[Path]:

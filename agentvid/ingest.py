@@ -64,7 +64,7 @@ class Ingested:
 def content_fingerprint(path: Path, content_hash: str, pipeline: Pipeline) -> str:
     """sha256 of everything that decides the result: content, sidecars, stage revisions, settings."""
     settings = pipeline.settings
-    beside = [(sidecar.path.name, sidecar.language, hash_file(sidecar.path)) for sidecar in sidecars(path)]
+    beside = [(sidecar.path.name, sidecar.language, _sidecar_hash(sidecar.path)) for sidecar in sidecars(path)]
     return _digest(
         content_hash,
         beside,
@@ -72,6 +72,13 @@ def content_fingerprint(path: Path, content_hash: str, pipeline: Pipeline) -> st
         [settings.ocr, settings.clip_min_seconds, settings.clip_max_seconds, settings.subtitle_languages],
         pipeline.embedder.space.key if pipeline.embedder else None,
     )
+
+
+def _sidecar_hash(path: Path) -> str:
+    try:
+        return hash_file(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"  # becomes a warning when the stage reads it
 
 
 def ingest_file(path: Path, content_hash: str, pipeline: Pipeline, progress: Progress) -> Ingested:

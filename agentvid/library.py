@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agentvid.tools.program import Run
 
 MAX_HITS = 1000
+EMPTY_DIRECTORY = "no video in this directory"
 MAX_QUERY_CHARACTERS = 10_000
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
@@ -105,6 +106,7 @@ class Library:
         found = find_videos(paths)
         for problem in found.problems:
             report.failed.append({"path": str(problem.path), "error": problem.error, "hint": problem.hint})
+        report.skipped += [{"path": str(path), "reason": EMPTY_DIRECTORY} for path in found.empty]
         with self._publishing():
             for path in found.videos:
                 self._add_file(path, report, progress)
@@ -173,8 +175,9 @@ class Library:
         started = time.monotonic()
         report = IndexReport()
         batch = read_import(file)
+        name = str(file) if isinstance(file, str | Path) else "-"
         for problem in batch.problems:
-            report.failed.append({"path": problem.video, "error": problem.error, "hint": problem.hint})
+            report.failed.append({"path": problem.video or name, "error": problem.error, "hint": problem.hint})
         by_name = {video.title: video.id for video in self.catalogue.videos() if video.kind == "import"}
         with self._publishing():
             for number, imported in enumerate(batch.videos, 1):
@@ -288,7 +291,7 @@ class Library:
             }
             for summary in self.catalogue.summaries()
         ]
-        failed = [
+        failed: list[Json] = [
             {"video_id": None, "path": row.path, "duration": None, "clips": 0, "tracks": {}, "state": "failed"}
             | {"error": row.message, "hint": row.hint}
             for row in self.catalogue.failures()

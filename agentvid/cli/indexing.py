@@ -67,6 +67,8 @@ def import_(
 
 
 def _finish(report: IndexReport, as_json: bool) -> None:
+    from agentvid.library import EMPTY_DIRECTORY
+
     for warning in report.warnings:
         note(f"warning: {warning}")
     if as_json:
@@ -75,7 +77,7 @@ def _finish(report: IndexReport, as_json: bool) -> None:
         _print_report(report)
     if report.failed:
         raise typer.Exit(EXIT_SOME_FAILED)
-    if not report.indexed and not report.skipped:
+    if not report.indexed and all(item["reason"] == EMPTY_DIRECTORY for item in report.skipped):
         note("agentvid: no video found - name a file, or a directory that holds .mp4, .mkv, .webm ... files")
         raise typer.Exit(EXIT_NOTHING_FOUND)
 

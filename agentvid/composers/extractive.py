@@ -83,7 +83,7 @@ class _Desk:
         """The most believed moments, best first, without those far behind; in their given order for no topic."""
         if self.topic.is_empty:
             return list(moments)
-        scored = [(max(belief(share, m) for share in self.topic.coverage(m.text)), m) for m in moments]
+        scored = [(max((belief(s, m) for s in self.topic.coverage(m.text)), default=0.0), m) for m in moments]
         scored.sort(key=lambda pair: (-pair[0], -pair[1].score))
         return [moment for certainty, moment in scored if certainty >= _NEARLY * scored[0][0]]
 

@@ -16,9 +16,13 @@ _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”")
 
 
 class Topic:
-    """The content words of a question's phrases, weighted by how rare they are in what the tools returned."""
+    """The content words of a question's phrases, weighted by how rare they are in what the tools returned.
+
+    `is_empty` if the question has no phrases: it is about a time or a whole video.
+    """
 
     def __init__(self, focus: Sequence[str], seen: Iterable[Moment]) -> None:
+        self.is_empty = not focus
         texts = {(m.video_id, m.span, m.track): frozenset(content_words(m.text)) for m in seen}
         self._phrases = [tuple(topic_words([phrase])) for phrase in focus if topic_words([phrase])]
         count = len(texts)
@@ -27,10 +31,6 @@ class Topic:
             for phrase in self._phrases
             for word in phrase
         }
-
-    @property
-    def is_empty(self) -> bool:
-        return not self._phrases
 
     def weight(self, text: str) -> float:
         """Summed weight of the topic's words in `text`."""
@@ -57,7 +57,10 @@ def belief(coverage: float, moment: Moment) -> float:
 
 
 def confidence(topic: Topic, seen: Iterable[Moment]) -> float:
-    """0..1: the least certain phrase of the question by its best moment; 1 for a question without phrases."""
+    """0..1: the least certain phrase of the question by its best moment.
+
+    1 for a question about a time or a whole video; 0 for phrases that have no word to look for ("why", "it").
+    """
     if topic.is_empty:
         return 1.0
     best: list[float] = []

@@ -8,10 +8,8 @@ it sent. Edge density as a text cue is old (Zhong, Zhang & Jain 2000); the compa
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -30,7 +28,7 @@ _BLOCK = 16
 #: Share of a block's pixels that are edges, in both directions, from which it may hold text.
 _TEXT_DENSITY = 0.05
 #: Share of a block's pixels whose edges came or went, from which its text changed; one block alone must change more.
-_CHANGED_DENSITY, _ALONE_DENSITY = 0.03, 0.08
+_CHANGED_DENSITY, _ALONE_DENSITY = 0.03, 0.05
 #: So many looks in a row must show an edge, on the very pixel, before it counts (behind a moving camera nothing
 #: does), and so many must miss it before it is gone.
 _LOOKS = 3
@@ -41,8 +39,6 @@ _PAUSE_SECONDS, _BURST = 0.45, 3.0
 _TICKS, _TICK_BLOCKS, _TICK_PAUSE_SECONDS, _TICK_MEMORY_SECONDS = 2.5, 4, 5.0, 30.0
 #: In a scene with text, a frame at least this often, whatever was overlooked.
 _HEARTBEAT_SECONDS = 15.0
-
-_NEAR = np.ones((3, 3), np.uint8)
 
 
 class TextGate:
@@ -83,26 +79,40 @@ class _Found:
     ticked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Edges:
+    """Where luma steps between columns, and between rows; and where it does so at least half as much in either way.
+
+    An edge is there while it is faint, or noise at the threshold would come and go. (height, width), 255 or 0.
+    """
+
+    across: Mask
+    down: Mask
+    faint: Mask
+
+
 class _Look:
     """One scale: the edges of the last few pictures and of the last one sent."""
 
     def __init__(self, side: int, step: int) -> None:
         self._side, self._step = side, step
-        self._recent: deque[tuple[Mask, Mask]] = deque(maxlen=_LOOKS)
-        self._sent: Mask | None = None
+        self._recent: deque[_Edges] = deque(maxlen=_LOOKS)
         self._lasting: Mask | None = None
+        self._sent: Mask | None = None
+        self._sent_faint: Mask | None = None
         self._changed: Flags | None = None
         self._ticks: Blocks | None = None
         self._ticks_seconds = 0.0
 
     def update(self, seconds: float, luma: Luma) -> _Found:
         edges = _edges(_whole_blocks(luma, self._side), self._step)
-        if self._recent and self._recent[0][0].shape != edges[0].shape:
+        if self._recent and self._recent[0].faint.shape != edges.faint.shape:
             self._recent.clear()
             self._sent = self._ticks = None
         self._recent.append(edges)
-        across, down = (_in_all(list(masks)) for masks in zip(*self._recent, strict=True))
-        lasting = cv2.bitwise_or(across, down)
+        across = functools.reduce(cv2.bitwise_and, (look.across for look in self._recent))
+        down = functools.reduce(cv2.bitwise_and, (look.down for look in self._recent))
+        lasting = np.asarray(cv2.bitwise_or(across, down), np.uint8)
         is_text = np.minimum(_density(across), _density(down)) >= _TEXT_DENSITY
         strength = self._change(lasting, is_text)
         self._lasting, self._changed = lasting, strength >= _CHANGED_DENSITY
@@ -122,15 +132,16 @@ class _Look:
         small = self._changed.sum() <= _TICK_BLOCKS
         self._ticks = self._ticks * self._faded(seconds) + (self._changed & small)
         self._ticks_seconds = seconds
-        self._sent = self._lasting
+        self._sent, self._sent_faint = self._lasting, self._recent[-1].faint
 
     def _change(self, lasting: Mask, is_text: Flags) -> Blocks:
         """Per block, the share of pixels whose edges came, in text, or went, where there was text."""
-        sent = np.zeros_like(lasting) if self._sent is None else self._sent
-        came = _density(cv2.bitwise_and(lasting, cv2.bitwise_not(cv2.dilate(sent, _NEAR))))
-        seen = cv2.dilate(functools.reduce(cv2.bitwise_or, itertools.chain(*self._recent)), _NEAR)
-        gone = _density(cv2.bitwise_and(sent, cv2.bitwise_not(seen)))
-        had_text = _density(sent) >= 2 * _TEXT_DENSITY
+        if self._sent is None or self._sent_faint is None:
+            return np.where(is_text, _density(lasting), 0).astype(np.float32)
+        came = _density(cv2.bitwise_and(lasting, cv2.bitwise_not(self._sent_faint)))
+        seen = functools.reduce(cv2.bitwise_or, (look.faint for look in self._recent))
+        gone = _density(cv2.bitwise_and(self._sent, cv2.bitwise_not(seen)))
+        had_text = _density(self._sent) >= 2 * _TEXT_DENSITY
         return np.maximum(np.where(is_text, came, 0), np.where(had_text, gone, 0)).astype(np.float32)
 
     def _faded(self, seconds: float) -> float:
@@ -152,16 +163,14 @@ def _whole_blocks(luma: Luma, side: int) -> Luma:
     return np.asarray(cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _edges(luma: Luma, step: int) -> tuple[Mask, Mask]:
-    """Where luma steps across (between columns) and down (between rows): 255 or 0, the size of the picture."""
-    across, down = np.zeros_like(luma), np.zeros_like(luma)
-    across[:, 1:] = cv2.threshold(cv2.absdiff(luma[:, 1:], luma[:, :-1]), step, 255, cv2.THRESH_BINARY)[1]
-    down[1:] = cv2.threshold(cv2.absdiff(luma[1:], luma[:-1]), step, 255, cv2.THRESH_BINARY)[1]
-    return across, down
-
-
-def _in_all(masks: Sequence[Mask]) -> Mask:
-    return np.asarray(functools.reduce(cv2.bitwise_and, masks), np.uint8)
+def _edges(luma: Luma, step: int) -> _Edges:
+    across = cv2.copyMakeBorder(cv2.absdiff(luma[:, 1:], luma[:, :-1]), 0, 0, 1, 0, cv2.BORDER_CONSTANT)
+    down = cv2.copyMakeBorder(cv2.absdiff(luma[1:], luma[:-1]), 1, 0, 0, 0, cv2.BORDER_CONSTANT)
+    return _Edges(
+        np.asarray(cv2.threshold(across, step, 255, cv2.THRESH_BINARY)[1], np.uint8),
+        np.asarray(cv2.threshold(down, step, 255, cv2.THRESH_BINARY)[1], np.uint8),
+        np.asarray(cv2.threshold(cv2.max(across, down), step // 2, 255, cv2.THRESH_BINARY)[1], np.uint8),
+    )
 
 
 def _density(mask: Mask) -> Blocks:

@@ -146,10 +146,10 @@ class _Recent:
         self._frames: deque[tuple[float, Image]] = deque()
 
     def extend(self, batch: FrameBatch) -> None:
-        oldest = float(batch.seconds[0]) - _RECENT_SECONDS
-        while self._frames and self._frames[0][0] < oldest:
-            self._frames.popleft()
         self._frames.extend(zip(batch.seconds.tolist(), batch.images, strict=True))
+        start = min(batch.seconds.tolist(), default=0.0)
+        while self._frames and self._frames[0][0] < start - _RECENT_SECONDS:
+            self._frames.popleft()
 
     def changed_seconds(self, box: Box, seconds: float) -> float:
         """When this place took the look it has at `seconds`, if it did so at once since the last frame read.
@@ -272,20 +272,18 @@ def _rows(lines: Sequence[_Line]) -> Iterable[list[_Line]]:
 
 
 def _reading_order(lines: Sequence[_Line]) -> list[_Line]:
-    """Columns from left to right, in each from top to bottom, by recursive cuts along the gaps.
+    """Columns from left to right, in each from top to bottom, by recursive cuts along the widest gap.
 
     The XY-cut of Nagy & Seth (1984): what no gap divides is in the order of rows.
     """
-    for low, high, gap in ((0, 2, _COLUMN_GAP), (1, 3, 0.0)):
-        parts: list[list[_Line]] = []
-        edge = 0.0
-        for line in sorted(lines, key=lambda line: (line.box[low], line.box)):
-            if not parts or line.box[low] > edge + gap:
-                parts.append([])
-            parts[-1].append(line)
-            edge = max(edge, line.box[high])
-        if len(parts) > 1:
-            return [line for part in parts for line in _reading_order(part)]
+    for low, high, least in ((0, 2, _COLUMN_GAP), (1, 3, 0.0)):
+        ordered = sorted(lines, key=lambda line: (line.box[low], line.box))
+        reached = itertools.accumulate((line.box[high] for line in ordered), max)
+        gaps = [line.box[low] - edge for line, edge in zip(ordered[1:], reached, strict=False)]
+        widest = max(gaps, default=0.0)
+        if widest > least:
+            cut = gaps.index(widest) + 1
+            return _reading_order(ordered[:cut]) + _reading_order(ordered[cut:])
     rows: list[list[_Line]] = []
     for line in sorted(lines, key=lambda line: (line.box[1] + line.box[3], line.box)):
         if not rows or (line.box[1] + line.box[3]) / 2 > rows[-1][0].box[3]:

@@ -21,6 +21,8 @@ Corners = NDArray[np.float32]
 
 #: Lettering in pictures whose longer side is less than the first is found better in twice the size, up to the second.
 _SMALL_SIDE, _DETECTION_SIDE = 640, 960
+#: Shorter lines are padded to this width; the default of 320 makes a word cost as much as a sentence.
+_RECOGNITION_WIDTH = 160
 #: Recognition wins nothing from more threads on single lines, and the decoder needs the other core.
 _THREADS = 1
 #: A line is not read again while no spot of it changes more than this (luma, mean over a spot).
@@ -81,6 +83,7 @@ class RapidTextReader:
                 "Det.limit_side_len": _DETECTION_SIDE,
                 "Det.model_path": str(detector),
                 "Rec.model_path": str(recogniser),
+                "Rec.rec_img_shape": [3, 48, _RECOGNITION_WIDTH],
             }
         )
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)

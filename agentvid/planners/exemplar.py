@@ -194,7 +194,7 @@ class ExemplarPlanner:
         program = _fill(match, question, choices, video, request.videos)
         focus = tuple(text for name, text in match.texts.items() if _kind(name) in ("phrase", "name"))
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
-        return Plan(program, match.form.id, simple, focus or (question,), choices, match.fit)
+        return Plan(program, match.form.id, simple, focus, choices, match.fit)
 
     def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
         """An example has nothing to try again with: raises ModelError."""

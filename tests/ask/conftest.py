@@ -54,6 +54,11 @@ def import_rows(catalogue: Catalogue, file: Path, rows: dict[str, list[tuple[str
 
 
 @pytest.fixture(scope="session")
+def import_video() -> Callable[..., None]:
+    return import_rows
+
+
+@pytest.fixture(scope="session")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
     folder = tmp_path_factory.mktemp("ask")
     with Catalogue.open(folder / "library") as opened:

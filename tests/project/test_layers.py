@@ -15,11 +15,12 @@ LAYERS = [
     {"types", "errors", "text", "words", "identity"},
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
-    {"perceive", "passages", "importer", "discover", "tools", "trace", "answer"},
+    {"perceive", "passages", "importer", "discover", "tools", "trace"},
     {"planners", "composers", "state"},
+    {"answer"},
     {"ingest", "graph"},
     {"library"},
-    {"cli"},
+    {"cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(

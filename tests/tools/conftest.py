@@ -47,7 +47,11 @@ def rate(context: ToolContext, *, options: list[str]) -> list[float]:
     return [float(len(option)) for option in options]
 
 
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in map(Tool.from_function, (find, ask, rate))}
+TOOLS: Mapping[str, Tool] = {
+    "find": Tool.from_function(find),
+    "ask": Tool.from_function(ask),
+    "rate": Tool.from_function(rate),
+}
 
 
 def make_context() -> ToolContext:
@@ -111,7 +115,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     ]
     file = Path(directory) / "rows.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    settings = Settings(library=directory, cache=directory, embed=False, index="numpy")  # type: ignore[call-arg]
+    settings = Settings(library=directory, cache=directory, embed=False, index="numpy")
     with Library.open(directory / "store", settings=settings) as opened:
         report = opened.import_file(file)
         assert not report.failed

@@ -134,6 +134,7 @@ def test_nothing_outside_notices(tmp_path: Path) -> None:
 def test_what_a_tool_returns_is_never_read_as_code(run: Callable[..., Run], tools: Mapping[str, Tool]) -> None:
     spell = '__import__(\\"os\\").system(\\"id\\")'
     result = run(f'm = first(find(query="{spell}"))\n[text(m), ask(about=m, question="{spell}")]')
+    assert isinstance(result.value, tuple)
     assert all(isinstance(text, str) and "__import__" in text for text in result.value)
 
 

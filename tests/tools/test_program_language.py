@@ -48,6 +48,8 @@ VALUES = {
     "len([])": 0.0,
     "exists([])": False,
     "first([])": None,
+    "None[0]": None,
+    "None[:2]": (),
     "first([3, 4])": 3.0,
     "last([3, 4])": 4.0,
     "nth([3, 4], 2)": 4.0,
@@ -242,8 +244,8 @@ REPAIRABLE = {
     "": ("does not end with an expression", "answer", ""),
     "1\n2": ("value is lost", "last line", ""),
     "a = b = 1\na": ("invalid syntax", "name = expression", ""),
-    "a, b = [1, 2]\na": ("invalid syntax", "name = expression", ""),
-    "x: text = 1\nx": ("invalid syntax", "name = expression", ""),
+    "a, b = [1, 2]\na": ("value is lost", "name = expression", ""),
+    "x: text = 1\nx": ("value is lost", "name = expression", ""),
     "x = 1\nx += 1\nx": ("no assignment with a sign", "name = name + expression", ""),
     "[1, 2][::2]": ("step", "items[a:b]", ""),
     "[1][True]": ("index", "items[0]", ""),
@@ -394,7 +396,7 @@ def test_builtins_take_the_parameters_they_declare() -> None:
     from agentvid.tools.program.builtins import SCOPED
 
     for name, tool in BUILTINS.items():
-        code = tool.run.__code__  # type: ignore[attr-defined]
+        code = tool.run.__code__
         taken = code.co_varnames[: code.co_argcount]
         expected = [parameter.name for parameter in tool.parameters]
         assert list(taken) == (["scope", *expected] if name in SCOPED else expected), name

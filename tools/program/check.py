@@ -151,6 +151,8 @@ class _Checker:
 
     def _subscript(self, node: Item | Slice) -> Item | Slice:
         source = self.expression(node.source)
+        if source.type == "none":
+            source = _fit(source, "list[none]")
         inner = element(source.type)
         if inner is None:
             self._refuse(node, f"[ ] after a {source.type}", "[ ] after a list")

@@ -1,0 +1,243 @@
+"""Interval logic with a scripted reader; reading itself with the real RapidOCR on drawn frames."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pytest
+
+from agentvid.media.types import Frame, FrameBatch
+from agentvid.perceive.ocr import OcrReader
+from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader
+from agentvid.types import OCR, Observation, Span
+
+TITLE, BODY, CORNER = (0.1, 0.1, 0.9, 0.2), (0.1, 0.3, 0.9, 0.4), (0.8, 0.02, 0.98, 0.08)
+
+
+def line(text: str, box: tuple[float, float, float, float] = TITLE, confidence: float = 0.95) -> TextLine:
+    return TextLine(text, confidence, box)
+
+
+class ScriptedReader:
+    """Gives the n-th list of lines for the n-th picture."""
+
+    model, revision = "scripted", "1"
+
+    def __init__(self, script: Sequence[Sequence[TextLine]]) -> None:
+        self._script = iter(script)
+
+    def read(self, image: np.ndarray) -> list[TextLine]:
+        return list(next(self._script))
+
+
+def watch(script: Sequence[tuple[float, Sequence[TextLine]]], duration_seconds: float = 60.0) -> list[Observation]:
+    """Observations of a video whose frames sent at those seconds read so; its small frames are all alike."""
+    reader = OcrReader(ScriptedReader([lines for _, lines in script]))
+    for seconds, _ in script:
+        frame = Frame(seconds, np.zeros((4, 4, 3), np.uint8))
+        reader.read(FrameBatch(np.array([seconds]), np.zeros((1, 9, 16, 3), np.uint8), (frame,)))
+    return reader.observations(duration_seconds)
+
+
+def rows(found: Sequence[Observation]) -> list[tuple[float, float, str]]:
+    assert all(item.track == OCR for item in found)
+    return [(item.span.start_seconds, item.span.end_seconds, item.text) for item in found]
+
+
+def test_the_scripted_reader_is_a_text_reader() -> None:
+    reader: TextReader = ScriptedReader([])
+    assert reader.read.__doc__ is None
+
+
+def test_text_lasts_from_the_first_frame_with_it_to_the_first_without() -> None:
+    found = watch([(2.0, [line("Hello world")]), (5.0, [line("Hello world")]), (9.0, []), (20.0, [])])
+    assert rows(found) == [(2.0, 9.0, "Hello world")]
+    assert found[0].provenance.stage == "ocr"
+    assert found[0].provenance.model == "scripted"
+    assert found[0].attributes == {"lines": ["Hello world"], "box": list(TITLE)}
+
+
+def test_text_of_the_last_frame_lasts_to_the_end() -> None:
+    assert rows(watch([(2.0, [line("The end")])], 7.5)) == [(2.0, 7.5, "The end")]
+
+
+def test_no_text_no_rows() -> None:
+    assert watch([(1.0, []), (2.0, [])]) == []
+    assert OcrReader(ScriptedReader([])).observations(5.0) == []
+
+
+def test_misread_letters_are_one_text_in_its_surest_reading() -> None:
+    found = watch(
+        [(1.0, [line("Hallo worId", confidence=0.7)]), (2.0, [line("Hello world")]), (3.0, [line("Helo world")])]
+    )
+    assert rows(found) == [(1.0, 60.0, "Hello world")]
+
+
+def test_a_better_reading_replaces_a_worse_one() -> None:
+    found = watch([(1.0, [line("Hallo worId", confidence=0.7)]), (2.0, [line("Hello world", confidence=0.99)])])
+    assert rows(found) == [(1.0, 60.0, "Hello world")]
+    assert found[0].confidence == pytest.approx(0.99)
+
+
+def test_text_that_is_typed_is_one_growing_text() -> None:
+    found = watch([(1.0, [line("Init")]), (2.0, [line("Initiate Sea")]), (3.0, [line("Initiate Search Program")])])
+    assert rows(found) == [(1.0, 60.0, "Initiate Search Program")]
+
+
+def test_other_text_in_the_same_place_is_another_row() -> None:
+    found = watch([(1.0, [line("First subtitle here")]), (3.0, [line("Something else now")]), (5.0, [])])
+    assert rows(found) == [(1.0, 3.0, "First subtitle here"), (3.0, 5.0, "Something else now")]
+
+
+def test_one_digit_more_is_another_text() -> None:
+    found = watch([(1.0, [line("Chapter 3 of 9")]), (20.0, [line("Chapter 4 of 9")]), (40.0, [])])
+    assert rows(found) == [(1.0, 20.0, "Chapter 3 of 9"), (20.0, 40.0, "Chapter 4 of 9")]
+
+
+def test_one_missed_reading_does_not_split_a_text() -> None:
+    found = watch([(1.0, [line("Logo text")]), (2.0, []), (3.0, [line("Logo text")]), (8.0, [])])
+    assert rows(found) == [(1.0, 8.0, "Logo text")]
+
+
+def test_text_that_comes_back_later_is_a_second_row() -> None:
+    found = watch([(1.0, [line("Logo text")]), (2.0, []), (6.0, []), (9.0, [line("Logo text")]), (10.0, [])])
+    assert rows(found) == [(1.0, 2.0, "Logo text"), (9.0, 10.0, "Logo text")]
+
+
+def test_lines_of_one_slide_are_one_row_in_reading_order() -> None:
+    slide = [line("second point", (0.1, 0.5, 0.5, 0.56)), line("Title"), line("first point", (0.1, 0.3, 0.5, 0.36))]
+    found = watch([(1.0, [*slide, line("LIVE", CORNER)]), (9.0, [line("LIVE", CORNER)])])
+    assert rows(found) == [(1.0, 9.0, "Title first point second point"), (1.0, 60.0, "LIVE")]
+    assert found[0].attributes["lines"] == ["Title", "first point", "second point"]
+
+
+def test_columns_are_read_one_after_the_other() -> None:
+    left = [line(f"left {name}", (0.05, top, 0.4, top + 0.05)) for name, top in (("a", 0.3), ("b", 0.4))]
+    right = [line(f"right {name}", (0.55, top, 0.9, top + 0.05)) for name, top in (("a", 0.3), ("b", 0.4))]
+    found = watch([(1.0, [line("Two columns"), *right, *left])])
+    assert rows(found)[0][2] == "Two columns left a left b right a right b"
+
+
+def test_a_page_of_text_becomes_rows_of_bounded_length() -> None:
+    page = [line(f"{number} " + "words " * 12, (0.1, number / 40, 0.9, (number + 0.8) / 40)) for number in range(30)]
+    found = watch([(1.0, page)])
+    assert len(found) > 3
+    assert all(len(item.text) <= 600 for item in found)
+    assert " ".join(item.text for item in found).split()[0] == "0"
+
+
+def test_a_running_clock_is_a_row_per_ten_seconds_with_every_reading() -> None:
+    script = [(float(second), [line(f"00:{second:02d}", CORNER), line("Channel Four")]) for second in range(40)]
+    found = watch(script, 40.0)
+    clock = [item for item in found if "readings" in item.attributes]
+    assert [item.span for item in clock] == [Span(start, start + 10.0) for start in (0.0, 10.0, 20.0, 30.0)]
+    assert "00:25" in clock[2].text
+    assert [25.0, "00:25"] in clock[2].attributes["readings"]
+    assert (0.0, 40.0, "Channel Four") in rows(found)
+
+
+def test_noise_is_dropped() -> None:
+    noise = [
+        line("blurry thing", confidence=0.5),
+        line("...", BODY),
+        line("U", BODY),
+        line("ab", CORNER, 0.7),
+        line("  "),
+    ]
+    assert watch([(1.0, noise)]) == []
+    assert rows(watch([(1.0, [line("7", CORNER), line("葱", BODY)])])) == [(1.0, 60.0, "7 葱")]
+
+
+def test_text_of_strangers_is_cleaned() -> None:
+    found = watch([(1.0, [line("pay\u202e now\x1b[31m\u200b!")])])
+    assert rows(found)[0][2] == "pay now[31m!"
+
+
+def written(text: str, size: tuple[int, int] = (640, 360), scale: float = 1.2, row: int = 180) -> np.ndarray:
+    picture = np.full((size[1], size[0], 3), 40, np.uint8)
+    cv2.putText(picture, text, (40, row), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 2, cv2.LINE_AA)
+    return picture
+
+
+@pytest.fixture(scope="module")
+def engine() -> RapidTextReader:
+    return RapidTextReader()
+
+
+def test_rapidocr_reads_what_is_drawn_and_where(engine: RapidTextReader) -> None:
+    lines = engine.read(written("Stream ciphers"))
+    assert [found.text.replace(" ", "") for found in lines] == ["Streamciphers"]
+    left, top, right, bottom = lines[0].box
+    assert left == pytest.approx(40 / 640, abs=0.03)
+    assert top < 0.5 < bottom + 0.05
+    assert right == pytest.approx((40 + 285) / 640, abs=0.08)
+    assert lines[0].confidence > 0.9
+    assert engine.model.startswith("rapidocr/")
+    assert engine.revision
+
+
+def test_rapidocr_reads_only_changed_lines_again(engine: RapidTextReader) -> None:
+    first = engine.read(written("Chapter 3"))
+    second = engine.read(written("Chapter 3"))
+    assert second[0] is first[0]
+    assert [found.text for found in engine.read(written("Chapter 8"))] == ["Chapter 8"]
+
+
+def test_rapidocr_reads_small_pictures_and_finds_nothing_in_blank_ones(engine: RapidTextReader) -> None:
+    assert [found.text for found in engine.read(written("GATE 12", size=(240, 136), scale=0.6, row=70))] == ["GATE 12"]
+    assert engine.read(np.full((360, 640, 3), 90, np.uint8)) == []
+    assert engine.read(np.zeros((8, 8, 3), np.uint8)) == []
+
+
+def test_intervals_are_exact_where_the_small_frames_show_the_change(engine: RapidTextReader) -> None:
+    """The gate sends a frame some looks late; the interval still begins and ends on the frame."""
+
+    def screen(seconds: float) -> np.ndarray:
+        return written("Breaking news") if 2.0 <= seconds < 4.0 else np.full((360, 640, 3), 40, np.uint8)
+
+    times = np.arange(150) / 25
+    small = np.stack([cv2.resize(screen(seconds), (160, 90), interpolation=cv2.INTER_AREA) for seconds in times])
+    reader = OcrReader(engine)
+    for first in range(0, 150, 50):
+        part = slice(first, first + 50)
+        sent = tuple(Frame(s, screen(s)) for s in (0.0, 2.6, 4.56) if times[part][0] <= s <= times[part][-1])
+        reader.read(FrameBatch(times[part], small[part], sent))
+    assert rows(reader.observations(6.0)) == [(2.0, 4.0, "Breaking news")]
+
+
+def test_rapidocr_is_silent_and_needs_no_network() -> None:
+    """A fresh process that may not connect reads a picture and writes nothing but its result."""
+    code = """
+import socket
+def refuse(*arguments, **options): raise AssertionError("network")
+socket.socket.connect = refuse
+import numpy, cv2
+from agentvid.perceive.text_reader import RapidTextReader
+picture = numpy.zeros((200, 400, 3), numpy.uint8)
+cv2.putText(picture, "Quiet", (40, 120), 0, 2, (255, 255, 255), 3)
+print(RapidTextReader().read(picture)[0].text)
+RapidTextReader().read(picture * 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["Quiet"]
+    assert done.stderr == ""
+
+
+def test_a_missing_package_is_named_with_the_command_that_adds_it() -> None:
+    code = """
+import sys
+sys.modules["rapidocr"] = None
+from agentvid.errors import MissingDependency
+from agentvid.perceive.ocr import OcrReader
+try:
+    OcrReader()
+except MissingDependency as error:
+    print(error, "|", error.hint)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert "rapidocr" in done.stdout
+    assert "pip install" in done.stdout
