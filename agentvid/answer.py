@@ -31,12 +31,12 @@ MIN_COSINE = 0.6
 #: Words of our own sentence forms: they say where and how something was found, not what.
 FORM_WORDS = frozenset(
     stem(word)
-    for word in """answer appear appears at before after best between caption captions chapter comes count during earlier
-    ends evidence fact facts first fits found frame frames from hour hours in in all last lasts later length less long
-    longer longest match matches mention mentions mentioned minute minutes moment moments more name names nearest next
-    none nothing occurrence occurrences of on-screen on screen once only option order same say says says said scene
-    second seconds second shortest show shows shown sound sounds speech starts starting summary text then third time
-    times together total track twice until video videos visible while yes no""".split()
+    for word in """after all answer appear appears at before best between caption captions chapter comes count during earlier ends
+    evidence fact facts first fits found frame frames from hour hours in last lasts later length less long longer
+    longest match matches mention mentioned mentions minute minutes moment moments more name names nearest next no
+    none nothing occurrence occurrences of on on-screen once only option order said same say says scene screen
+    second seconds shortest show shown shows sound sounds speech starting starts summary text then third time times
+    together total track twice until video videos visible while yes""".split()
 )
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”')
@@ -247,7 +247,7 @@ def coverage_of(context: ToolContext, notes: Sequence[str] = ()) -> Coverage:
     missing = list(notes)
     for track, line in _MISSING.items():
         if holders[track] < len(ids):
-            what = f"in {holders[track]} of {len(ids)} videos" if holders[track] else "none"
+            what = f"found in {holders[track]} of {len(ids)} videos" if holders[track] else "none"
             missing.append(line.format(what=what))
     return Coverage(
         videos=len(ids),

@@ -61,11 +61,10 @@ def repair(directory: Path, *, backend: Backend | None = None) -> list[str]:
     """
     done: list[str] = []
     with Catalogue.open(directory, create=False) as catalogue, catalogue.writer():
-        damage = list(_damage(catalogue))
-        if damage:
-            raise LibraryDamaged(damage[0].what, hint=damage[0].hint)
+        _refuse_damaged(catalogue)
         if next(_word_index(catalogue), None):
             _rebuild_words(catalogue)
+            _refuse_damaged(catalogue)
             done.append("built the word index again")
         done += _drop_orphans(catalogue)
         done += _mark_changed(catalogue)
@@ -80,12 +79,22 @@ def repair(directory: Path, *, backend: Backend | None = None) -> list[str]:
 def _damage(catalogue: Catalogue) -> Iterator[Problem]:
     """SQLite's own check of the file. What it says of the word index is left to `_word_index`."""
     with catalogue.store.raw() as connection:
-        for (line,) in connection.execute("PRAGMA integrity_check(20)"):
-            if line != "ok" and "passage_fts" not in line:
-                yield Problem(
-                    f"the catalogue is damaged: {line}",
-                    "restore a backup, or remove the library's directory and index the videos again",
-                )
+        try:
+            lines = [line for (line,) in connection.execute("PRAGMA integrity_check(20)")]
+        except sqlite3.DatabaseError as error:
+            # Newer versions of SQLite have FTS5 check itself here, and stop when it cannot even start.
+            lines = [str(error)]
+    for line in lines:
+        if line != "ok" and "fts" not in line:
+            yield Problem(
+                f"the catalogue is damaged: {line}",
+                "restore a backup, or remove the library's directory and index the videos again",
+            )
+
+
+def _refuse_damaged(catalogue: Catalogue) -> None:
+    for problem in _damage(catalogue):
+        raise LibraryDamaged(problem.what, hint=problem.hint)
 
 
 def _changed_rows(catalogue: Catalogue) -> Iterator[Problem]:

@@ -11,14 +11,14 @@ from pathlib import PurePath
 
 from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.quotes import Topic, belief, confidence, quote
-from agentvid.text import timestamp
+from agentvid.text import clean_text, timestamp
 from agentvid.tools.search import search
 from agentvid.types import CAPTION, FACT, OCR, SPEECH, Claim, Evidence, Moment
 from agentvid.words import content_words
 
 #: Below this an answer abstains; measured on questions with and without an answer (docs/measurements.md).
 ABSTAIN_BELOW = 0.42
-MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MAX_NEAREST = 3, 20, 5, 3
+MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MIN_SUMMARY_WORDS, MAX_NEAREST = 3, 20, 5, 3, 3
 #: A further quote is worth showing if it is believed nearly as much as the best.
 _NEARLY = 0.8
 _SAYS: Mapping[str, str] = {
@@ -128,7 +128,8 @@ class _Desk:
             if self.evidence
             else "nothing in the videos matches the question"
         )
-        return Draft((), tuple(self.evidence), certainty, reason=reason)
+        sure = min(certainty, ABSTAIN_BELOW) if self.evidence else 0.0
+        return Draft((), tuple(self.evidence), sure, reason=reason)
 
     def _tracks(self) -> list[str]:
         catalogue, scope = self.request.context.catalogue, self.request.context.scope
@@ -215,9 +216,11 @@ def _choice(desk: _Desk, certainty: float) -> Draft:
     value, choices = desk.request.value, desk.request.choices
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= int(value) < len(choices):
         value = choices[int(value)]
-    if value not in choices:
+    # A program's texts are cleaned; the answer gives the choice as the user wrote it.
+    value = {clean_text(choice): choice for choice in choices}.get(clean_text(str(value)))
+    if value is None:
         return desk.abstain(certainty)
-    option = Topic([str(value), *desk.request.focus], desk.request.context.ledger.moments)
+    option = Topic([value, *desk.request.focus], desk.request.context.ledger.moments)
     ranked = sorted(desk.request.evidence, key=lambda m: (-option.weight(m.text), -(m.similarity or 0.0), -m.score))
     found = desk.quotes(ranked, 1)
     return desk.draft(
@@ -245,6 +248,8 @@ def _summary(desk: _Desk, certainty: float) -> Draft:
     Word-frequency extraction after Luhn, "The automatic creation of literature abstracts" (IBM Journal, 1958).
     """
     moments = sorted(desk.request.evidence, key=lambda m: (m.video_id, m.span))
+    # Scraps of screen text of one or two words summarise nothing.
+    moments = [m for m in moments if len(content_words(m.text)) >= MIN_SUMMARY_WORDS] or moments
     frequency = Counter(word for moment in moments for word in set(content_words(moment.text)))
 
     def telling(moment: Moment) -> float:

@@ -10,12 +10,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Protocol
 
 import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -25,6 +27,8 @@ from agentvid.errors import DamagedMedia, DecoderFailed, NotAVideo
 from agentvid.media.limits import AUDIO_CODECS, CONTAINERS, SUBTITLE_CODECS, VIDEO_CODECS, Limits
 
 _GENERATE_PTS = 0x0001  # AVFMT_FLAG_GENPTS
+#: PyAV 18 raises on metadata that is not UTF-8 unless told otherwise; 19 escapes it, untold.
+_READ_ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 _TRUNCATED = "copy or download it again, or repair it with `ffmpeg -err_detect ignore_err -i IN -c copy OUT.mkv`"
 
@@ -108,36 +112,48 @@ class Source:
     stray_frames: int = 0
 
     def clock(self, stream: Stream) -> Clock:
-        return Clock(fraction(stream.time_base) or Fraction(1, 1000), self.origin_seconds)
+        time_base, origin = fraction(stream.time_base) or Fraction(1, 1000), self.origin_seconds
+        if stream is self.video and self.container.format.name == "avi":
+            # AVI knows no presentation times: frames get the index of the packet that lets them out of the decoder,
+            # which is late by as many frames as it reorders.
+            origin += self.video.codec_context.reorder_depth * time_base
+        return Clock(time_base, origin)
 
     def use(self, *streams: Stream) -> None:
         """Let the demuxer skip the packets of all other streams."""
         for stream in self.container.streams:
             stream.discard = Discard.default if stream in streams else Discard.all
 
-    def decode(self, stream: Stream) -> Iterator[Any]:
-        """Every frame that can be decoded, from the current position; damage is counted in `damaged_packets`."""
-        packets = self.container.demux(stream)
+    def packets(self, *streams: Stream) -> Iterator[Packet[Any]]:
+        """The packets from the current position to the end, or to where the demuxer gives up."""
+        demuxer = self.container.demux(*streams)
         while True:
             self.tick()
             try:
-                packet = next(packets, None)
+                packet = next(demuxer, None)
             except av.error.MemoryError:
                 raise
+            except IndexError:
+                return  # the end: PyAV trips over streams that appeared after opening, as MPEG-TS allows
             except av.error.FFmpegError:
                 self.damaged_packets += 1
-                packet = None
+                return
+            if packet is None:
+                return
+            yield packet
+
+    def decode(self, stream: Stream) -> Iterator[Any]:
+        """Every frame that can be decoded, from the current position; damage is counted in `damaged_packets`."""
+        # None drains the decoder, whose threads still hold the last few frames; demuxers do not always end with it.
+        for packet in chain(self.packets(stream), [None]):
             try:
-                # Without a packet this drains the decoder; frame threads still hold the last few frames.
-                yield from (stream.codec_context.decode(None) if packet is None else packet.decode())  # type: ignore[attr-defined]
+                yield from stream.codec_context.decode(packet)  # type: ignore[attr-defined]
             except av.error.MemoryError:
                 raise
             except av.error.EOFError:
                 pass
             except av.error.FFmpegError:
                 self.damaged_packets += 1
-            if packet is None:
-                return
 
     def frames(self) -> Iterator[tuple[float, VideoFrame]]:
         """(seconds, frame), strictly increasing and >= 0.
@@ -220,7 +236,7 @@ def _open_container(limits: Limits) -> InputContainer:
     }
     try:
         # A descriptor, not a name: no byte of the name can mean a protocol, a list or a pattern to FFmpeg.
-        container = av.open("fd:", "r", options=options | _codec_options(limits))
+        container: InputContainer = av.open("fd:", options=options | _codec_options(limits), **_READ_ANY_METADATA)
     except av.error.MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:

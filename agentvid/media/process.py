@@ -74,7 +74,8 @@ class Message:
         value = self._header.get(field)
         if not isinstance(value, str):
             self._refuse(field)
-        return value[:limit]
+        # A lone surrogate, which JSON can carry, would break whoever stores or prints it.
+        return value[:limit].encode("utf-8", "replace").decode()
 
     def each(self, field: str, limit: int) -> Iterator[Message]:
         """The objects of a list, as messages without payload."""

@@ -140,18 +140,13 @@ def subtitles(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
 def _cues(source: Source, streams: list[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
     """(stream, cue) in file order; `end` is None for a cue without a duration."""
     clocks = {stream.index: source.clock(stream) for stream in streams}
-    packets = source.container.demux(*streams) if streams else iter(())
-    while True:
-        source.tick()
+    for packet in source.packets(*streams) if streams else ():
         try:
-            packet = next(packets, None)
-            if packet is None:
-                return
             shown = packet.stream.codec_context.decode2(packet) if packet.size else None
         except av.error.MemoryError:
             raise
         except av.error.FFmpegError:
-            continue  # a damaged packet; the demuxer ends by itself when it cannot go on
+            continue  # one damaged cue
         if shown is None or packet.pts is None:
             continue
         begin = clocks[packet.stream.index].seconds(packet.pts)
@@ -172,8 +167,9 @@ def _end_seconds(packet: Any, shown: Any, begin_seconds: float) -> float | None:
 
 def _closed(cues: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Cues without an end stay for a while, or until the next one starts."""
-    for cue, following in zip(cues, [*cues[1:], None], strict=True):
+    for number, cue in enumerate(cues):
         if cue["end"] is None:
             latest = cue["start"] + _OPEN_CUE_SECONDS
-            cue["end"] = min(latest, following["start"]) if following and following["start"] > cue["start"] else latest
+            following = [later["start"] for later in cues[number + 1 : number + 2] if later["start"] > cue["start"]]
+            cue["end"] = min([latest, *following])
     return cues

@@ -178,5 +178,5 @@ def test_coverage_names_what_is_missing_and_a_way_to_add_it(tools_for: ToolsFor)
     assert coverage.missing[0] == "a note"
     assert [line.split(":")[0] for line in coverage.missing[1:]] == ["on-screen text"]
     both = coverage_of(tools_for())
-    assert any("in 1 of 2 videos" in line for line in both.missing)
+    assert any("found in 1 of 2 videos" in line for line in both.missing)
     assert all("`agentvid" in line for line in both.missing)

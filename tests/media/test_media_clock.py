@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from agentvid import media
 from agentvid.errors import UsageError
@@ -17,8 +18,8 @@ from agentvid.types import Span
 
 #: As in conftest.CLOCKS: in importlib mode a test cannot import its conftest.
 NAMES = (
-    "constant-25.mp4 film-23976.mp4 ntsc-2997.mkv variable.mp4 variable.webm empty-edit.mp4 edit-list.mov late-start.mkv"
-    " transport.ts transport-late.ts no-b-frames.avi turned-90.mp4 turned-180.mov turned-270.mp4"
+    "constant-25.mp4 film-23976.mp4 ntsc-2997.mkv variable.mp4 variable.webm empty-edit.mp4 edit-list.mov"
+    " late-start.mkv transport.ts transport-late.ts no-b-frames.avi turned-90.mp4 turned-180.mov turned-270.mp4"
 ).split()
 #: Burnt times are whole milliseconds, and so are Matroska's.
 ROUNDING = 0.0011
@@ -61,7 +62,9 @@ def test_scan_and_seek_agree_with_what_is_shown(clocks: dict[str, Path], name: s
         assert frame.image.shape == (180, 320, 3)
 
 
-@pytest.mark.parametrize("name", ["constant-25.mp4", "empty-edit.mp4", "edit-list.mov", "late-start.mkv", "transport.ts"])
+@pytest.mark.parametrize(
+    "name", ["constant-25.mp4", "empty-edit.mp4", "edit-list.mov", "late-start.mkv", "transport.ts"]
+)
 def test_sound_keeps_the_clock_of_the_pictures(clocks: dict[str, Path], name: str) -> None:
     chunks = list(media.read_audio(clocks[name]))
     cut = 0.4 if name == "edit-list.mov" else 0.0
@@ -74,7 +77,7 @@ def test_sound_keeps_the_clock_of_the_pictures(clocks: dict[str, Path], name: st
         assert loudest_hertz(samples[round((at - start) * 16000) :][:1600]) == pytest.approx(hertz, abs=10)
 
 
-def loudest_hertz(samples: np.ndarray) -> float:  # type: ignore[type-arg]
+def loudest_hertz(samples: NDArray[np.float32]) -> float:
     power = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
     return float(power.argmax()) * 16000 / len(samples)
 

@@ -47,22 +47,22 @@ def test_a_crash_is_one_failed_file(long_video: Path, number: signal.Signals) ->
 
 
 def test_a_stall_ends_after_the_set_time(long_video: Path) -> None:
-    scan = media.scan(long_video, text_frames=False, limits=Limits(stall_seconds=0.7))
+    scan = media.scan(long_video, text_frames=False, limits=Limits(stall_seconds=2.5))
     next(scan)
     (child,) = children()
     child.suspend()
 
     begin = time.monotonic()
-    with pytest.raises(DecoderFailed, match=r"silent for 0\.7 s and was stopped"):
+    with pytest.raises(DecoderFailed, match=r"silent for 2\.5 s and was stopped"):
         for _ in scan:
             pass
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 8
 
 
 def test_slow_readers_are_not_stalls(long_video: Path) -> None:
-    scan = media.scan(long_video, text_frames=False, limits=Limits(stall_seconds=0.6))
+    scan = media.scan(long_video, text_frames=False, limits=Limits(stall_seconds=2.0))
     next(scan)
-    time.sleep(0.9)
+    time.sleep(2.3)
     assert sum(len(batch.seconds) for batch in scan) == 1500 - 64
 
 
@@ -125,7 +125,8 @@ def test_the_child_is_confined(long_video: Path) -> None:
 def test_a_dead_parent_leaves_no_decoder(long_video: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from agentvid import media\n"
-        "scan = media.scan(Path(sys.argv[1]), text_frames=False); next(scan); print('ready', flush=True); time.sleep(60)"
+        "scan = media.scan(Path(sys.argv[1]), text_frames=False); next(scan); print('ready', flush=True)\n"
+        "time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(long_video)], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None

@@ -180,7 +180,7 @@ def well_typed(draw: st.DrawFn) -> str:
 
 
 QUICK = settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-LONG = settings(QUICK, max_examples=20_000, derandomize=False)
+LONG = settings(QUICK, max_examples=5_000, derandomize=False)
 
 
 def attempt(source: str) -> Run | ProgramError | ToolError:

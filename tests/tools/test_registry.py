@@ -11,7 +11,7 @@ import pytest
 
 from agentvid.errors import UsageError
 from agentvid.tools import TOOLS, load_tools
-from agentvid.tools.program import BUILTINS, LANGUAGE_RULES, reference_page
+from agentvid.tools.program import BUILTINS, LANGUAGE_RULES, check_program, reference_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,6 +27,12 @@ def test_page_has_every_tool_and_builtin() -> None:
     assert all(f"### {name}\n" in page for name in TOOLS)
     assert all(f"- `{name}(" in page for name in BUILTINS)
     assert LANGUAGE_RULES in page
+
+
+def test_the_program_on_the_page_checks() -> None:
+    lines = reference_page().split("## Rules")[0].splitlines()
+    source = "\n".join(line.strip() for line in lines if line.startswith("    "))
+    assert check_program(source, TOOLS).type == "answer"
 
 
 def install(folder: Path, name: str, module: str, target: str) -> None:

@@ -68,10 +68,25 @@ end, in each video apart.
 
 ## Tools
 
-{tools}
-## Builtins
+{tools}## Builtins
 
-{builtins}"""
+{builtins}
+## A tool of your own
+
+A tool is one function: the context, then keywords whose types are float, bool, str, Moment or a list of one of them.
+
+    def count_rows(context: ToolContext, *, within: Moment) -> float:
+        \"""How many rows a moment has.
+
+        Args:
+            within: the moment
+        \"""
+        return float(len(context.catalogue.observations(within.video_id, within=within.span)))
+
+A package offers it as an entry point: `count_rows = "package:count_rows"` in `[project.entry-points."agentvid.tools"]`.
+Moments that it finds must be put into `context.ledger` by `record`, or no answer can cite them; a moment of a video
+outside of `context.scope` stops the program. `AGENTVID_PLUGINS=off` leaves all plug-ins out.
+"""
 
 
 def describe(tools: Mapping[str, Tool]) -> str:
