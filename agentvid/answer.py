@@ -31,12 +31,13 @@ MIN_COSINE = 0.6
 #: Words of our own sentence forms: they say where and how something was found, not what.
 FORM_WORDS = frozenset(
     stem(word)
-    for word in """after all answer appear appears at before best between caption captions chapter comes count during earlier ends
-    evidence fact facts first fits found frame frames from hour hours in last lasts later length less long longer
-    longest match matches mention mentioned mentions minute minutes moment moments more name names nearest next no
-    none nothing occurrence occurrences of on on-screen once only option order said same say says scene screen
-    second seconds shortest show shown shows sound sounds speech starting starts summary text then third time times
-    together total track twice until video videos visible while yes""".split()
+    for word in """after all answer appear appears at before best between caption captions chapter comes count during
+    earlier ends evidence fact facts first fits found frame frames from hour hours in last lasts later
+    length less long longer longest match matches mention mentioned mentions minute minutes moment
+    moments more name names nearest next no none nothing occurrence occurrences of on on-screen once
+    only option order said same say says scene screen second seconds shortest show shown shows sound
+    sounds speech starting starts summary text then third time times together total track twice until
+    video videos visible while yes""".split()
 )
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”')

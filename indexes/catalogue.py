@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -340,7 +340,10 @@ class Catalogue:
             videos, clips, observations, passages = (
                 connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one() for table in tables
             )
-        size_bytes = sum(file.stat().st_size for file in self.directory.iterdir() if file.is_file())
+        size_bytes = 0
+        for file in self.directory.iterdir():
+            with suppress(FileNotFoundError):  # an index file may just have been replaced
+                size_bytes += file.stat().st_size
         return Total(videos, float(seconds), clips, observations, passages, size_bytes)
 
     def _of_video(self, table: sa.Table, video_id: str, value_of: Any) -> list[Any]:

@@ -25,6 +25,14 @@ from agentvid.indexes.migrations import MIGRATIONS, check_not_newer, migrate, ve
 
 FILE_NAME = "catalogue.sqlite3"
 _BUSY_SECONDS = 30.0
+_PRAGMAS = (
+    "foreign_keys = ON",
+    "synchronous = FULL",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+    # A large transaction must not spill to the file early: that would lock readers out until it commits.
+    "cache_spill = OFF",
+)
 _SQLITE_HEADER = b"SQLite format 3\x00"
 _WAY_OUT = "`agentvid doctor` tells what is wrong; otherwise restore a backup, or remove the directory and index again"
 
@@ -143,28 +151,29 @@ class Store:
 
     def _connect_read_only(self) -> sqlite3.Connection:
         """A WAL-mode file in a read-only directory opens only as immutable, which is safe when no log is left."""
-        connection = self._connect_as("mode=ro")
         try:
-            _pragma(connection, "user_version")
+            return self._connect_as("mode=ro")
         except sqlite3.OperationalError:
-            connection.close()
-            if self.path.with_name(FILE_NAME + "-wal").exists() or self.path.with_name(FILE_NAME + "-journal").exists():
+            if any(self.path.with_name(FILE_NAME + log).exists() for log in ("-wal", "-journal")):
                 raise LibraryError(
                     f"the last write to {self.directory} was interrupted and this directory is read-only",
                     hint="run any agentvid command there once with the right to write",
                 ) from None
-            connection = self._connect_as("mode=ro&immutable=1")
-        return connection
+            return self._connect_as("mode=ro&immutable=1")
 
     def _connect_as(self, options: str) -> sqlite3.Connection:
         uri = f"file:{quote(os.fsencode(self.path.absolute()))}?{options}"
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
         )
-        for pragma in ("foreign_keys = ON", "synchronous = FULL", "trusted_schema = OFF", "cell_size_check = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        # A large transaction must not spill to the file early: that would lock readers out until it commits.
-        connection.execute("PRAGMA cache_spill = OFF")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            # The first to read the file: an interrupted write is rolled back here, or the error comes here.
+            _pragma(connection, "user_version")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
@@ -179,12 +188,14 @@ def _pragma(connection: sqlite3.Connection, name: str) -> Any:
 
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
-    """SQLite's and SQLAlchemy's errors as ours."""
+    """SQLite's, SQLAlchemy's and the system's errors as ours."""
     try:
         yield
     except (sqlite3.Error, sa.exc.DBAPIError) as error:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
         raise _translate(path, cause) from error
+    except OSError as error:
+        raise LibraryError(f"cannot use {path}: {error.strerror}", hint="check the permissions and the disk") from error
     except UnicodeEncodeError as error:
         raise UsageError(f"the catalogue refused a text that is not Unicode: {error.reason}") from error
 

@@ -156,7 +156,7 @@ def _add_video(
     video.width, video.height = size if rotation % 180 == 0 else size[::-1]
     video.pix_fmt = "yuv420p"
     video.codec_context.gop_size = gop
-    if container.video == "libx264":
+    if container.video in ("libx264", "mpeg4"):
         video.codec_context.max_b_frames = b_frames
     video.codec_context.time_base = _tick(container, rate)
     if rotation:

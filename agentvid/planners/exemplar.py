@@ -13,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from string import Template
@@ -25,11 +25,13 @@ from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder
 from agentvid.planners import slots
 from agentvid.planners.base import Plan, PlanRequest
+from agentvid.types import Video
 from agentvid.words import FUNCTION_WORDS, words
 
 #: An unaligned form must reach this mean of word containment and cosine, and is then worth this share of its weight.
-NEAREST_SIMILARITY = 0.72
+NEAREST_SIMILARITY, MIN_CONTAINMENT = 0.72, 0.5
 NEAREST_SHARE = 0.8
+MAX_ALIGNED_CHARACTERS = 1_000
 #: A slot with one of these asks for more than one retrieval.
 _CONNECTORS = frozenset("before after while until then during between first last both every each than".split())
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -41,12 +43,16 @@ _QUOTE_MARK = "\ue000"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example question: its pattern, its literal words (class names or words) and the slots it fills."""
+    """One example question: its pattern, its literal words (class names or words) and the slots it fills.
+
+    `required` are the words that no other can stand for: a question without them need not be tried.
+    """
 
     text: str
-    pattern: re.Pattern[str]
+    pattern: str
     literals: tuple[str, ...]
     slots: tuple[str, ...]
+    required: frozenset[str]
 
     @property
     def masked(self) -> str:
@@ -79,6 +85,15 @@ class Match:
     fit: float
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A form that a question resembles without fitting it word for word; `similarity` 0 to 1."""
+
+    similarity: float
+    form: Form
+    example: Example
+
+
 class ExampleBank:
     """The question forms, with the weight of every literal word: rare in the bank means telling."""
 
@@ -102,23 +117,27 @@ class ExampleBank:
         total = sum(self.weights[word] for word in example.literals)
         return sum(self.weights[w] for w in example.literals if w in question_words) / total if total else 0.0
 
-    def nearest(self, question: str, k: int, embedder: Embedder | None = None) -> list[tuple[float, Form, Example]]:
-        """The k forms nearest to the question, best first, as (similarity 0..1, form, its nearest example)."""
+    def nearest(self, question: str, k: int, embedder: Embedder | None = None) -> list[Near]:
+        """The k forms nearest to the question, best first, each with its nearest example."""
         known = self.fold(question)
-        found: list[tuple[float, Form, Example]] = []
+        found = []
         for form in self.forms:
-            near, example = max(((self.containment(e, known), e) for e in form.examples), key=lambda pair: pair[0])
-            found.append((near, form, example))
-        found = sorted(found, key=lambda item: -item[0])[: max(k, 16)]
-        if embedder is not None and found:
-            query = embedder.encode_query([question])[0]
-            vectors = embedder.encode_query([example.masked for _, _, example in found])
-            cosines = vectors @ query
-            found = [
-                ((near + max(0.0, float(cosine))) / 2, form, example)
-                for (near, form, example), cosine in zip(found, cosines, strict=True)
-            ]
-        return sorted(found, key=lambda item: -item[0])[:k]
+            share, example = max(((self.containment(e, known), e) for e in form.examples), key=lambda pair: pair[0])
+            found.append(Near(share, form, example))
+        shortlist = sorted(found, key=lambda near: -near.similarity)[: max(k, 16)]
+        return self.judge(question, shortlist, embedder)[:k]
+
+    def judge(self, question: str, found: Sequence[Near], embedder: Embedder | None) -> list[Near]:
+        """`found` by the mean of word containment and cosine, best first; by containment alone without an embedder."""
+        if embedder is None or not found:
+            return list(found)
+        vectors = embedder.encode_query([question, *(near.example.masked for near in found)])
+        cosines = vectors[1:] @ vectors[0]
+        judged = [
+            replace(near, similarity=(near.similarity + max(0.0, float(cosine))) / 2)
+            for near, cosine in zip(found, cosines, strict=True)
+        ]
+        return sorted(judged, key=lambda near: -near.similarity)
 
     def fold(self, question: str) -> frozenset[str]:
         """The question's words, each also under the name of its class."""
@@ -138,7 +157,8 @@ def parse_bank(text: str) -> ExampleBank:
     Raises UsageError naming the form that is wrong.
     """
     try:
-        data: Any = yaml.safe_load(text)
+        # libyaml where PyYAML was built with it: ten times faster, and as safe.
+        data: Any = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         classes = {name: tuple(str(members).split()) for name, members in data.get("words", {}).items()}
         forms = [_parse_form(entry, classes) for entry in data["forms"]]
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
@@ -161,6 +181,7 @@ def compile_example(text: str, classes: Mapping[str, tuple[str, ...]]) -> Exampl
     parts: list[str] = []
     literals: list[str] = []
     named: list[str] = []
+    required: set[str] = set()
     for token in text.split():
         slot = _SLOT.fullmatch(token)
         if slot:
@@ -172,8 +193,15 @@ def compile_example(text: str, classes: Mapping[str, tuple[str, ...]]) -> Exampl
         if token.startswith("<") and word not in classes:
             raise UsageError(f"example {text!r}: no word class {token}; known: {', '.join(sorted(classes))}")
         literals.append(word)
+        if members == (word,) and word.isalnum():
+            required.add(word)
         parts.append(_ARTICLE + "(?:" + "|".join(re.escape(m).replace("_", r"\s+") for m in members) + ")")
-    return Example(text, re.compile(r"\s+".join(parts), re.IGNORECASE), tuple(literals), tuple(named))
+    return Example(text, r"\s+".join(parts), tuple(literals), tuple(named), frozenset(required))
+
+
+@lru_cache(maxsize=2_048)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
 
 
 class ExemplarPlanner:
@@ -203,27 +231,34 @@ class ExemplarPlanner:
             hint="name an LLM with --model provider:name to plan this question",
         )
 
-    def _match(self, question: str, videos: Sequence[Any], has_choices: bool) -> Match:
+    def _match(self, question: str, videos: Sequence[Video], has_choices: bool) -> Match:
         forms = [form for form in self._bank.forms if form.takes_choices == has_choices]
         masked, quotes = _mask_quotes(question)
         aligned = [match for form in forms for match in self._align(form, masked, quotes, videos)]
         best = max(aligned, key=lambda match: match.weight)
-        for similarity, form, example in self._bank.nearest(question, 8, self._embedder):
-            worth = self._bank.weight(example) * similarity * NEAREST_SHARE
-            if (
-                similarity >= NEAREST_SIMILARITY
-                and form in forms
-                and set(example.slots) == {"x"}
-                and worth > best.weight
-            ):
-                return Match(form, example, {"x": self._remainder(question, example)}, worth, similarity)
+        # Encoding costs more than all the rest: only what could win is compared by meaning.
+        rivals = [near for near in self._bank.nearest(question, 16) if near.form in forms and self._rivals(near, best)]
+        for near in self._bank.judge(question, rivals, self._embedder):
+            worth = self._bank.weight(near.example) * near.similarity * NEAREST_SHARE
+            if near.similarity >= NEAREST_SIMILARITY and worth > best.weight:
+                texts = {"x": self._remainder(question, near.example)}
+                return Match(near.form, near.example, texts, worth, near.similarity)
         return best
 
-    def _align(self, form: Form, masked: str, quotes: Sequence[str], videos: Sequence[Any]) -> list[Match]:
-        found = []
-        for example in form.examples:
-            aligned = example.pattern.fullmatch(masked)
-            if aligned is None:
+    def _rivals(self, near: Near, best: Match) -> bool:
+        """True if the form could beat an aligned one: it has one slot, and weight enough even at similarity 1."""
+        is_simple = set(near.example.slots) == {"x"} and near.similarity >= MIN_CONTAINMENT
+        return is_simple and self._bank.weight(near.example) * NEAREST_SHARE > best.weight
+
+    def _align(self, form: Form, masked: str, quotes: Sequence[str], videos: Sequence[Video]) -> list[Match]:
+        found, present = [], set(words(masked))
+        # No one asks like that: a text of this length is looked for as it is.
+        examples = (
+            form.examples if len(masked) <= MAX_ALIGNED_CHARACTERS else [e for e in form.examples if not e.literals]
+        )
+        for example in examples:
+            # Compiling is what costs, so that only what may match is compiled, and kept.
+            if not example.required <= present or not (aligned := _compiled(example.pattern).fullmatch(masked)):
                 continue
             texts = {name: _unmask(text, quotes) for name, text in aligned.groupdict().items()}
             if all(_holds(name, text, videos) for name, text in texts.items()):
@@ -262,7 +297,7 @@ def _kind(slot: str) -> str:
     return name if name in ("time", "n", "count", "video", "name") else "phrase"
 
 
-def _holds(slot: str, text: str, videos: Sequence[Any]) -> bool:
+def _holds(slot: str, text: str, videos: Sequence[Video]) -> bool:
     kind = _kind(slot)
     if kind == "time":
         return slots.parse_time(text) is not None
@@ -275,7 +310,7 @@ def _holds(slot: str, text: str, videos: Sequence[Any]) -> bool:
     return bool(text)
 
 
-def _fill(match: Match, question: str, choices: Sequence[str], video: Any, videos: Sequence[Any]) -> str:
+def _fill(match: Match, question: str, choices: Sequence[str], video: Video | None, videos: Sequence[Video]) -> str:
     """The form's program with every placeholder as a literal. `$where` narrows a tool call to the named video."""
     program = Template(match.form.program)
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
@@ -293,7 +328,7 @@ def _fill(match: Match, question: str, choices: Sequence[str], video: Any, video
     return program.substitute(values)
 
 
-def _value(slot: str, text: str, videos: Sequence[Any]) -> str:
+def _value(slot: str, text: str, videos: Sequence[Video]) -> str:
     kind = _kind(slot)
     if kind == "time":
         return slots.literal(slots.parse_time(text) or 0.0)

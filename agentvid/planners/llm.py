@@ -76,9 +76,9 @@ class LLMPlanner:
         """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes."""
         found = self._bank.nearest(question, EXAMPLES, self._embedder)
         shown = []
-        for _, form, example in found:
-            asked = example.text.replace("<", "").replace(">", "")
-            shown.append(f"Question: {asked}\n{form.program.replace('$where', '').strip()}")
+        for near in found:
+            asked = near.example.text.replace("<", "").replace(">", "")
+            shown.append(f"Question: {asked}\n{near.form.program.replace('$where', '').strip()}")
         return "\n\n".join(shown)
 
 

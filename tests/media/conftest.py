@@ -29,7 +29,7 @@ CLOCKS: dict[str, dict[str, Any]] = {
     "late-start.mkv": {"start_offset_seconds": 3.0},
     "transport.ts": {},
     "transport-late.ts": {"start_offset_seconds": 7.5},
-    "no-b-frames.avi": {},
+    "b-frames.avi": {},
     "turned-90.mp4": {"rotation_degrees": 90},
     "turned-180.mov": {"rotation_degrees": 180},
     "turned-270.mp4": {"rotation_degrees": 270},

@@ -19,7 +19,7 @@ from agentvid.types import Span
 #: As in conftest.CLOCKS: in importlib mode a test cannot import its conftest.
 NAMES = (
     "constant-25.mp4 film-23976.mp4 ntsc-2997.mkv variable.mp4 variable.webm empty-edit.mp4 edit-list.mov"
-    " late-start.mkv transport.ts transport-late.ts no-b-frames.avi turned-90.mp4 turned-180.mov turned-270.mp4"
+    " late-start.mkv transport.ts transport-late.ts b-frames.avi turned-90.mp4 turned-180.mov turned-270.mp4"
 ).split()
 #: Burnt times are whole milliseconds, and so are Matroska's.
 ROUNDING = 0.0011
