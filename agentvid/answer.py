@@ -226,11 +226,13 @@ def _names(own: str) -> list[str]:
 
 def plain(text: str) -> str:
     """`text` without links, images, markup and control characters; what a link or image was called stays."""
+    # Until nothing changes: taking a character or a tag away can leave another tag ("<\\x1bscript>", "<<b>script>").
     previous = None
     while previous != text:
         previous = text
+        text = clean_text(text, limit=20_000)
         text = _ADDRESS.sub(" ", _HTML.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
-    return clean_text(text, limit=20_000)
+    return text
 
 
 _MISSING = {

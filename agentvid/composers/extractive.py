@@ -17,7 +17,7 @@ from agentvid.types import CAPTION, FACT, OCR, SPEECH, Claim, Evidence, Moment
 from agentvid.words import content_words
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
-#: 160 questions of their own, 14 % abstained; 160 questions asked of other videos, 94 % abstained or found nothing.
+#: 160 questions of their own videos: 22 abstained; 160 of other videos: 151 abstained, 4 said "No: nothing".
 ABSTAIN_BELOW = 0.42
 MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MIN_SUMMARY_WORDS, MAX_NEAREST = 3, 20, 5, 3, 3
 #: A further quote is worth showing if it is believed nearly as much as the best.

@@ -81,7 +81,7 @@ class MotionMeter:
         for row, column in ((0, 0), (0, 1), (1, 0), (1, 1)):
             top, left = row * (height // 2), column * (width // 2)
             quarter = np.s_[top : top + height // 2, left : left + width // 2]
-            if min(last[quarter].std(), plane[quarter].std()) < _TEXTURE:
+            if min(_spread(last[quarter]), _spread(plane[quarter])) < _TEXTURE:
                 continue
             x, y, response = self._correlate(last[quarter], plane[quarter])
             if response >= _SURE:
@@ -118,6 +118,11 @@ class MotionMeter:
             np.ascontiguousarray(last[:height, :width]), np.ascontiguousarray(plane[:height, :width]), window
         )
         return x, y, response
+
+
+def _spread(plane: Plane) -> float:
+    """Standard deviation; OpenCV's is ten times as fast as NumPy's on pictures this small."""
+    return float(cv2.meanStdDev(plane)[1][0, 0])
 
 
 @functools.cache
