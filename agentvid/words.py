@@ -38,7 +38,7 @@ NEGATIONS = frozenset(
 MEDIA_WORDS = frozenset(
     """video videos clip clips film movie movies recording footage scene scenes episode episodes lecture talk
     speaker speakers narrator person people happen happens happened say says said mention mentions mentioned show
-    shows shown showing time times moment moments""".split()
+    shows shown showing time times moment moments slide slides screen display displayed""".split()
 )
 
 

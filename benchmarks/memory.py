@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.videos import long_video
+from benchmarks.videos import grainy_video
 
 BAR = 1.10
 MINUTES = (2, 8, 32)
@@ -22,7 +22,7 @@ def run() -> Iterator[str]:
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
         for minutes in MINUTES:
-            video = long_video(Path(folder), minutes)
+            video = grainy_video(Path(folder), minutes)
             peaks.append(_peak_bytes(video, Path(folder) / f"library-{minutes}"))
             yield f"memory: {minutes:3} min of video, peak {peaks[-1] / 1e6:.0f} MB"
     growth = peaks[-1] / peaks[0]

@@ -12,6 +12,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from agentvid.errors import DamagedMedia
+from agentvid.media.ahead import ahead
 from agentvid.media.container import Source, Upright, fraction
 from agentvid.media.limits import BATCH_FRAMES, SUBTITLE_CODECS, TEXT_FRAME_SIDE
 from agentvid.media.wire import Outbox
@@ -31,13 +32,9 @@ class Shaper:
     All results of one Shaper have one size, taken from the first frame, even when the stream changes its own.
     """
 
-    def __init__(
-        self, source: Source, first: VideoFrame, side: int | None, pixel_format: str, *, exact: bool = True
-    ) -> None:
+    def __init__(self, source: Source, first: VideoFrame, side: int | None, pixel_format: str) -> None:
         self._upright = Upright.of(first)
         self._format = pixel_format
-        # FAST_BILINEAR samples two source rows per row, as scenedetect's own downscaling does, in 2/3 of AREA's time.
-        self._interpolation = Interpolation.AREA if exact else Interpolation.FAST_BILINEAR
         self._reformatter = VideoReformatter()
         width, height = _square_size(source, first)
         scale = min(1.0, side / max(width, height)) if side else 1.0
@@ -48,8 +45,10 @@ class Shaper:
     def shape(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """(height, width, 3) uint8: a view that lives as long as it is held."""
         width, height = self._stored
+        # AREA averages what it shrinks: no aliasing for detectors to trip over. Next to decoding, the faster flags
+        # saved nothing: reading the frame from memory is what costs.
         scaled = self._reformatter.reformat(
-            frame, width, height, self._format, interpolation=self._interpolation, threads=1
+            frame, width, height, self._format, interpolation=Interpolation.AREA, threads=1
         )
         plane = scaled.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]  # type: ignore[call-overload]
@@ -114,9 +113,9 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     seconds, images = np.empty(0), np.empty(0, np.uint8)
     filled = frames = 0
     last_seconds = previous_seconds = last_duration = 0.0
-    for time, frame in source.frames():
+    for time, frame in ahead(source.frames(), group=_group(source)):
         if shaper is None:
-            shaper = Shaper(source, frame, request["side"], "bgr24", exact=False)
+            shaper = Shaper(source, frame, request["side"], "bgr24")
         if filled == 0:
             # New arrays for each batch: the outbox still sends the old ones.
             seconds = np.empty(BATCH_FRAMES, np.float64)
@@ -137,6 +136,11 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     end = last_seconds + (tail or source.frame_seconds())
     warning = _damage(source, frames, end)
     outbox.put("end", frames=frames, duration_seconds=end, damaged=int(bool(warning)), warning=warning)
+
+
+def _group(source: Source) -> int:
+    """Frames handed over at once between decoding and looking: few when they are large, because several groups wait."""
+    return max(1, min(4, 2_000_000 // max(1, source.video.width * source.video.height)))
 
 
 def _put_batch(outbox: Outbox, seconds: NDArray[np.float64], images: NDArray[np.uint8]) -> None:

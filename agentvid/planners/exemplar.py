@@ -39,6 +39,7 @@ _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {"n": _ORDINAL, "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?", "count": r"\w+"}
 _QUOTE_MARK = "\ue000"
+_LEADING_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +315,9 @@ def _fill(match: Match, question: str, choices: Sequence[str], video: Video | No
     """The form's program with every placeholder as a literal. `$where` narrows a tool call to the named video."""
     program = Template(match.form.program)
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
-    values |= {f"{name}_exact": slots.literal(f'"{text}"') for name, text in match.texts.items()}
+    values |= {
+        f"{name}_exact": slots.literal(f'"{_LEADING_ARTICLE.sub("", text)}"') for name, text in match.texts.items()
+    }
     values |= {"choices": slots.literal(list(choices)), "question": slots.literal(question)}
     named = video or (videos[0] if len(videos) == 1 else None)
     values["where"] = f", video={slots.literal(video.id)}" if video else ""
@@ -339,4 +342,9 @@ def _value(slot: str, text: str, videos: Sequence[Video]) -> str:
     if kind == "video":
         found = slots.find_video(text, videos)
         return slots.literal(found.id if found else text)
-    return slots.literal(text)
+    return slots.literal(_without_article(text))
+
+
+def _without_article(text: str) -> str:
+    """Counting "the mill" letter by letter would miss "this mill"."""
+    return _LEADING_ARTICLE.sub("", text)

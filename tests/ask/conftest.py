@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from agentvid.composers.base import Composer
 from agentvid.composers.extractive import ExtractiveComposer
 from agentvid.config import Settings
 from agentvid.graph import AskContext
@@ -17,10 +18,13 @@ from agentvid.indexes.retriever import Retriever
 from agentvid.indexes.vectors import choose_backend
 from agentvid.ingest import Pipeline, ingest_import
 from agentvid.models.scripted import HashEmbedder
+from agentvid.planners.base import Planner
 from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.tools.base import ToolContext
 
-TALK = [
+Row = tuple[str, float, float, str]
+
+TALK: list[Row] = [
     ("speech", 0, 6, "Welcome to this lecture about photosynthesis in green plants."),
     ("ocr", 0, 12, "Photosynthesis: an introduction"),
     ("speech", 12, 18, "Chlorophyll absorbs red light and blue light."),
@@ -32,7 +36,7 @@ TALK = [
     ("speech", 90, 96, "Remember: chlorophyll makes leaves look green."),
     ("speech", 110, 116, "Thank you for listening and goodbye."),
 ]
-COOK = [
+COOK: list[Row] = [
     ("speech", 0, 5, "Today we bake sourdough bread with rye flour."),
     ("speech", 20, 25, "Mix the flour with water and let it rest overnight."),
     ("caption", 40, 46, "A woman kneads dough on a wooden table."),
@@ -40,7 +44,7 @@ COOK = [
 ]
 
 
-def import_rows(catalogue: Catalogue, file: Path, rows: dict[str, list[tuple[str, float, float, str]]]) -> None:
+def import_rows(catalogue: Catalogue, file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
     """Write rows as an import file and put the videos into the catalogue."""
     lines = [
         json.dumps({"video": name, "duration": 120, "track": track, "start": start, "end": end, "text": text})
@@ -82,14 +86,23 @@ def tools_for(catalogue: Catalogue) -> Callable[..., ToolContext]:
 def context_for(tools_for: Callable[..., ToolContext]) -> Callable[..., AskContext]:
     """AskContext of the embedded planner and composer, lexical judgement only; keywords replace its parts."""
 
-    def make(*names: str, of: Catalogue | None = None, **parts: object) -> AskContext:
+    def make(
+        *names: str,
+        of: Catalogue | None = None,
+        planner: Planner | None = None,
+        composer: Composer | None = None,
+        settings: Settings | None = None,
+        shortcut: Planner | None = None,
+        library: Path | None = None,
+    ) -> AskContext:
         tools = tools_for(*names, of=of) if of is not None else tools_for(*names)
-        defaults = {
-            "planner": ExemplarPlanner(),
-            "composer": ExtractiveComposer(),
-            "tools": tools,
-            "settings": Settings(),
-        }
-        return AskContext(**{**defaults, **parts})
+        return AskContext(
+            planner or ExemplarPlanner(),
+            composer or ExtractiveComposer(),
+            tools,
+            settings or Settings(),
+            shortcut=shortcut,
+            library=library,
+        )
 
     return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +17,9 @@ from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
 from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.llm import LLMPlanner, program_in
+from agentvid.state import AskState
 from agentvid.trace import read_trace
-from agentvid.types import Answer
+from agentvid.types import Answer, Json
 
 ContextFor = Callable[..., AskContext]
 
@@ -28,6 +29,15 @@ BAD = 'hits = serch(query="Rubisco enzyme")\nanswer(kind="what", evidence=hits)'
 
 def quotes(answer: Answer) -> str:
     return " | ".join(item.quote for item in answer.evidence)
+
+
+def nodes(events: Sequence[Json | Answer]) -> list[str]:
+    """The node that each event names; an answer among them is an error."""
+    found = []
+    for event in events:
+        assert isinstance(event, dict)
+        found.append(event["node"])
+    return found
 
 
 def test_a_look_up_is_quoted_with_its_seconds(context_for: ContextFor) -> None:
@@ -152,14 +162,14 @@ def test_an_answer_is_the_same_twice(context_for: ContextFor) -> None:
 
 def test_events_come_before_the_answer(context_for: ContextFor) -> None:
     *events, answer = stream("What does Rubisco capture?", context_for())
-    assert [event["node"] for event in events] == ["plan", "execute", "compose", "cite"]
+    assert nodes(events) == ["plan", "execute", "compose", "cite"]
     assert isinstance(answer, Answer)
 
 
 def test_the_state_is_json_only(context_for: ContextFor) -> None:
     """Any checkpointer can store it: nothing alive, no type of our own."""
     context = context_for()
-    state = {
+    state: AskState = {
         "question": "What is said about chlorophyll?", "choices": [], "scope": list(context.tools.scope), "program": "",
         "tried": [], "steps": [], "outcome": {}, "feedback": {}, "replans": 0, "stopped": "", "counters": {},
     }  # fmt: skip
@@ -183,7 +193,7 @@ def test_a_trace_that_cannot_be_written_does_not_cost_the_answer(context_for: Co
     assert isinstance(answer, Answer)
     assert not answer.abstained
     assert answer.trace_id == ""
-    assert events[-1]["node"] == "trace"
+    assert nodes(events)[-1] == "trace"
 
 
 # -- with a chat model ------------------------------------------------------------------------------------------------

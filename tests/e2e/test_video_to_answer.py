@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,14 @@ SUBTITLES = (
 )
 
 
-def run(*arguments: str, expect: int = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, expect: int = 0, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     finished = subprocess.run(
         [sys.executable, "-m", "agentvid", *arguments],
         capture_output=True,
         text=True,
-        env=os.environ | environment,
+        env={**os.environ, **(environment or {})},
         check=False,
         timeout=120,
     )
@@ -40,8 +43,8 @@ def run(*arguments: str, expect: int = 0, **environment: str) -> subprocess.Comp
     return finished
 
 
-def run_json(*arguments: str, expect: int = 0, **environment: str) -> Any:
-    return json.loads(run(*arguments, "--json", expect=expect, **environment).stdout)
+def run_json(*arguments: str, expect: int = 0, environment: Mapping[str, str] | None = None) -> Any:
+    return json.loads(run(*arguments, "--json", expect=expect, environment=environment).stdout)
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +59,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def indexed(rendered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that holds the rendered video, read by every stage."""
     library = tmp_path_factory.mktemp("indexed") / "library"
-    run("index", str(rendered), AGENTVID_LIBRARY=str(library))
+    run("index", str(rendered), environment={"AGENTVID_LIBRARY": str(library)})
     return library
 
 
@@ -67,7 +70,7 @@ def quick() -> dict[str, str]:
 
 
 def test_every_track_of_the_default_is_there(indexed: Path, rendered: Path) -> None:
-    document = run_json("show", "harbour.mp4", AGENTVID_LIBRARY=str(indexed))
+    document = run_json("show", "harbour.mp4", environment={"AGENTVID_LIBRARY": str(indexed)})
     assert {"speech", "ocr", "fact"} <= set(document["tracks"])
     assert document["path"] == str(rendered)
     assert [shot["start"] for shot in document["shots"]] == pytest.approx([0.0, 8.0, 18.0], abs=0.09)
@@ -80,7 +83,7 @@ def test_every_track_of_the_default_is_there(indexed: Path, rendered: Path) -> N
 
 
 def test_ocr_reads_the_slide_while_it_is_shown(indexed: Path) -> None:
-    rows = run_json("show", "harbour", "--track", "ocr", AGENTVID_LIBRARY=str(indexed))["observations"]
+    rows = run_json("show", "harbour", "--track", "ocr", environment={"AGENTVID_LIBRARY": str(indexed)})["observations"]
     slide = next(row for row in rows if "Ticket prices" in row["text"])
     assert "Adults 14" in " ".join(row["text"] for row in rows)
     assert slide["start"] == pytest.approx(18.0, abs=0.6)
@@ -88,14 +91,15 @@ def test_ocr_reads_the_slide_while_it_is_shown(indexed: Path) -> None:
 
 
 def test_search_cites_the_second(indexed: Path) -> None:
-    hit = run_json("search", "ferry with the mail", "-k", "1", AGENTVID_LIBRARY=str(indexed))["hits"][0]
+    found = run_json("search", "ferry with the mail", "-k", "1", environment={"AGENTVID_LIBRARY": str(indexed)})
+    hit = found["hits"][0]
     assert "blue ferry" in hit["text"]
     assert hit["start"] == pytest.approx(8.5, abs=0.05)
     assert set(hit["ranks"]) <= {"dense", "lexical"}
 
 
 def test_answer_quotes_what_is_said(indexed: Path, rendered: Path) -> None:
-    answer = run_json("ask", "What does the blue ferry carry?", AGENTVID_LIBRARY=str(indexed))
+    answer = run_json("ask", "What does the blue ferry carry?", environment={"AGENTVID_LIBRARY": str(indexed)})
     evidence = {item["id"]: item for item in answer["evidence"]}
     cited = evidence[answer["claims"][0]["evidence"][0]]
     assert not answer["abstained"]
@@ -103,12 +107,14 @@ def test_answer_quotes_what_is_said(indexed: Path, rendered: Path) -> None:
     assert cited["quote"] == "The blue ferry carries the mail to the island."
     assert (cited["start"], cited["end"]) == (pytest.approx(8.5, abs=0.05), pytest.approx(13.0, abs=0.05))
     assert answer["coverage"]["videos"] == 1
-    trace = run_json("trace", "show", answer["trace_id"], AGENTVID_LIBRARY=str(indexed))
+    trace = run_json("trace", "show", answer["trace_id"], environment={"AGENTVID_LIBRARY": str(indexed)})
     assert trace["program"] == answer["program"]
 
 
 def test_unanswerable_question_abstains_with_coverage(indexed: Path) -> None:
-    answer = run_json("ask", "Which senator won the chess tournament?", expect=3, AGENTVID_LIBRARY=str(indexed))
+    answer = run_json(
+        "ask", "Which senator won the chess tournament?", expect=3, environment={"AGENTVID_LIBRARY": str(indexed)}
+    )
     assert answer["abstained"]
     assert answer["claims"] == []
     assert answer["coverage"]["seconds"] == pytest.approx(27.0, abs=0.1)
@@ -116,7 +122,7 @@ def test_unanswerable_question_abstains_with_coverage(indexed: Path) -> None:
 
 def test_choices_are_weighed(indexed: Path) -> None:
     choices = ("--choice", "timber", "--choice", "live chickens", "--choice", "diesel")
-    answer = run_json("ask", "What do the cranes unload?", *choices, AGENTVID_LIBRARY=str(indexed))
+    answer = run_json("ask", "What do the cranes unload?", *choices, environment={"AGENTVID_LIBRARY": str(indexed)})
     assert answer["choice"] == "timber"
 
 
@@ -132,8 +138,8 @@ def test_search_process_loads_no_training_or_vision_library(indexed: Path) -> No
 
 
 def test_second_run_does_nothing(rendered: Path, quick: dict[str, str]) -> None:
-    run("index", str(rendered), **quick)
-    report = run_json("index", str(rendered), **quick)
+    run("index", str(rendered), environment=quick)
+    report = run_json("index", str(rendered), environment=quick)
     assert report["indexed"] == []
     assert report["skipped"] == [{"path": str(rendered), "reason": "unchanged"}]
 
@@ -141,10 +147,10 @@ def test_second_run_does_nothing(rendered: Path, quick: dict[str, str]) -> None:
 def test_moved_file_is_recognised(rendered: Path, tmp_path: Path, quick: dict[str, str]) -> None:
     first, second = tmp_path / "a.mp4", tmp_path / "sub" / "b.mp4"
     shutil.copy(rendered, first)
-    before = run_json("index", str(first), **quick)["indexed"][0]["video_id"]
+    before = run_json("index", str(first), environment=quick)["indexed"][0]["video_id"]
     second.parent.mkdir()
     first.rename(second)
-    assert run_json("index", str(second), **quick)["skipped"][0]["reason"] == f"moved from {first}"
+    assert run_json("index", str(second), environment=quick)["skipped"][0]["reason"] == f"moved from {first}"
     videos = run_json("ls")["videos"]
     assert [(video["video_id"], video["path"]) for video in videos] == [(before, str(second))]
 
@@ -153,7 +159,7 @@ def test_two_files_of_one_name_both_live(rendered: Path, tmp_path: Path, quick: 
     other = tmp_path / "other" / "harbour.mp4"
     other.parent.mkdir()
     render_video(other, SCENES[:2], subtitles=SUBTITLES[:2], burn_time=False)
-    report = run_json("index", str(rendered), str(other), **quick)
+    report = run_json("index", str(rendered), str(other), environment=quick)
     assert len({item["video_id"] for item in report["indexed"]}) == 2
     ambiguous = run("show", "harbour.mp4", expect=2)
     assert str(rendered) in ambiguous.stderr
@@ -163,9 +169,9 @@ def test_two_files_of_one_name_both_live(rendered: Path, tmp_path: Path, quick: 
 def test_changed_file_replaces_its_old_content(rendered: Path, tmp_path: Path, quick: dict[str, str]) -> None:
     path = tmp_path / "talk.mp4"
     shutil.copy(rendered, path)
-    old = run_json("index", str(path), **quick)["indexed"][0]["video_id"]
+    old = run_json("index", str(path), environment=quick)["indexed"][0]["video_id"]
     render_video(path, SCENES[:1], subtitles=((1.0, 5.0, "Only a lighthouse remains."),), burn_time=False)
-    new = run_json("index", str(path), **quick)["indexed"][0]["video_id"]
+    new = run_json("index", str(path), environment=quick)["indexed"][0]["video_id"]
     assert [video["video_id"] for video in run_json("ls")["videos"]] == [new]
     assert new != old
     assert run_json("search", "cranes unload timber", "--track", "speech", expect=3)["hits"] == []
@@ -174,16 +180,16 @@ def test_changed_file_replaces_its_old_content(rendered: Path, tmp_path: Path, q
 def test_new_sidecar_is_noticed(rendered: Path, tmp_path: Path, quick: dict[str, str]) -> None:
     path = tmp_path / "talk.mp4"
     shutil.copy(rendered, path)
-    run("index", str(path), **quick)
+    run("index", str(path), environment=quick)
     (tmp_path / "talk.de.srt").write_bytes("1\n00:00:02,000 --> 00:00:04,000\nDie Fähre kommt spät.\n".encode("cp1252"))
-    report = run_json("index", str(path), **quick)
+    report = run_json("index", str(path), environment=quick)
     assert report["indexed"][0]["observations"]["speech"] == len(SUBTITLES) + 1
     rows = run_json("show", "talk.mp4", "--track", "speech")["observations"]
     assert ("de", "Die Fähre kommt spät.") in [(row["language"], row["text"]) for row in rows]
 
 
 def test_removed_video_is_gone_everywhere(rendered: Path, quick: dict[str, str]) -> None:
-    run("index", str(rendered), **quick)
+    run("index", str(rendered), environment=quick)
     run("rm", "harbour.mp4")
     assert run_json("ls")["videos"] == []
     run("search", "ferry", expect=3)
@@ -201,7 +207,7 @@ def test_bad_files_are_failed_rows_and_the_good_one_goes_in(
     folder.mkdir()
     shutil.copy(rendered, folder / "good.mp4")
     (folder / name).write_bytes(content)
-    report = run_json("index", str(folder), expect=4, **quick)
+    report = run_json("index", str(folder), expect=4, environment=quick)
     assert [Path(item["path"]).name for item in report["indexed"]] == ["good.mp4"]
     assert [Path(item["path"]).name for item in report["failed"]] == [name]
     assert report["failed"][0]["error"]
@@ -214,7 +220,7 @@ def test_truncated_file_keeps_what_it_holds(tmp_path: Path, quick: dict[str, str
     render_video(whole, SCENES, burn_time=False)
     data = whole.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
-    report = run_json("index", str(cut), **quick)
+    report = run_json("index", str(cut), environment=quick)
     assert 1.0 < report["indexed"][0]["duration"] < 26.0
     assert report["warnings"]
     assert run_json("ls")["videos"][0]["state"] == "partial"
@@ -241,6 +247,6 @@ def test_killed_at_any_moment_then_finished(rendered: Path, tmp_path: Path, quic
             for video in run_json("ls")["videos"]:
                 assert video["state"] == "ready"
                 assert video["tracks"]["speech"] == 1
-    report = run_json("index", str(folder), **quick)
+    report = run_json("index", str(folder), environment=quick)
     assert len(report["indexed"]) + len(report["skipped"]) == 6
     assert run_json("doctor")["ok"]

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +25,18 @@ from agentvid.errors import (
     UsageError,
 )
 from agentvid.indexes import schema
-from agentvid.indexes.base import Filter
+from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.digests import EMPTY
 from agentvid.indexes.store import is_wal_safe
+from agentvid.models.scripted import HashEmbedder
 from agentvid.types import Gap, Span
 
+MakeRecord = Callable[..., VideoRecord]
 LINES = ["the red door opens", "a dog barks", "rain on the roof", "the end", "after the end"]
 
 
-def test_a_record_comes_back_as_it_was(library, make_record):
+def test_a_record_comes_back_as_it_was(library: Catalogue, make_record: MakeRecord) -> None:
     record = make_record("talk", LINES, gaps=[Gap("", Span(1.0, 2.0), "ocr", "too dark")])
     library.put_video(record)
     video = library.video(record.video.id)
@@ -49,7 +52,7 @@ def test_a_record_comes_back_as_it_was(library, make_record):
     assert library.gaps(["someone else"]) == []
 
 
-def test_passages_name_their_observations(library, make_record):
+def test_passages_name_their_observations(library: Catalogue, make_record: MakeRecord) -> None:
     library.put_video(make_record("first", ["something before"]))
     library.put_video(make_record("talk", LINES))
     ids = library.passage_ids(Filter(video_ids=(library.find_video("talk").id,)))
@@ -60,24 +63,27 @@ def test_passages_name_their_observations(library, make_record):
         assert (observation.text, observation.span) == (passage.text, passage.span)
 
 
-def test_vectors_come_back_in_the_order_of_their_passages(library, make_record, embedder):
+def test_vectors_come_back_in_the_order_of_their_passages(
+    library: Catalogue, make_record: MakeRecord, embedder: HashEmbedder
+) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)
     ((ids, vectors),) = library.iter_vectors(embedder.space)
+    assert record.vectors is not None
     assert ids.tolist() == library.passage_ids(Filter()).tolist()
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(vectors, record.vectors, atol=1e-3)
     assert library.spaces() == [embedder.space]
 
 
-def test_provenance_is_stored_once(library, make_record):
+def test_provenance_is_stored_once(library: Catalogue, make_record: MakeRecord) -> None:
     library.put_video(make_record("talk", LINES))
     with library.store.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.provenances)).scalar() == 1
 
 
 @pytest.mark.parametrize("reference", ["id", "path", "talk.mp4", "talk", "prefix"])
-def test_a_video_is_found_by(library, make_record, reference):
+def test_a_video_is_found_by(library: Catalogue, make_record: MakeRecord, reference: str) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)
     library.put_video(make_record("other", ["something else"]))
@@ -85,32 +91,34 @@ def test_a_video_is_found_by(library, make_record, reference):
     assert library.find_video(names.get(reference, reference)) == record.video
 
 
-def test_a_video_is_found_by_a_relative_path(library, make_record, tmp_path):
+def test_a_video_is_found_by_a_relative_path(library: Catalogue, make_record: MakeRecord, tmp_path: Path) -> None:
     library.put_video(make_record("talk", LINES, paths=[str(tmp_path / "talk.mp4")]))
     with contextlib.chdir(tmp_path):
         assert library.find_video("./talk.mp4").title == "talk"
 
 
-def test_an_ambiguous_name_lists_the_candidates(library, make_record):
+def test_an_ambiguous_name_lists_the_candidates(library: Catalogue, make_record: MakeRecord) -> None:
     for folder in "ab":
         library.put_video(make_record(f"talk {folder}", LINES, paths=[f"/{folder}/talk.mp4"]))
     with pytest.raises(AmbiguousVideo, match=r"2 videos.*/a/talk\.mp4.*/b/talk\.mp4"):
         library.find_video("talk")
 
 
-def test_an_unknown_name_suggests_near_ones(library, make_record):
+def test_an_unknown_name_suggests_near_ones(library: Catalogue, make_record: MakeRecord) -> None:
     library.put_video(make_record("lecture", LINES))
     with pytest.raises(UnknownVideo, match="lectrue") as caught:
         library.find_video("lectrue")
     assert "lecture" in caught.value.hint
 
 
-def test_one_content_may_lie_at_several_paths(library, make_record):
+def test_one_content_may_lie_at_several_paths(library: Catalogue, make_record: MakeRecord) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)
     library.add_path(record.video.id, "/copy/talk.mp4")
     library.add_path(record.video.id, "/copy/talk.mp4")
-    assert library.find_path("/copy/talk.mp4").paths == ("/videos/talk.mp4", "/copy/talk.mp4")
+    copied = library.find_path("/copy/talk.mp4")
+    assert copied is not None
+    assert copied.paths == ("/videos/talk.mp4", "/copy/talk.mp4")
     library.put_video(make_record("talk", LINES, fingerprint="again"))
     assert library.find_video("talk").paths == ("/videos/talk.mp4", "/copy/talk.mp4")
     library.forget_path("/videos/talk.mp4")
@@ -120,7 +128,9 @@ def test_one_content_may_lie_at_several_paths(library, make_record):
     assert library.videos() == []
 
 
-def test_new_content_at_a_path_takes_the_place_of_the_old(library, make_record, embedder):
+def test_new_content_at_a_path_takes_the_place_of_the_old(
+    library: Catalogue, make_record: MakeRecord, embedder: HashEmbedder
+) -> None:
     library.put_video(make_record("old", LINES, paths=["/v/film.mp4"]))
     library.put_video(make_record("new", ["other words"], paths=["/v/film.mp4"]))
     assert [video.title for video in library.videos()] == ["new"]
@@ -128,14 +138,14 @@ def test_new_content_at_a_path_takes_the_place_of_the_old(library, make_record, 
     assert library.lexical.search("other", 5, Filter()) != []
 
 
-def test_a_moved_file_drops_what_lay_at_its_new_place(library, make_record):
+def test_a_moved_file_drops_what_lay_at_its_new_place(library: Catalogue, make_record: MakeRecord) -> None:
     library.put_video(make_record("a", ["one"], paths=["/v/a.mp4"]))
     library.put_video(make_record("b", ["two"], paths=["/v/b.mp4"]))
     library.move_path("/v/a.mp4", "/v/b.mp4")
     assert [(video.title, video.paths) for video in library.videos()] == [("a", ("/v/b.mp4",))]
 
 
-def test_replaced_videos_go_in_the_same_transaction(library, make_record):
+def test_replaced_videos_go_in_the_same_transaction(library: Catalogue, make_record: MakeRecord) -> None:
     old = make_record("old", LINES, paths=())
     library.put_video(old)
     before = library.generation
@@ -144,7 +154,7 @@ def test_replaced_videos_go_in_the_same_transaction(library, make_record):
     assert library.generation == before + 1
 
 
-def test_a_removed_video_leaves_nothing(library, make_record, embedder):
+def test_a_removed_video_leaves_nothing(library: Catalogue, make_record: MakeRecord, embedder: HashEmbedder) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)
     library.remove_video(record.video.id)
@@ -160,7 +170,7 @@ def test_a_removed_video_leaves_nothing(library, make_record, embedder):
         library.remove_video(record.video.id)
 
 
-def test_ids_are_never_given_twice(library, make_record):
+def test_ids_are_never_given_twice(library: Catalogue, make_record: MakeRecord) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)
     first = set(library.passage_ids(Filter()).tolist())
@@ -169,7 +179,9 @@ def test_ids_are_never_given_twice(library, make_record):
     assert first.isdisjoint(library.passage_ids(Filter()).tolist())
 
 
-def test_the_content_hash_does_not_depend_on_order(tmp_path, make_record, embedder):
+def test_the_content_hash_does_not_depend_on_order(
+    tmp_path: Path, make_record: MakeRecord, embedder: HashEmbedder
+) -> None:
     hashes = []
     for order in ([0, 1], [1, 0]):
         with Catalogue.open(tmp_path / str(order)) as library:
@@ -184,7 +196,7 @@ def test_the_content_hash_does_not_depend_on_order(tmp_path, make_record, embedd
     assert hashes[0] != hashes[1]
 
 
-def test_failures_count_attempts_until_the_content_changes(library, make_record):
+def test_failures_count_attempts_until_the_content_changes(library: Catalogue, make_record: MakeRecord) -> None:
     for _ in range(2):
         library.record_failure("/videos/talk.mp4", "abc", "DamagedMedia", "cut short", "copy it again")
     (failure,) = library.failures()
@@ -195,7 +207,7 @@ def test_failures_count_attempts_until_the_content_changes(library, make_record)
     assert library.failures() == []
 
 
-def test_observations_can_be_narrowed(library, make_record):
+def test_observations_can_be_narrowed(library: Catalogue, make_record: MakeRecord) -> None:
     library.put_video(make_record("talk", LINES))
     video_id = library.find_video("talk").id
     inside = library.observations(video_id, within=Span(4.0, 10.0))
@@ -204,7 +216,7 @@ def test_observations_can_be_narrowed(library, make_record):
     assert library.track_counts(video_id) == {"speech": 5}
 
 
-def test_summaries_tell_the_state(library, make_record, tmp_path):
+def test_summaries_tell_the_state(library: Catalogue, make_record: MakeRecord, tmp_path: Path) -> None:
     file = tmp_path / "here.mp4"
     file.write_bytes(b"video")
     library.put_video(make_record("here", LINES, paths=[str(file)]))
@@ -218,15 +230,17 @@ def test_summaries_tell_the_state(library, make_record, tmp_path):
     }
 
 
-def test_a_file_name_that_is_not_unicode_is_kept(library, make_record):
+def test_a_file_name_that_is_not_unicode_is_kept(library: Catalogue, make_record: MakeRecord) -> None:
     path = os.fsdecode(b"/videos/caf\xe9.mp4")
     library.put_video(make_record("cafe", LINES, paths=[path]))
-    assert library.find_path(path).paths == (path,)
+    video = library.find_path(path)
+    assert video is not None
+    assert video.paths == (path,)
     library.record_failure(path, None, "NotAVideo", "empty")
     assert library.failures()[0].path == path
 
 
-def test_filters_keep_what_a_walk_over_all_passages_keeps(library, make_record):
+def test_filters_keep_what_a_walk_over_all_passages_keeps(library: Catalogue, make_record: MakeRecord) -> None:
     for number in range(4):
         library.put_video(make_record(f"v{number}", LINES, track="speech" if number % 2 else "caption"))
     videos = library.videos()
@@ -244,10 +258,11 @@ def test_filters_keep_what_a_walk_over_all_passages_keeps(library, make_record):
                 assert library.passage_ids(Filter(video_ids, tracks, within)).tolist() == expected
 
 
-def test_a_record_that_contradicts_itself_is_refused_whole(library, make_record):
+def test_a_record_that_contradicts_itself_is_refused_whole(library: Catalogue, make_record: MakeRecord) -> None:
     from dataclasses import replace
 
     record = make_record("talk", LINES)
+    assert record.vectors is not None
     wrong = record.vectors.copy()
     wrong[0, 0] = np.nan
     for broken in (
@@ -263,26 +278,26 @@ def test_a_record_that_contradicts_itself_is_refused_whole(library, make_record)
     library.put_video(record)
 
 
-def test_the_tables_are_what_the_migrations_make(library):
+def test_the_tables_are_what_the_migrations_make(library: Catalogue) -> None:
     inspector = sa.inspect(library.store._engine)
     for table in schema.metadata.tables.values():
         assert {column["name"] for column in inspector.get_columns(table.name)} == set(table.columns.keys())
 
 
-def test_no_library_is_said_with_the_way_out(tmp_path):
+def test_no_library_is_said_with_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no library at") as caught:
         Catalogue.open(tmp_path / "nothing", create=False)
     assert "agentvid index" in caught.value.hint
     assert not (tmp_path / "nothing").exists()
 
 
-def test_a_place_that_cannot_be_a_library_is_said(tmp_path):
+def test_a_place_that_cannot_be_a_library_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(LibraryError, match="cannot make a library"):
         Catalogue.open(tmp_path / "file" / "library")
 
 
-def test_a_newer_library_is_not_touched(tmp_path):
+def test_a_newer_library_is_not_touched(tmp_path: Path) -> None:
     Catalogue.open(tmp_path).close()
     path = tmp_path / "catalogue.sqlite3"
     with sqlite3.connect(path) as connection:
@@ -294,7 +309,7 @@ def test_a_newer_library_is_not_touched(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_another_programs_database_is_refused(tmp_path):
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "catalogue.sqlite3")
     connection.execute("CREATE TABLE theirs (x)")
     connection.commit()
@@ -303,13 +318,13 @@ def test_another_programs_database_is_refused(tmp_path):
         Catalogue.open(tmp_path)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "catalogue.sqlite3").write_bytes(b"hello, world" * 500)
     with pytest.raises(LibraryDamaged, match="not a SQLite file"):
         Catalogue.open(tmp_path)
 
 
-def test_a_backup_is_a_library(library, make_record, tmp_path):
+def test_a_backup_is_a_library(library: Catalogue, make_record: MakeRecord, tmp_path: Path) -> None:
     library.put_video(make_record("talk", LINES))
     (tmp_path / "copy").mkdir()
     library.backup(tmp_path / "copy" / "catalogue.sqlite3")
@@ -335,11 +350,11 @@ def test_a_backup_is_a_library(library, make_record, tmp_path):
         ("3.53.0", True),
     ],
 )
-def test_the_write_ahead_log_only_where_it_is_safe(version, is_safe):
+def test_the_write_ahead_log_only_where_it_is_safe(version: str, is_safe: bool) -> None:
     assert is_wal_safe(version) is is_safe
 
 
-def test_the_journal_fits_this_sqlite(library):
+def test_the_journal_fits_this_sqlite(library: Catalogue) -> None:
     with library.store.raw() as connection:
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         assert mode == ("wal" if is_wal_safe(sqlite3.sqlite_version) else "delete")
@@ -366,7 +381,7 @@ with Catalogue.open(Path(sys.argv[1]), create=False) as library:
 """
 
 
-def test_a_read_only_library_can_be_searched(make_record):
+def test_a_read_only_library_can_be_searched(make_record: MakeRecord) -> None:
     # Not in pytest's own folders, which others may not enter.
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "library"
@@ -381,7 +396,7 @@ def test_a_read_only_library_can_be_searched(make_record):
     assert run.stdout.split() == ["1", "False", "LibraryError"], run.stderr
 
 
-def test_the_catalogue_loads_no_model_library(tmp_path):
+def test_the_catalogue_loads_no_model_library(tmp_path: Path) -> None:
     script = (
         "import sys; from agentvid.indexes.retriever import Retriever; from agentvid.indexes import vectors, doctor;"
         "print([name for name in ('torch', 'transformers', 'faiss', 'cv2', 'langgraph') if name in sys.modules])"

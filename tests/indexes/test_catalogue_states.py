@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from agentvid.indexes import schema
-from agentvid.indexes.base import Filter
+from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.doctor import examine, repair
 from agentvid.indexes.vectors import Backend, open_index
+from agentvid.models.scripted import HashEmbedder
 
+MakeRecord = Callable[..., VideoRecord]
 NUMPY = Backend("numpy")
 NAMES = st.sampled_from(["a", "b", "c"])
 PATHS = st.sampled_from(["/v/1.mp4", "/v/2.mp4", "/v/3.mp4"])
@@ -27,7 +29,7 @@ LINES = st.lists(st.sampled_from(["red door", "红门", "dog barks", "rain, rain
 class LibraryMachine(RuleBasedStateMachine):
     """`expected` maps a video's id to (its paths, its lines)."""
 
-    def __init__(self, make_record, embedder):
+    def __init__(self, make_record: MakeRecord, embedder: HashEmbedder) -> None:
         super().__init__()
         self.make_record, self.embedder = make_record, embedder
         self.folder = tempfile.TemporaryDirectory()
@@ -35,11 +37,11 @@ class LibraryMachine(RuleBasedStateMachine):
         self.library = Catalogue.open(self.directory)
         self.expected: dict[str, tuple[list[str], list[str]]] = {}
 
-    def teardown(self):
+    def teardown(self) -> None:
         self.library.close()
         self.folder.cleanup()
 
-    def release(self, path):
+    def release(self, path: str) -> None:
         for video_id, (paths, _) in list(self.expected.items()):
             if path in paths:
                 paths.remove(path)
@@ -47,7 +49,7 @@ class LibraryMachine(RuleBasedStateMachine):
                     del self.expected[video_id]
 
     @rule(name=NAMES, lines=LINES, path=PATHS, is_embedded=st.booleans(), replaced=st.none() | NAMES)
-    def put(self, name, lines, path, is_embedded, replaced):
+    def put(self, name: str, lines: list[str], path: str, is_embedded: bool, replaced: str | None) -> None:
         record = self.make_record(name, lines, paths=[path], is_embedded=is_embedded)
         replaces = [video.id for video in self.library.videos() if video.title == replaced]
         kept = [old for old in self.expected.pop(record.video.id, ([], []))[0] if old != path]
@@ -58,7 +60,7 @@ class LibraryMachine(RuleBasedStateMachine):
         self.expected[record.video.id] = ([path, *kept], lines)
 
     @rule(path=PATHS, data=st.data())
-    def add_path(self, path, data):
+    def add_path(self, path: str, data: st.DataObject) -> None:
         if self.expected:
             video_id = data.draw(st.sampled_from(sorted(self.expected)))
             self.library.add_path(video_id, path)
@@ -67,7 +69,7 @@ class LibraryMachine(RuleBasedStateMachine):
                 self.expected[video_id][0].append(path)
 
     @rule(old=PATHS, new=PATHS)
-    def move(self, old, new):
+    def move(self, old: str, new: str) -> None:
         owner = self.library.find_path(old)
         if owner is not None and old != new:
             self.library.move_path(old, new)
@@ -78,24 +80,24 @@ class LibraryMachine(RuleBasedStateMachine):
             self.expected[owner.id][0].append(new)
 
     @rule(path=PATHS)
-    def forget(self, path):
+    def forget(self, path: str) -> None:
         self.library.forget_path(path)
         self.release(path)
 
     @rule(data=st.data())
-    def remove(self, data):
+    def remove(self, data: st.DataObject) -> None:
         if self.expected:
             video_id = data.draw(st.sampled_from(sorted(self.expected)))
             self.library.remove_video(video_id)
             del self.expected[video_id]
 
     @rule()
-    def reopen(self):
+    def reopen(self) -> None:
         self.library.close()
         self.library = Catalogue.open(self.directory, create=False)
 
     @rule()
-    def check_health(self):
+    def check_health(self) -> None:
         open_index(self.library, self.embedder.space, NUMPY)
         repair(self.directory, backend=NUMPY)
         assert repair(self.directory, backend=NUMPY) == []
@@ -103,20 +105,20 @@ class LibraryMachine(RuleBasedStateMachine):
         assert [what for what in problems if "is not there" not in what and "no vectors" not in what] == []
 
     @invariant()
-    def videos_are_as_expected(self):
+    def videos_are_as_expected(self) -> None:
         assert {video.id: list(video.paths) for video in self.library.videos()} == {
             video_id: paths for video_id, (paths, _) in self.expected.items()
         }
 
     @invariant()
-    def words_match_passages(self):
+    def words_match_passages(self) -> None:
         for word in ("door", "红", "dog", "rain"):
             hits = self.library.lexical.containing(word, Filter())
             count = sum(word in line for _, lines in self.expected.values() for line in lines)
             assert len(hits) == count
 
     @invariant()
-    def vectors_match_passages(self):
+    def vectors_match_passages(self) -> None:
         with self.library.store.reading() as connection:
             embedded = connection.execute(
                 sa.select(schema.passages.c.id).where(
@@ -129,9 +131,13 @@ class LibraryMachine(RuleBasedStateMachine):
         assert open_index(self.library, self.embedder.space, NUMPY).count == len(expected)
 
 
-def test_any_history_leaves_a_consistent_library(make_record, embedder):
+def test_any_history_leaves_a_consistent_library(make_record: MakeRecord, embedder: HashEmbedder) -> None:
+    class Machine(LibraryMachine):
+        def __init__(self) -> None:
+            super().__init__(make_record, embedder)
+
     run_state_machine_as_test(
-        partial(LibraryMachine, make_record, embedder),
+        Machine,
         settings=settings(
             max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from agentvid.errors import LibraryDamaged, NotFound
-from agentvid.indexes.base import Filter
+from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.doctor import examine, repair
 from agentvid.indexes.retriever import Retriever
 from agentvid.indexes.vectors import Backend, publish
 from agentvid.models.scripted import HashEmbedder
 
+MakeRecord = Callable[..., VideoRecord]
 NUMPY = Backend("numpy")
 
 
 @pytest.fixture
-def directory(tmp_path, make_record, embedder):
+def directory(tmp_path: Path, make_record: MakeRecord, embedder: HashEmbedder) -> Path:
     file = tmp_path / "film.mp4"
     file.write_bytes(b"video")
     with Catalogue.open(tmp_path / "library") as library:
@@ -29,22 +32,22 @@ def directory(tmp_path, make_record, embedder):
     return tmp_path / "library"
 
 
-def change(directory, *statements):
+def change(directory: Path, *statements: str) -> None:
     with closing(sqlite3.connect(directory / "catalogue.sqlite3", isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)
 
 
-def whats(directory):
+def whats(directory: Path) -> list[str]:
     return [problem.what for problem in examine(directory, backend=NUMPY)]
 
 
-def test_a_sound_library_has_no_problem(directory):
+def test_a_sound_library_has_no_problem(directory: Path) -> None:
     assert examine(directory, backend=NUMPY) == []
     assert repair(directory, backend=NUMPY) == []
 
 
-def test_examining_changes_nothing(directory):
+def test_examining_changes_nothing(directory: Path) -> None:
     before = (directory / "catalogue.sqlite3").read_bytes()
     (directory / "vectors-old.npy").write_bytes(b"old")
     examine(directory, backend=NUMPY)
@@ -70,7 +73,9 @@ def test_examining_changes_nothing(directory):
         ("DELETE FROM derived WHERE name != 'lexical'", "on file"),
     ],
 )
-def test_what_the_catalogue_can_make_again_is_mended(directory, embedder, statement, what):
+def test_what_the_catalogue_can_make_again_is_mended(
+    directory: Path, embedder: HashEmbedder, statement: str, what: str
+) -> None:
     with Catalogue.open(directory) as library:
         before = Retriever(library, embedder, NUMPY).search("red lamp", k=5)
     change(directory, statement)
@@ -82,7 +87,7 @@ def test_what_the_catalogue_can_make_again_is_mended(directory, embedder, statem
         assert Retriever(library, embedder, NUMPY).search("red lamp", k=5) == before
 
 
-def test_index_files_are_mended(directory):
+def test_index_files_are_mended(directory: Path) -> None:
     (path,) = directory.glob("vectors-*")
     whole = path.read_bytes()
     for harm in (b"", whole[:-1], whole + b"x", None):
@@ -110,7 +115,7 @@ def test_index_files_are_mended(directory):
         "DELETE FROM vectors WHERE passage_id = 1",
     ],
 )
-def test_changed_rows_have_their_video_made_again(directory, make_record, statement):
+def test_changed_rows_have_their_video_made_again(directory: Path, make_record: MakeRecord, statement: str) -> None:
     change(directory, statement)
     assert any("'film' changed on the disk" in line for line in whats(directory))
     assert "marked 'film' to be indexed again" in repair(directory, backend=NUMPY)
@@ -124,7 +129,7 @@ def test_changed_rows_have_their_video_made_again(directory, make_record, statem
     assert whats(directory) == []
 
 
-def test_rows_of_nobody_are_removed(directory):
+def test_rows_of_nobody_are_removed(directory: Path) -> None:
     change(
         directory,
         "PRAGMA foreign_keys = OFF",
@@ -138,7 +143,7 @@ def test_rows_of_nobody_are_removed(directory):
     assert whats(directory) == []
 
 
-def test_what_no_repair_can_bring_back_is_said(directory, tmp_path, make_record):
+def test_what_no_repair_can_bring_back_is_said(directory: Path, tmp_path: Path, make_record: MakeRecord) -> None:
     (tmp_path / "film.mp4").unlink()
     with Catalogue.open(directory) as library:
         library.put_video(make_record("blind", ["words"], paths=(), is_embedded=False))
@@ -149,7 +154,7 @@ def test_what_no_repair_can_bring_back_is_said(directory, tmp_path, make_record)
     assert "agentvid rm" in gone.hint
 
 
-def test_two_models_in_one_library_are_said(directory, make_record):
+def test_two_models_in_one_library_are_said(directory: Path, make_record: MakeRecord) -> None:
     other = HashEmbedder(32)
     record = make_record("other", ["words"], paths=(), is_embedded=False)
     with Catalogue.open(directory) as library:
@@ -160,7 +165,7 @@ def test_two_models_in_one_library_are_said(directory, make_record):
     assert any("2 models" in line for line in whats(directory))
 
 
-def test_a_broken_catalogue_is_said_and_not_touched(directory):
+def test_a_broken_catalogue_is_said_and_not_touched(directory: Path) -> None:
     path = directory / "catalogue.sqlite3"
     data = bytearray(path.read_bytes())
     for page in range(3, len(data) // 4096 - 1):
@@ -173,7 +178,7 @@ def test_a_broken_catalogue_is_said_and_not_touched(directory):
     assert path.read_bytes() == bytes(data)
 
 
-def test_there_must_be_a_library(tmp_path):
+def test_there_must_be_a_library(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         examine(tmp_path / "nothing")
     with pytest.raises(NotFound):

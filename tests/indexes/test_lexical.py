@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentvid.indexes.base import Filter
+from agentvid.indexes.base import Filter, VideoRecord
+from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.lexical import index_words, phrases, terms
 from agentvid.types import Span
 
+MakeRecord = Callable[..., VideoRecord]
 LINES = [
     "The red door opens slowly",
     "A door, painted red and green",
@@ -25,13 +28,13 @@ LINES = [
 
 
 @pytest.fixture
-def filled(library, make_record):
+def filled(library: Catalogue, make_record: MakeRecord) -> Catalogue:
     library.put_video(make_record("several scripts", LINES))
     library.put_video(make_record("titanic", ["a ship at sea", "ice ahead"]))
     return library
 
 
-def found(library, query, where=None, k=10):
+def found(library: Catalogue, query: str, where: Filter | None = None, k: int = 10) -> list[str]:
     hits = library.lexical.search(query, k, where or Filter())
     passages = library.passages([hit.passage_id for hit in hits])
     return [passages[hit.passage_id].text for hit in hits]
@@ -53,29 +56,29 @@ def found(library, query, where=None, k=10):
         ("ｒｅｄ slowly", LINES[0]),
     ],
 )
-def test_words_are_found(filled, query, best):
+def test_words_are_found(filled: Catalogue, query: str, best: str) -> None:
     assert found(filled, query)[0] == best
 
 
-def test_a_phrase_comes_before_its_words(filled):
+def test_a_phrase_comes_before_its_words(filled: Catalogue) -> None:
     assert found(filled, 'door "painted red"')[0] == LINES[1]
     assert found(filled, "“red door”")[0] == LINES[0]
     assert set(found(filled, '"red door"')) == set(LINES[:2])
 
 
-def test_the_title_is_found_too(filled):
+def test_the_title_is_found_too(filled: Catalogue) -> None:
     assert set(found(filled, "titanic")) == {"a ship at sea", "ice ahead"}
     assert found(filled, "titanic ice")[0] == "ice ahead"
 
 
-def test_scores_fall_and_k_is_kept(filled):
+def test_scores_fall_and_k_is_kept(filled: Catalogue) -> None:
     hits = filled.lexical.search("door red the ship", 3, Filter())
     assert len(hits) == 3
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert filled.lexical.search("door", 0, Filter()) == []
 
 
-def test_filters_apply_before_the_best_are_taken(library, make_record):
+def test_filters_apply_before_the_best_are_taken(library: Catalogue, make_record: MakeRecord) -> None:
     for number in range(30):
         library.put_video(make_record(f"many {number}", ["door door door"]))
     library.put_video(make_record("one", ["nothing here", "there was once a door in a house"], track="caption"))
@@ -88,8 +91,8 @@ def test_filters_apply_before_the_best_are_taken(library, make_record):
     assert found(library, "door", Filter(tracks=("unknown",))) == []
 
 
-def test_containing_wants_every_word_in_the_text(filled):
-    def texts(query):
+def test_containing_wants_every_word_in_the_text(filled: Catalogue) -> None:
+    def texts(query: str) -> set[str]:
         hits = filled.lexical.containing(query, Filter())
         return {passage.text for passage in filled.passages([hit.passage_id for hit in hits]).values()}
 
@@ -138,7 +141,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("query", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_is_literal(filled, query):
+def test_hostile_text_is_literal(filled: Catalogue, query: str) -> None:
     for search in (filled.lexical.search, lambda text, k, where: filled.lexical.containing(text, where)):
         assert isinstance(search(query, 5, Filter()), list)
         assert isinstance(search(query, 5, Filter(video_ids=(query,), tracks=(query,))), list)
@@ -146,19 +149,19 @@ def test_hostile_text_is_literal(filled, query):
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(st.characters() | st.sampled_from("\"'()*:^{}+-ANDORNEAR \x00红"), max_size=60))
-def test_no_text_is_an_error(filled, query):
+def test_no_text_is_an_error(filled: Catalogue, query: str) -> None:
     assert len(filled.lexical.search(query, 5, Filter())) <= 5
     filled.lexical.containing(query, Filter())
 
 
-def test_searching_changes_nothing(filled):
+def test_searching_changes_nothing(filled: Catalogue) -> None:
     before = hashlib.sha256(filled.store.path.read_bytes()).hexdigest()
     for query in HOSTILE:
         filled.lexical.search(query, 5, Filter())
     assert hashlib.sha256(filled.store.path.read_bytes()).hexdigest() == before
 
 
-def test_terms():
+def test_terms() -> None:
     assert terms("Where is the red door, and the Red car?") == ["red", "door", "car"]
     assert terms("what is it") == ["what", "is", "it"]
     assert terms("红色门") == ["红 色", "色 门"]
@@ -166,6 +169,6 @@ def test_terms():
     assert phrases('he said "Open the Door!" and «go»') == ["open the door", "go"]
 
 
-def test_words_that_need_no_cutting_are_kept():
+def test_words_that_need_no_cutting_are_kept() -> None:
     assert index_words("plain words") == "plain words"
     assert index_words("see 红门 now") == "see 红 门 now"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from agentvid.indexes import merging
-from agentvid.indexes.base import Filter, Ranked
+from agentvid.indexes.base import Filter, Ranked, VideoRecord
+from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.fusion import fused_score, ranks_by_passage
 from agentvid.indexes.retriever import Retriever
 from agentvid.indexes.vectors import Backend
+from agentvid.models.base import Vectors
 from agentvid.models.scripted import HashEmbedder
 from agentvid.types import Moment, Passage, Span
 
+MakeRecord = Callable[..., VideoRecord]
 NUMPY = Backend("numpy")
 WORDS = "river mountain city train night storm harbour market bridge forest snow lamp".split()
 
@@ -25,14 +29,14 @@ class Unreachable:
 
     space = HashEmbedder(64).space
 
-    def encode_query(self, texts):
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
         raise AssertionError("loaded too early")
 
     encode_document = encode_query
 
 
 @pytest.fixture
-def filled(library, make_record):
+def filled(library: Catalogue, make_record: MakeRecord) -> Catalogue:
     chance = random.Random(11)
     for number in range(12):
         track = "speech" if number % 3 else "caption"
@@ -42,11 +46,11 @@ def filled(library, make_record):
 
 
 @pytest.fixture(params=["numpy", "faiss"])
-def retriever(request, filled, embedder):
+def retriever(request: pytest.FixtureRequest, filled: Catalogue, embedder: HashEmbedder) -> Retriever:
     return Retriever(filled, embedder, Backend(request.param))
 
 
-def test_reciprocal_ranks_are_fused_exactly():
+def test_reciprocal_ranks_are_fused_exactly() -> None:
     channels = {"dense": [Ranked(7, 0.9), Ranked(3, 0.5)], "lexical": [Ranked(3, 8.0), Ranked(5, 1.0)]}
     ranks = ranks_by_passage(channels)
     assert ranks == {7: {"dense": 1}, 3: {"dense": 2, "lexical": 1}, 5: {"lexical": 2}}
@@ -55,7 +59,7 @@ def test_reciprocal_ranks_are_fused_exactly():
     assert fused_score([1], channels=1) == pytest.approx(1.0)
 
 
-def test_search_fuses_both_channels(retriever, filled, embedder):
+def test_search_fuses_both_channels(retriever: Retriever, filled: Catalogue, embedder: HashEmbedder) -> None:
     query = "storm harbour lamp"
     moments = retriever.search(query, k=10)
     assert retriever.channels == ("dense", "lexical")
@@ -74,15 +78,18 @@ def test_search_fuses_both_channels(retriever, filled, embedder):
     assert [moment.score for moment in moments] == sorted((moment.score for moment in moments), reverse=True)
 
 
-def brute_force_dense(library, embedder, query, where):
+def brute_force_dense(library: Catalogue, embedder: HashEmbedder, query: str, where: Filter) -> list[int]:
     parts = list(library.iter_vectors(embedder.space))
     ids, vectors = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
     keep = np.isin(ids, library.passage_ids(where))
     cosines = vectors[keep] @ embedder.encode_query([query])[0]
-    return ids[keep][np.lexsort((ids[keep], -cosines))].tolist()
+    best: list[int] = ids[keep][np.lexsort((ids[keep], -cosines))].tolist()
+    return best
 
 
-def test_filters_apply_before_the_best_are_taken(retriever, filled, embedder):
+def test_filters_apply_before_the_best_are_taken(
+    retriever: Retriever, filled: Catalogue, embedder: HashEmbedder
+) -> None:
     video = filled.videos()[5]
     for where in (
         Filter(video_ids=(video.id,)),
@@ -110,18 +117,20 @@ def test_filters_apply_before_the_best_are_taken(retriever, filled, embedder):
 @pytest.mark.parametrize(
     "where", [Filter(video_ids=("unknown",)), Filter(tracks=("x",)), Filter(within=Span(1e6, 2e6))]
 )
-def test_unknown_things_find_nothing(retriever, where):
+def test_unknown_things_find_nothing(retriever: Retriever, where: Filter) -> None:
     assert retriever.search("storm", where=where) == []
     assert retriever.scan("storm", where=where) == []
 
 
-def test_the_same_search_gives_the_same_moments(retriever, filled, embedder):
+def test_the_same_search_gives_the_same_moments(
+    retriever: Retriever, filled: Catalogue, embedder: HashEmbedder
+) -> None:
     first = retriever.search("market night", k=20)
     assert retriever.search("market night", k=20) == first
     assert [m.span for m in Retriever(filled, embedder, NUMPY).search("market night", k=20)] == [m.span for m in first]
 
 
-def test_what_was_just_added_is_found(retriever, filled, make_record):
+def test_what_was_just_added_is_found(retriever: Retriever, filled: Catalogue, make_record: MakeRecord) -> None:
     retriever.search("storm")
     filled.put_video(make_record("new", ["quokka eating leaves"]))
     (best, *_) = retriever.search("quokka leaves")
@@ -132,7 +141,7 @@ def test_what_was_just_added_is_found(retriever, filled, make_record):
     assert all(moment.text != "quokka eating leaves" for moment in retriever.search("quokka leaves"))
 
 
-def test_without_an_embedder_search_is_by_words(filled):
+def test_without_an_embedder_search_is_by_words(filled: Catalogue) -> None:
     retriever = Retriever(filled, None, NUMPY)
     assert retriever.channels == ("lexical",)
     assert "embed" in retriever.note
@@ -143,26 +152,26 @@ def test_without_an_embedder_search_is_by_words(filled):
     assert retriever.scan("storm lamp")
 
 
-def test_vectors_of_another_model_are_said(filled):
+def test_vectors_of_another_model_are_said(filled: Catalogue) -> None:
     retriever = Retriever(filled, HashEmbedder(32), NUMPY)
     assert retriever.channels == ("lexical",)
     assert "agentvid index" in retriever.note
     assert retriever.search("storm")
 
 
-def test_nothing_is_loaded_before_the_first_search(filled):
+def test_nothing_is_loaded_before_the_first_search(filled: Catalogue) -> None:
     retriever = Retriever(filled, Unreachable(), NUMPY)
     assert retriever.channels
     assert not list(filled.directory.glob("vectors-*"))
 
 
-def test_a_library_without_passages_finds_nothing(library, embedder):
+def test_a_library_without_passages_finds_nothing(library: Catalogue, embedder: HashEmbedder) -> None:
     retriever = Retriever(library, embedder, NUMPY)
     assert retriever.search("anything") == []
     assert retriever.scan("anything") == []
 
 
-def test_scan_finds_every_passage_with_the_words(retriever, filled):
+def test_scan_finds_every_passage_with_the_words(retriever: Retriever, filled: Catalogue) -> None:
     everything = filled.passages(filled.passage_ids(Filter())).values()
     expected = [p for p in everything if {"storm", "lamp"} <= set(p.text.split())]
     moments = retriever.scan("storm lamp", minimum_similarity=1.1)
@@ -172,7 +181,7 @@ def test_scan_finds_every_passage_with_the_words(retriever, filled):
     assert [(m.video_id, m.span) for m in moments] == sorted((m.video_id, m.span) for m in moments)
 
 
-def test_scan_adds_what_means_the_same(retriever, filled, embedder):
+def test_scan_adds_what_means_the_same(retriever: Retriever, filled: Catalogue, embedder: HashEmbedder) -> None:
     moments = retriever.scan("storm lamp", minimum_similarity=0.1)
     query = embedder.encode_query(["storm lamp"])[0]
     count = sum(int((vectors @ query >= 0.1).sum()) for _, vectors in filled.iter_vectors(embedder.space))
@@ -181,7 +190,7 @@ def test_scan_adds_what_means_the_same(retriever, filled, embedder):
     assert len(moments) > len(retriever.scan("storm lamp", minimum_similarity=0.9))
 
 
-def test_scan_counts_one_event_once(library, make_record, embedder):
+def test_scan_counts_one_event_once(library: Catalogue, make_record: MakeRecord, embedder: HashEmbedder) -> None:
     lines = ["alarm rings", "alarm rings on", "silence", "alarm again", "silence"]
     library.put_video(make_record("spoken", lines))
     shown = make_record("spoken", lines)
@@ -200,18 +209,28 @@ def test_scan_counts_one_event_once(library, make_record, embedder):
 # Merging
 
 
-def hit(start, end, *, rank=1, track="speech", ids=(1, 2), clip=0, video="v", text="words"):
+def hit(
+    start: float,
+    end: float,
+    *,
+    rank: int = 1,
+    track: str = "speech",
+    ids: tuple[int, ...] = (1, 2),
+    clip: int = 0,
+    video: str = "v",
+    text: str = "words",
+) -> merging.Hit:
     moment = Moment(
         video, Span(start, end), fused_score([rank], channels=1), track, text, 0.5 / rank, {"dense": rank}, ids
     )
     return merging.Hit.of(Passage(moment.span, track, text, clip, ids, video_id=video), moment)
 
 
-def spans(*hits):
+def spans(*hits: merging.Hit) -> list[Span]:
     return [moment.span for moment in merging.merge_ranked(hits, channels=1)]
 
 
-def test_strong_neighbours_of_one_track_are_joined():
+def test_strong_neighbours_of_one_track_are_joined() -> None:
     (moment,) = merging.merge_ranked(
         [hit(10, 20, ids=(3, 4), clip=1, text="later"), hit(0, 9, rank=2, ids=(1, 2), text="earlier")], channels=1
     )
@@ -232,17 +251,17 @@ def test_strong_neighbours_of_one_track_are_joined():
     ],
     ids=["far", "other clip", "other video", "other track", "weak", "too long", "one observation"],
 )
-def test_other_neighbours_stay_apart(other):
+def test_other_neighbours_stay_apart(other: merging.Hit) -> None:
     assert len(spans(hit(0, 10), other)) == 2
 
 
-def test_joining_never_grows_beyond_the_limit():
+def test_joining_never_grows_beyond_the_limit() -> None:
     moments = spans(*(hit(at * 10, at * 10 + 10, rank=1, ids=(2 * at, 2 * at + 1), clip=at // 3) for at in range(60)))
     assert max(span.duration_seconds for span in moments) <= merging.LONGEST_SECONDS
     assert sum(span.duration_seconds for span in moments) == pytest.approx(600)
 
 
-def test_a_duplicate_in_another_track_lends_its_ranks():
+def test_a_duplicate_in_another_track_lends_its_ranks() -> None:
     better, other = hit(0, 10, rank=3), hit(1, 9, rank=9, track="ocr", ids=(7,))
     other = replace(other, moment=replace(other.moment, ranks={"lexical": 1}))
     (moment,) = merging.merge_ranked([better, other], channels=2)
@@ -250,10 +269,10 @@ def test_a_duplicate_in_another_track_lends_its_ranks():
     assert moment.score == pytest.approx(fused_score([3, 1], channels=2))
 
 
-def test_a_short_moment_inside_a_long_one_says_where():
+def test_a_short_moment_inside_a_long_one_says_where() -> None:
     assert spans(hit(0, 60), hit(20, 24, rank=2, track="caption", ids=(9,))) == [Span(0, 60), Span(20, 24)]
 
 
-def test_neighbouring_imported_captions_stay_exact():
+def test_neighbouring_imported_captions_stay_exact() -> None:
     captions = [hit(at, at + 3, rank=at + 1, track="caption", ids=(at,)) for at in (0, 3, 6)]
     assert spans(*captions) == [Span(0, 3), Span(3, 6), Span(6, 9)]

@@ -2,43 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from agentvid.errors import LibraryDamaged
-from agentvid.indexes.vectors import Backend
+from agentvid.indexes.base import Ids, VectorIndex
+from agentvid.indexes.vectors import Backend, IndexClass
+from agentvid.models.base import Vectors
 
 DIMENSION = 24
 
 
 @pytest.fixture(params=["numpy", "faiss"])
-def index_class(request):
+def index_class(request: pytest.FixtureRequest) -> IndexClass:
     if request.param == "faiss":
         pytest.importorskip("faiss", exc_type=ImportError)
     return Backend(request.param).index_class
 
 
 @pytest.fixture
-def vectors():
+def vectors() -> Vectors:
     """(500, 24), L2-normalised, exact in float16 as the catalogue's are."""
     random = np.random.default_rng(7).standard_normal((500, DIMENSION)).astype(np.float32)
-    return (random / np.linalg.norm(random, axis=1, keepdims=True)).astype(np.float16).astype(np.float32)
+    rows: Vectors = random / np.linalg.norm(random, axis=1, keepdims=True)
+    return rows.astype(np.float16).astype(np.float32)
 
 
 @pytest.fixture
-def ids():
+def ids() -> Ids:
     return np.random.default_rng(8).permutation(np.arange(10, 5010, 10)).astype(np.int64)
 
 
 @pytest.fixture
-def index(index_class, ids, vectors):
+def index(index_class: IndexClass, ids: Ids, vectors: Vectors) -> VectorIndex:
     made = index_class(DIMENSION)
     made.add(ids[:200], vectors[:200])
     made.add(ids[200:], vectors[200:])
     return made
 
 
-def brute_force(ids, vectors, query, k, allowed=None):
+def brute_force(ids: Ids, vectors: Vectors, query: Vectors, k: int, allowed: Ids | None = None) -> tuple[Ids, Vectors]:
     cosines = vectors @ query
     keep = np.ones(len(ids), bool) if allowed is None else np.isin(ids, allowed)
     order = np.lexsort((ids[keep], -cosines[keep]))[:k]
@@ -46,7 +51,7 @@ def brute_force(ids, vectors, query, k, allowed=None):
 
 
 @pytest.mark.parametrize("k", [1, 10, 500, 1000])
-def test_search_is_exact(index, ids, vectors, k):
+def test_search_is_exact(index: VectorIndex, ids: Ids, vectors: Vectors, k: int) -> None:
     for query in vectors[:20]:
         expected_ids, expected_cosines = brute_force(ids, vectors, query, k)
         found_ids, found_cosines = index.search(query, k)
@@ -57,7 +62,7 @@ def test_search_is_exact(index, ids, vectors, k):
 
 
 @pytest.mark.parametrize("size", [0, 1, 37, 499])
-def test_only_the_allowed_are_found_and_none_is_lost(index, ids, vectors, size):
+def test_only_the_allowed_are_found_and_none_is_lost(index: VectorIndex, ids: Ids, vectors: Vectors, size: int) -> None:
     allowed = np.sort(ids[:size])
     for query in vectors[100:110]:
         expected_ids, expected_cosines = brute_force(ids, vectors, query, 20, allowed)
@@ -66,12 +71,12 @@ def test_only_the_allowed_are_found_and_none_is_lost(index, ids, vectors, size):
         assert set(found_ids.tolist()) == set(expected_ids.tolist())
 
 
-def test_unknown_allowed_ids_are_ignored(index, vectors):
+def test_unknown_allowed_ids_are_ignored(index: VectorIndex, vectors: Vectors) -> None:
     found, _ = index.search(vectors[0], 5, np.array([-3, 11, 10**12], np.int64))
     assert found.tolist() == []
 
 
-def test_equal_cosines_go_by_id(index_class):
+def test_equal_cosines_go_by_id(index_class: IndexClass) -> None:
     same = index_class(DIMENSION)
     row = np.zeros((1, DIMENSION), np.float32)
     row[0, 3] = 1.0
@@ -79,14 +84,14 @@ def test_equal_cosines_go_by_id(index_class):
     assert same.search(row[0], 3)[0].tolist() == [4, 7, 9]
 
 
-def test_removed_rows_are_not_found_and_others_stay(index, ids, vectors):
+def test_removed_rows_are_not_found_and_others_stay(index: VectorIndex, ids: Ids, vectors: Vectors) -> None:
     index.remove(np.concatenate([ids[:100], [999_999]]))
     assert index.count == 400
     found, _ = index.search(vectors[0], 500)
     assert set(found.tolist()) == set(ids[100:].tolist())
 
 
-def test_an_empty_index_finds_nothing(index_class):
+def test_an_empty_index_finds_nothing(index_class: IndexClass) -> None:
     empty = index_class(DIMENSION)
     assert empty.count == 0
     ids, cosines = empty.search(np.ones(DIMENSION, np.float32), 5)
@@ -94,11 +99,13 @@ def test_an_empty_index_finds_nothing(index_class):
     empty.remove(np.array([1], np.int64))
 
 
-def test_no_results_are_asked_for(index, vectors):
+def test_no_results_are_asked_for(index: VectorIndex, vectors: Vectors) -> None:
     assert len(index.search(vectors[0], 0)[0]) == 0
 
 
-def test_a_saved_index_answers_the_same(index, index_class, vectors, tmp_path):
+def test_a_saved_index_answers_the_same(
+    index: VectorIndex, index_class: IndexClass, vectors: Vectors, tmp_path: Path
+) -> None:
     index.save(tmp_path / "index")
     loaded = index_class.load((tmp_path / "index").read_bytes(), DIMENSION)
     assert loaded.count == index.count
@@ -107,25 +114,25 @@ def test_a_saved_index_answers_the_same(index, index_class, vectors, tmp_path):
             np.testing.assert_array_equal(before, after)
 
 
-def test_saving_twice_gives_the_same_bytes(index, tmp_path):
+def test_saving_twice_gives_the_same_bytes(index: VectorIndex, tmp_path: Path) -> None:
     index.save(tmp_path / "one")
     index.save(tmp_path / "two")
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_an_index_of_another_dimension_is_refused(index, index_class, tmp_path):
+def test_an_index_of_another_dimension_is_refused(index: VectorIndex, index_class: IndexClass, tmp_path: Path) -> None:
     index.save(tmp_path / "index")
     with pytest.raises(LibraryDamaged, match="shape"):
         index_class.load((tmp_path / "index").read_bytes(), DIMENSION + 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"nothing of the kind", b"\x93NUMPY\x01\x00"])
-def test_bytes_that_are_no_index_are_refused(index_class, data):
+def test_bytes_that_are_no_index_are_refused(index_class: IndexClass, data: bytes) -> None:
     with pytest.raises(LibraryDamaged):
         index_class.load(data, DIMENSION)
 
 
-def test_a_pickle_is_never_read(tmp_path):
+def test_a_pickle_is_never_read(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(LibraryDamaged):
         Backend("numpy").index_class.load((tmp_path / "rows.npy").read_bytes(), DIMENSION)

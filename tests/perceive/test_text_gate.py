@@ -16,7 +16,8 @@ HEIGHT, WIDTH = 360, 640
 
 def wall(seed: int = 1, width: int = WIDTH, height: int = HEIGHT, spread: float = 8.0) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(height, width)).astype(np.float32)
-    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), spread), None, 30, 220, cv2.NORM_MINMAX).astype(np.uint8)
+    grey: np.ndarray = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), spread), None, 30, 220, cv2.NORM_MINMAX)
+    return grey.astype(np.uint8)
 
 
 def write(picture: np.ndarray, text: str, scale: float = 1.0, at: tuple[int, int] = (60, 300)) -> np.ndarray:

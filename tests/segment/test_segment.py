@@ -21,7 +21,8 @@ from agentvid.types import Clip, Span
 def scene(seed: int, width: int = 160, height: int = 90) -> np.ndarray:
     """A colourful blurred picture that no other seed resembles."""
     noise = np.random.default_rng(seed).integers(0, 256, (6, 10, 3), dtype=np.uint8)
-    return cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    picture: np.ndarray = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 def feed(draw: Callable[[float], np.ndarray], times: np.ndarray, batch_length: int = 50) -> ShotReader:
