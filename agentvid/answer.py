@@ -89,7 +89,10 @@ def check_answer(draft: Draft, *, question: str, context: ToolContext, embedder:
             claims.append(replace(claim, text=plain(claim.text), verdict=verdict))
         else:
             rejected.append(Rejected(claim.text, verdict, reason))
-    return Checked(tuple(claims), tuple(sound.values()), tuple(rejected))
+    # An answer lists what it cites; an abstention lists the nearest moments instead.
+    cited = {identity for claim in claims for identity in claim.evidence}
+    kept = [item for item in sound.values() if not claims or item.id in cited]
+    return Checked(tuple(claims), tuple(kept), tuple(rejected))
 
 
 def evidence_fault(item: Evidence, context: ToolContext) -> str:

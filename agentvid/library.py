@@ -408,7 +408,9 @@ class Library:
         from agentvid.planners.llm import LLMPlanner
 
         chat = load_chat(name, self.settings.model_timeout_seconds)
-        return replace(context, planner=LLMPlanner(chat), composer=LLMComposer(chat), shortcut=embedded)
+        return replace(
+            context, planner=LLMPlanner(chat, embedder=self._embedder), composer=LLMComposer(chat), shortcut=embedded
+        )
 
     def _tool_context(self, videos: Sequence[str]) -> ToolContext:
         from agentvid.tools.base import ToolContext
