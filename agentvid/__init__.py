@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentvid.config import Settings
     from agentvid.errors import AgentvidError
-    from agentvid.library import IndexReport, Library
+    from agentvid.library import Library
+    from agentvid.reports import IndexReport
     from agentvid.types import Answer, Claim, Evidence, Hit, Moment, Observation, Span, Video
 
 __version__ = "0.1.0"
@@ -33,7 +34,7 @@ __all__ = [
 
 _HOMES = {
     "AgentvidError": "errors",
-    "IndexReport": "library",
+    "IndexReport": "reports",
     "Library": "library",
     "Settings": "config",
 }

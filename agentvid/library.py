@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,8 @@ from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotF
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.vectors import Backend, choose_backend, publish
-from agentvid.types import Answer, Hit, Json, Observation, Span, Video
+from agentvid.reports import IndexReport, failure_json, summary_json, video_json
+from agentvid.types import Answer, Hit, Json, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.graph import AskContext
@@ -35,26 +36,6 @@ _FOREVER_SECONDS = 1e9
 
 #: (path or name, stage, seconds done, seconds in all)
 Progress = Callable[[str, str, float, float], None]
-
-
-@dataclass
-class IndexReport:
-    """What one `index` or `import` did, item by item."""
-
-    indexed: list[Json] = field(default_factory=list)
-    skipped: list[Json] = field(default_factory=list)
-    failed: list[Json] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def to_json(self) -> Json:
-        return {
-            "indexed": self.indexed,
-            "skipped": self.skipped,
-            "failed": self.failed,
-            "warnings": self.warnings,
-            "seconds": round(self.seconds, 3),
-        }
 
 
 class Library:
@@ -105,7 +86,7 @@ class Library:
         report = IndexReport()
         found = find_videos(paths)
         for problem in found.problems:
-            report.failed.append({"path": str(problem.path), "error": problem.error, "hint": problem.hint})
+            report.add_failed(str(problem.path), problem.error, problem.hint)
         report.skipped += [{"path": str(path), "reason": EMPTY_DIRECTORY} for path in found.empty]
         with self._publishing():
             for path in found.videos:
@@ -121,10 +102,9 @@ class Library:
         try:
             content_hash = hash_file(path)
             known = self.catalogue.find_hash(content_hash)
-            if known and self.catalogue.fingerprint(known.id) == content_fingerprint(
-                path, content_hash, self._pipeline
-            ):
-                report.skipped.append({"path": str(path), "reason": self._note_path(path, known)})
+            fingerprint = content_fingerprint(path, content_hash, self._pipeline)
+            if known and self.catalogue.fingerprint(known.id) == fingerprint:
+                report.add_skipped(str(path), self._note_path(path, known))
                 return
             ingested = ingest_file(
                 path,
@@ -137,7 +117,7 @@ class Library:
         except (AgentvidError, OSError) as error:
             hint = getattr(error, "hint", "")
             self.catalogue.record_failure(str(path), content_hash, type(error).__name__, str(error), hint)
-            report.failed.append({"path": str(path), "error": str(error), "hint": hint})
+            report.add_failed(str(path), str(error), hint)
             return
         self._commit(ingested, report, replaces=self._outdated(path, content_hash))
 
@@ -177,7 +157,7 @@ class Library:
         batch = read_import(file)
         name = str(file) if isinstance(file, str | Path) else "-"
         for problem in batch.problems:
-            report.failed.append({"path": problem.video or name, "error": problem.error, "hint": problem.hint})
+            report.add_failed(problem.video or name, problem.error, problem.hint)
         by_name = {video.title: video.id for video in self.catalogue.videos() if video.kind == "import"}
         with self._publishing():
             for number, imported in enumerate(batch.videos, 1):
@@ -185,7 +165,7 @@ class Library:
                     progress(imported.name, "import", number, len(batch.videos))
                 known = self.catalogue.find_hash(imported.content_hash)
                 if known and self.catalogue.fingerprint(known.id) == import_fingerprint(imported, self._pipeline):
-                    report.skipped.append({"path": imported.name, "reason": "unchanged"})
+                    report.add_skipped(imported.name, "unchanged")
                     continue
                 older = [by_name[imported.name]] if imported.name in by_name else []
                 self._commit(ingest_import(imported, self._pipeline), report, replaces=older)
@@ -195,19 +175,7 @@ class Library:
     def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str]) -> None:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
-        counts: dict[str, int] = {}
-        for observation in record.observations:
-            counts[observation.track] = counts.get(observation.track, 0) + 1
-        report.indexed.append(
-            {
-                "path": record.video.name,
-                "video_id": record.video.id,
-                "duration": round(record.video.duration_seconds, 3),
-                "clips": len(record.clips),
-                "observations": counts,
-            }
-        )
-        report.warnings += [f"{record.video.name}: {warning}" for warning in ingested.warnings]
+        report.add_indexed(record, ingested.warnings)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
@@ -280,44 +248,20 @@ class Library:
 
     def list_videos(self) -> list[Json]:
         """Every video, and every file that failed, as `agentvid ls --json` prints them."""
-        videos = [
-            {
-                "video_id": summary.video.id,
-                "path": summary.video.name,
-                "duration": round(summary.video.duration_seconds, 3),
-                "clips": summary.clips,
-                "tracks": summary.tracks,
-                "state": summary.state,
-            }
-            for summary in self.catalogue.summaries()
-        ]
-        failed: list[Json] = [
-            {"video_id": None, "path": row.path, "duration": None, "clips": 0, "tracks": {}, "state": "failed"}
-            | {"error": row.message, "hint": row.hint}
-            for row in self.catalogue.failures()
-        ]
-        return videos + failed
+        videos = [summary_json(summary) for summary in self.catalogue.summaries()]
+        return videos + [failure_json(failure) for failure in self.catalogue.failures()]
 
     def describe_video(self, reference: str, *, track: str | None = None) -> Json:
         """One video with its shots, clips and observations, as `agentvid show --json` prints it."""
         video = self.catalogue.find_video(reference)
         summary = next(line for line in self.catalogue.summaries() if line.video.id == video.id)
-        observations = self.catalogue.observations(video.id, tracks=(track,) if track else ())
-        return {
-            "video_id": video.id,
-            "path": video.name,
-            "paths": list(video.paths),
-            "title": video.title,
-            "duration": round(video.duration_seconds, 3),
-            "state": summary.state,
-            "kind": video.kind,
-            "media": dict(video.media),
-            "tracks": summary.tracks,
-            "shots": [_times(shot) for shot in self.catalogue.shots(video.id)],
-            "clips": [_times(clip.span) for clip in self.catalogue.clips(video.id)],
-            "gaps": [gap.to_json() for gap in self.catalogue.gaps([video.id])],
-            "observations": [_observation_json(observation) for observation in observations],
-        }
+        return video_json(
+            summary,
+            self.catalogue.shots(video.id),
+            self.catalogue.clips(video.id),
+            self.catalogue.gaps([video.id]),
+            self.catalogue.observations(video.id, tracks=(track,) if track else ()),
+        )
 
     def remove(self, reference: str) -> Video:
         """Remove a video from the library, its file stays. Raises UnknownVideo, AmbiguousVideo, LibraryBusy."""
@@ -467,26 +411,3 @@ def _read_lines(file: str | Path) -> list[str]:
         return Path(file).read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}") from None
-
-
-def _times(span: Span) -> Json:
-    return {"start": round(span.start_seconds, 3), "end": round(span.end_seconds, 3)}
-
-
-def _observation_json(observation: Observation) -> Json:
-    provenance = observation.provenance
-    return _times(observation.span) | {
-        "id": observation.id,
-        "track": observation.track,
-        "text": observation.text,
-        "language": observation.language,
-        "confidence": round(observation.confidence, 4),
-        "attributes": dict(observation.attributes),
-        "provenance": {
-            "stage": provenance.stage,
-            "model": provenance.model,
-            "revision": provenance.revision,
-            "parameters": dict(provenance.parameters),
-            "input_hash": provenance.input_hash,
-        },
-    }

@@ -15,7 +15,8 @@ from agentvid.cli.state import AsJson, State
 from agentvid.text import terminal_text, timestamp
 
 if TYPE_CHECKING:
-    from agentvid.library import IndexReport, Progress
+    from agentvid.library import Progress
+    from agentvid.reports import IndexReport
 
 Embed = Annotated[
     bool | None,
@@ -96,7 +97,8 @@ def _print_report(report: IndexReport) -> None:
         ]
         print_table(("video", "id", "length", "clips", "observations"), rows)
     for item in report.failed:
-        note(f"failed: {item['path']}: {item['error']}" + (f" - {item['hint']}" if item["hint"] else ""))
+        reason = item["error"].removeprefix(f"{Path(item['path']).name}: ").removeprefix(f"{item['path']}: ")
+        note(f"failed: {item['path']}: {reason}" + (f" - {item['hint']}" if item["hint"] else ""))
     counts = f"{len(report.indexed)} indexed, {len(report.skipped)} skipped, {len(report.failed)} failed"
     note(f"{counts} in {report.seconds:.1f} s")
 

@@ -1,0 +1,114 @@
+"""What `index` did and what the library holds, as the JSON of docs/json.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agentvid.indexes.base import VideoRecord
+from agentvid.indexes.catalogue import Failure, Summary
+from agentvid.types import Clip, Gap, Json, Observation, Span
+
+
+@dataclass
+class IndexReport:
+    """What one `index` or `import` did, item by item."""
+
+    indexed: list[Json] = field(default_factory=list)
+    skipped: list[Json] = field(default_factory=list)
+    failed: list[Json] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def to_json(self) -> Json:
+        return {
+            "indexed": self.indexed,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "warnings": self.warnings,
+            "seconds": round(self.seconds, 3),
+        }
+
+    def add_indexed(self, record: VideoRecord, warnings: Sequence[str]) -> None:
+        counts: dict[str, int] = {}
+        for observation in record.observations:
+            counts[observation.track] = counts.get(observation.track, 0) + 1
+        self.indexed.append(
+            {
+                "path": record.video.name,
+                "video_id": record.video.id,
+                "duration": round(record.video.duration_seconds, 3),
+                "clips": len(record.clips),
+                "observations": counts,
+            }
+        )
+        self.warnings += [f"{record.video.name}: {warning}" for warning in warnings]
+
+    def add_failed(self, path: str, error: str, hint: str) -> None:
+        self.failed.append({"path": path, "error": error, "hint": hint})
+
+    def add_skipped(self, path: str, reason: str) -> None:
+        self.skipped.append({"path": path, "reason": reason})
+
+
+def summary_json(summary: Summary) -> Json:
+    """One line of `ls` for a video that was indexed."""
+    video = summary.video
+    return {
+        "video_id": video.id,
+        "path": video.name,
+        "duration": round(video.duration_seconds, 3),
+        "clips": summary.clips,
+        "tracks": summary.tracks,
+        "state": summary.state,
+    }
+
+
+def failure_json(failure: Failure) -> Json:
+    """One line of `ls` for a file that could not be indexed."""
+    nothing: Json = {"video_id": None, "path": failure.path, "duration": None, "clips": 0, "tracks": {}}
+    return nothing | {"state": "failed", "error": failure.message, "hint": failure.hint}
+
+
+def video_json(
+    summary: Summary,
+    shots: Sequence[Span],
+    clips: Sequence[Clip],
+    gaps: Sequence[Gap],
+    observations: Sequence[Observation],
+) -> Json:
+    """What `show` prints: a line of `ls` and everything below it."""
+    video = summary.video
+    return summary_json(summary) | {
+        "paths": list(video.paths),
+        "title": video.title,
+        "kind": video.kind,
+        "media": dict(video.media),
+        "shots": [_times(shot) for shot in shots],
+        "clips": [_times(clip.span) for clip in clips],
+        "gaps": [gap.to_json() for gap in gaps],
+        "observations": [_observation_json(observation) for observation in observations],
+    }
+
+
+def _times(span: Span) -> Json:
+    return {"start": round(span.start_seconds, 3), "end": round(span.end_seconds, 3)}
+
+
+def _observation_json(observation: Observation) -> Json:
+    provenance = observation.provenance
+    return _times(observation.span) | {
+        "id": observation.id,
+        "track": observation.track,
+        "text": observation.text,
+        "language": observation.language,
+        "confidence": round(observation.confidence, 4),
+        "attributes": dict(observation.attributes),
+        "provenance": {
+            "stage": provenance.stage,
+            "model": provenance.model,
+            "revision": provenance.revision,
+            "parameters": dict(provenance.parameters),
+            "input_hash": provenance.input_hash,
+        },
+    }
