@@ -8,15 +8,22 @@ from pathlib import Path
 import pytest
 
 from agentvid import errors
-from agentvid.cli.reference import reference_page
+from agentvid.cli import reference
 from agentvid.config import Settings
+from agentvid.tools import program
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_cli_page_is_what_help_says() -> None:
-    assert (ROOT / "docs" / "cli.md").read_text("utf-8") == reference_page()
+    page = (ROOT / "docs" / "cli.md").read_text("utf-8")
+    assert page == reference.reference_page(), "run `python -m agentvid.cli.reference > docs/cli.md`"
+
+
+def test_program_page_is_what_the_registry_says() -> None:
+    page = (ROOT / "docs" / "program.md").read_text("utf-8")
+    assert page == program.reference_page(), "run `python -m agentvid.tools.program > docs/program.md`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

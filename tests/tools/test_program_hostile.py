@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from agentvid.errors import ProgramError, ToolError
+from agentvid.tools import program
 from agentvid.tools.base import Tool
 from agentvid.tools.program import Limits, Run, check_program
 
@@ -146,7 +147,7 @@ FORBIDDEN = {
 
 
 def test_the_interpreter_itself_uses_no_dangerous_name() -> None:
-    folder = Path(__file__).parents[2] / "tools" / "program"
+    folder = Path(program.__file__).parent
     files = [file for file in folder.glob("*.py") if file.name != "__main__.py"]
     assert len(files) >= 7
     for file in files:
@@ -167,7 +168,7 @@ def test_the_interpreter_itself_uses_no_dangerous_name() -> None:
 
 def test_the_interpreter_holds_no_assertion_that_a_program_could_reach(tools: Mapping[str, Tool]) -> None:
     # Hosts may run with -O, which drops assertions; only reading our own signatures may use one.
-    folder = Path(__file__).parents[2] / "tools" / "program"
+    folder = Path(program.__file__).parent
     for file in folder.glob("*.py"):
         tree = ast.parse(file.read_text("utf-8"))
         found = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
