@@ -90,11 +90,10 @@ class _Desk:
 
     def where(self, item: Evidence) -> str:
         video = f"in {PurePath(item.video).name} " if self._names else ""
-        return f"{video}at {timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+        return f"{video}{_at(item)}"
 
     def says(self, item: Evidence) -> str:
-        track = _SAYS.get(item.track, f"the {item.track} track says")
-        return f"{self.where(item)} {track}: “{item.quote}”"
+        return f"{self.where(item)} {_quoted(item)}"
 
     def draft(self, claims: Sequence[Claim], certainty: float, *, choice: str | None = None) -> Draft:
         """With `claims`; a program without words to quote abstains."""
@@ -143,6 +142,15 @@ class _Desk:
         named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
         count = f"{len(videos)} video{'s' if len(videos) != 1 else ''}"
         return f"nothing matching {named} was found in {count} ({seconds} in all; tracks: {', '.join(self._tracks())})"
+
+
+def _at(item: Evidence) -> str:
+    return f"at {timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+
+
+def _quoted(item: Evidence) -> str:
+    track = _SAYS.get(item.track, f"the {item.track} track says")
+    return f"{track}: “{item.quote}”"
 
 
 def _sentence(text: str) -> str:
@@ -239,7 +247,9 @@ def _compare(desk: _Desk, certainty: float) -> Draft:
         found = desk.quotes(moments, MAX_QUOTES)
         if found:
             times = "once" if len(moments) == 1 else f"{len(moments)} times"
-            claims.append(_claim(f"{PurePath(found[0].video).name}, {times}: {desk.says(found[0])}", *found))
+            # The name stands inside the sentence, where no capital changes it.
+            name = PurePath(found[0].video).name
+            claims.append(_claim(f"{times} in {name}: {_at(found[0])} {_quoted(found[0])}", *found))
     return desk.draft(claims, certainty)
 
 

@@ -184,6 +184,12 @@ def test_filters_come_before_the_limit(imported: Path) -> None:
     assert agentvid("search", "key", "--track", "caption").returncode == 3
 
 
+def test_which_video_names_the_video_as_it_is_called(imported: Path) -> None:
+    answer = json.loads(agentvid("ask", "Which video mentions a boat?", "--json").stdout)
+    assert answer["claims"][0]["text"].startswith("Once in harbour: at 0:03-0:09")
+    assert [item["video"] for item in answer["evidence"]] == ["harbour"]
+
+
 def test_program_prints_typed_steps(imported: Path) -> None:
     source = 'hits = search(query="key")\ncount(hits)\n'
     document = json.loads(agentvid("program", "-", stdin=source).stdout)
