@@ -53,6 +53,8 @@ DEFAULT = Limits()
 BATCH_FRAMES = 64
 #: The long side of a frame sent for reading text.
 TEXT_FRAME_SIDE = 1280
+#: Pixels wider than high, or higher than wide, by more than this are a broken header: taken as square.
+MAX_PIXEL_RATIO = 4
 #: CPU seconds the decoder may spend: this much at once, and as much per second of video.
 CPU_SECONDS_BASE = 60
 CPU_SECONDS_PER_SECOND = 30

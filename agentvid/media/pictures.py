@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agentvid.errors import DamagedMedia
 from agentvid.media.ahead import ahead
 from agentvid.media.container import Source, Upright, fraction
-from agentvid.media.limits import BATCH_FRAMES, SUBTITLE_CODECS, TEXT_FRAME_SIDE
+from agentvid.media.limits import BATCH_FRAMES, MAX_PIXEL_RATIO, SUBTITLE_CODECS, TEXT_FRAME_SIDE
 from agentvid.media.wire import Outbox
 
 #: The text gate looks at most this often, in seconds of video.
@@ -58,7 +58,7 @@ class Shaper:
 def _square_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
     """Stored width and height with pixels made square; a nonsensical pixel ratio is ignored."""
     ratio = fraction(source.video.sample_aspect_ratio)
-    if ratio is None or not 0.1 <= ratio <= 10:
+    if ratio is None or not 1 / MAX_PIXEL_RATIO <= ratio <= MAX_PIXEL_RATIO:
         return frame.width, frame.height
     return max(1, round(frame.width * ratio)), frame.height
 

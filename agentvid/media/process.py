@@ -56,15 +56,15 @@ class Message:
     def number(self, field: str, low: float, high: float) -> float:
         value = self._header.get(field)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self._refuse(field)
+            self.refuse(field)
         if not low <= value <= high:
-            self._refuse(field)
+            self.refuse(field)
         return float(value)
 
     def integer(self, field: str, low: int, high: int) -> int:
         value = self._header.get(field)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self._refuse(field)
+            self.refuse(field)
         return value
 
     def flag(self, field: str) -> bool:
@@ -73,7 +73,7 @@ class Message:
     def text(self, field: str, limit: int) -> str:
         value = self._header.get(field)
         if not isinstance(value, str):
-            self._refuse(field)
+            self.refuse(field)
         # A lone surrogate, which JSON can carry, would break whoever stores or prints it.
         return value[:limit].encode("utf-8", "replace").decode()
 
@@ -81,20 +81,21 @@ class Message:
         """The objects of a list, as messages without payload."""
         values = self._header.get(field)
         if not isinstance(values, list) or len(values) > limit:
-            self._refuse(field)
+            self.refuse(field)
         for value in values:
             if not isinstance(value, dict):
-                self._refuse(field)
+                self.refuse(field)
             yield Message(self._name, value, np.empty(0, np.uint8))
 
     def array(self, dtype: DTypeLike, shape: tuple[int, ...], *, offset: int = 0) -> NDArray[Any]:
         """Part of the payload as an array, without copying; a payload shorter than that is refused."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         if offset + size > self._payload.nbytes:
-            self._refuse("payload")
+            self.refuse("payload")
         return self._payload[offset : offset + size].view(dtype).reshape(shape)
 
-    def _refuse(self, field: str) -> NoReturn:
+    def refuse(self, field: str) -> NoReturn:
+        """Raise DecoderFailed: the child broke the protocol."""
         raise DecoderFailed(f"{self._name}: the decoder process sent a malformed {field}", hint=_REENCODE)
 
 

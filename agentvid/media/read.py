@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.errors import DecoderFailed, UsageError
-from agentvid.media.limits import BATCH_FRAMES, DEFAULT, TEXT_FRAME_SIDE, Limits
+from agentvid.media.limits import BATCH_FRAMES, DEFAULT, MAX_PIXEL_RATIO, TEXT_FRAME_SIDE, Limits
 from agentvid.media.process import Decoder, Message
 from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, SubtitleTrack
 from agentvid.types import Span
@@ -136,7 +136,7 @@ def _batch(reply: Message, side: int, after_seconds: float, text: tuple[Frame, .
     shape = (count, reply.integer("height", 1, side), reply.integer("width", 1, side), 3)
     seconds = reply.array(np.float64, (count,))
     if not np.isfinite(seconds).all() or not (np.diff(seconds, prepend=after_seconds) > 0).all():
-        raise DecoderFailed("the decoder process sent times that do not rise")
+        reply.refuse("time")
     return FrameBatch(seconds, reply.array(np.uint8, shape, offset=seconds.nbytes), text)
 
 
@@ -159,7 +159,8 @@ def frames_at(
     ordered = sorted(set(seconds))
     found: list[Frame] = []
     request = {"do": "frames", "seconds": ordered, "max_side": max_side}
-    with Decoder(path, request, limits, max_payload_bytes=3 * limits.max_pixels * 10) as child:
+    largest = 3 * (max_side**2 if max_side else limits.max_pixels * MAX_PIXEL_RATIO)
+    with Decoder(path, request, limits, max_payload_bytes=largest) as child:
         for reply in child.messages():
             if reply.kind == "frame":
                 times = reply.integer("times", 1, len(ordered) - len(found))
