@@ -81,8 +81,8 @@ def _sidecar_hash(path: Path) -> str:
         return f"unreadable: {error.strerror}"  # becomes a warning when the stage reads it
 
 
-def ingest_file(path: Path, content_hash: str, pipeline: Pipeline, progress: Progress) -> Ingested:
-    """Read one video file through every stage.
+def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipeline, progress: Progress) -> Ingested:
+    """Read one video file through every stage; `fingerprint` is `content_fingerprint` of what is about to be read.
 
     Raises MediaError if the file cannot be decoded, MissingDependency if a stage's package is absent.
     """
@@ -125,7 +125,7 @@ def ingest_file(path: Path, content_hash: str, pipeline: Pipeline, progress: Pro
             paths=(str(path),),
             media=_media_json(info),
         ),
-        fingerprint=content_fingerprint(path, content_hash, pipeline),
+        fingerprint=fingerprint,
         shots=tuple(shots),
         clips=clips,
         observations=tuple(observations),
@@ -138,7 +138,7 @@ def ingest_file(path: Path, content_hash: str, pipeline: Pipeline, progress: Pro
     return Ingested(record, tuple(warnings))
 
 
-def ingest_import(imported: ImportedVideo, pipeline: Pipeline) -> Ingested:
+def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline) -> Ingested:
     """A text-only video: the rows of an import file as observations, clips at their ends."""
     settings = pipeline.settings
     whole = Span(0.0, imported.duration_seconds)
@@ -155,7 +155,7 @@ def ingest_import(imported: ImportedVideo, pipeline: Pipeline) -> Ingested:
             duration_seconds=imported.duration_seconds,
             kind="import",
         ),
-        fingerprint=import_fingerprint(imported, pipeline),
+        fingerprint=fingerprint,
         shots=(whole,),
         clips=clips,
         observations=tuple(imported.observations),

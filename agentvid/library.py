@@ -109,6 +109,7 @@ class Library:
             ingested = ingest_file(
                 path,
                 content_hash,
+                fingerprint,
                 self._pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
             )
@@ -164,11 +165,12 @@ class Library:
                 if progress:
                     progress(imported.name, "import", number, len(batch.videos))
                 known = self.catalogue.find_hash(imported.content_hash)
-                if known and self.catalogue.fingerprint(known.id) == import_fingerprint(imported, self._pipeline):
+                fingerprint = import_fingerprint(imported, self._pipeline)
+                if known and self.catalogue.fingerprint(known.id) == fingerprint:
                     report.add_skipped(imported.name, "unchanged")
                     continue
                 older = [by_name[imported.name]] if imported.name in by_name else []
-                self._commit(ingest_import(imported, self._pipeline), report, replaces=older)
+                self._commit(ingest_import(imported, fingerprint, self._pipeline), report, replaces=older)
         report.seconds = time.monotonic() - started
         return report
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli.output import note, print_json, print_text
-from agentvid.cli.state import AsJson, Videos
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Videos
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
 if TYPE_CHECKING:
     from agentvid.types import Answer, Evidence, Hit
 
-EXIT_NOTHING_FOUND = 3
 trace = typer.Typer(help="Look at what an earlier run did.", no_args_is_help=True, rich_markup_mode=None)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli.output import note, print_json, print_table
-from agentvid.cli.state import AsJson, State
+from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, State
 from agentvid.text import terminal_text, timestamp
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ Embed = Annotated[
     bool | None,
     typer.Option("--embed/--no-embed", help="Embed text; without, search is lexical.", show_default=False),
 ]
-EXIT_SOME_FAILED = 4
-EXIT_NOTHING_FOUND = 3
 
 
 def index(
