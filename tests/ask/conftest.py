@@ -16,7 +16,7 @@ from agentvid.importer import read_import
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.retriever import Retriever
 from agentvid.indexes.vectors import choose_backend
-from agentvid.ingest import Pipeline, ingest_import
+from agentvid.ingest import Pipeline, import_fingerprint, ingest_import
 from agentvid.models.scripted import HashEmbedder
 from agentvid.planners.base import Planner
 from agentvid.planners.exemplar import ExemplarPlanner
@@ -54,7 +54,7 @@ def import_rows(catalogue: Catalogue, file: Path, rows: Mapping[str, Sequence[Ro
     file.write_text("\n".join(lines), "utf-8")
     pipeline = Pipeline(Settings(), HashEmbedder(256))
     for video in read_import(file).videos:
-        catalogue.put_video(ingest_import(video, pipeline).record)
+        catalogue.put_video(ingest_import(video, import_fingerprint(video, pipeline), pipeline).record)
 
 
 @pytest.fixture(scope="session")
