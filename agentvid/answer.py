@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -249,11 +248,11 @@ _MISSING = {
 def coverage_of(context: ToolContext, notes: Sequence[str] = ()) -> Coverage:
     """What the question could look at: videos in scope, their seconds, their tracks, what is missing, what failed."""
     ids = list(context.scope)
-    holders = Counter(track for video_id in ids for track in context.catalogue.track_counts(video_id))
+    holders = context.catalogue.track_holders(ids)
     missing = list(notes)
     for track, line in _MISSING.items():
-        if holders[track] < len(ids):
-            what = f"found in {holders[track]} of {len(ids)} videos" if holders[track] else "none"
+        if (having := holders.get(track, 0)) < len(ids):
+            what = f"found in {having} of {len(ids)} videos" if having else "none"
             missing.append(line.format(what=what))
     return Coverage(
         videos=len(ids),

@@ -15,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from agentvid.errors import UsageError
 
 ENV_PREFIX = "AGENTVID_"
-#: Variables that steer agentvid but are not settings.
-_NOT_SETTINGS = {"AGENTVID_CONFIG", "AGENTVID_DEBUG"}
+
+
+def plugins_allowed() -> bool:
+    """False if AGENTVID_PLUGINS=off: then no code of installed plug-ins is loaded."""
+    return os.environ.get("AGENTVID_PLUGINS", "").lower() != "off"
 
 
 class Settings(BaseModel):
@@ -134,10 +137,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """Settings named in the environment; lists are separated by commas."""
     values: dict[str, Any] = {}
     for variable, text in environ.items():
-        if not variable.startswith(ENV_PREFIX) or variable in _NOT_SETTINGS:
-            continue
         name = variable.removeprefix(ENV_PREFIX).lower()
-        if name in Settings.model_fields:
+        if variable.startswith(ENV_PREFIX) and name in Settings.model_fields:
             is_list = name == "subtitle_languages"
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if is_list else text
     return values

@@ -51,7 +51,7 @@ def main() -> int:
     if indexed:
         return indexed
     codes = [_run("--library", str(library), "ask", question, "--video", str(video)) for question in questions]
-    return max(code for code in codes if code != 3) if any(code != 3 for code in codes) else 0
+    return next((code for code in codes if code not in (0, 3)), 0)
 
 
 def _render() -> Path:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -34,19 +34,18 @@ from agentvid.state import (
     draft_to_json,
     moment_from_json,
     moment_to_json,
-    value_from_json,
-    value_to_json,
 )
+from agentvid.text import check_query
 from agentvid.tools import load_tools
 from agentvid.tools.base import ToolContext
+from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
+from agentvid.tools.program.values import to_json
 from agentvid.types import Answer, Json, Usage
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
-MAX_QUESTION_CHARACTERS = 10_000
-MAX_CHOICES = 20
 _NODES_PER_ROUND, _NODES_ONCE = 3, 4
 
 
@@ -117,14 +116,9 @@ def build_graph() -> CompiledStateGraph[AskState, AskContext, AskState, AskState
 
 
 def _start(question: str, choices: Sequence[str], context: AskContext) -> AskState:
-    if not question.strip():
-        raise UsageError("the question is empty", hint='ask something, as in: agentvid ask "When is the door opened?"')
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise UsageError(
-            f"the question has {len(question)} characters; allowed: {MAX_QUESTION_CHARACTERS}", hint="ask a shorter one"
-        )
-    if choices and (not 2 <= len(choices) <= MAX_CHOICES or not all(choice.strip() for choice in choices)):
-        raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_CHOICES}, none of them empty")
+    check_query(question, "question", hint='ask something, as in: agentvid ask "When is the door opened?"')
+    if choices and (not 2 <= len(choices) <= MAX_OPTIONS or not all(choice.strip() for choice in choices)):
+        raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty")
     return {
         "question": question,
         "choices": list(choices),
@@ -197,7 +191,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         "steps": [step.to_json() for step in run.steps],
         "outcome": {
             "kind": outcome.kind,
-            "value": value_to_json(outcome.value),
+            "value": to_json(outcome.value),
             "evidence": [moment_to_json(moment) for moment in outcome.evidence],
         },
         "counters": _count(state, tool_calls=run.tool_calls, steps=len(run.steps)),
@@ -232,7 +226,7 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     """Draft claims from the outcome; without one, from whatever the tools found before."""
     outcome, tools = state["outcome"], runtime.context.tools
     found = tuple(moment_from_json(item) for item in outcome["evidence"]) if outcome else tuple(tools.ledger.moments)
-    value = value_from_json(outcome.get("value"))
+    value = outcome.get("value")
     draft = runtime.context.composer.compose(
         ComposeRequest(
             question=state["question"],
@@ -326,13 +320,10 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
 
 def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answer, str]:
     """The answer with its costs and trace id, and a warning if the trace could not be written."""
-    counters = state["counters"]
-    names = ("steps", "tool_calls", "llm_calls", "input_tokens", "output_tokens")
-    usage = Usage(**{name: counters.get(name, 0) for name in names}, seconds=seconds)
-    trace_id = trace.new_trace_id() if context.library else ""
-    answer = answer_from_json(state["answer"], usage=usage, trace_id=trace_id)
+    answer = answer_from_json(state["answer"], usage=Usage(**state["counters"], seconds=seconds))
     if context.library is None:
         return answer, ""
+    traced = replace(answer, trace_id=trace.new_trace_id())
     record: dict[str, Any] = {
         "question": answer.question,
         "choices": state["choices"],
@@ -345,9 +336,9 @@ def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answe
         "programs": state["tried"],
         "steps": state["steps"],
         "answer": answer.text,
-        "result": answer.to_json(),
+        "result": traced.to_json(),
         "rejected": state["answer"]["rejected"],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
     }
-    warning = trace.write_trace(context.library, trace_id, record)
-    return (answer_from_json(state["answer"], usage=usage, trace_id="") if warning else answer), warning
+    warning = trace.write_trace(context.library, traced.trace_id, record)
+    return (answer if warning else traced), warning

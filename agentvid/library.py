@@ -18,6 +18,7 @@ from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
+from agentvid.text import check_query
 from agentvid.types import Answer, Hit, Json, Span, Video
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 MAX_HITS = 1000
 EMPTY_DIRECTORY = "no video in this directory"
-MAX_QUERY_CHARACTERS = 10_000
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
 
@@ -87,7 +87,8 @@ class Library:
         found = find_videos(paths)
         for problem in found.problems:
             report.add_failed(str(problem.path), problem.error, problem.hint)
-        report.skipped += [{"path": str(path), "reason": EMPTY_DIRECTORY} for path in found.empty]
+        for path in found.empty:
+            report.add_skipped(str(path), EMPTY_DIRECTORY)
         with self._publishing():
             for path in found.videos:
                 self._add_file(path, report, progress)
@@ -120,30 +121,18 @@ class Library:
             self.catalogue.record_failure(str(path), content_hash, type(error).__name__, str(error), hint)
             report.add_failed(str(path), str(error), hint)
             return
-        self._commit(ingested, report, replaces=self._outdated(path, content_hash))
+        self._commit(ingested, report)
 
     def _note_path(self, path: Path, known: Video) -> str:
         """The content is known: remember this path for it. Says why nothing else was done."""
         if str(path) in known.paths:
             return "unchanged"
-        self._forget_old_content(path)
         gone = [old for old in known.paths if not Path(old).exists()]
         if gone:
             self.catalogue.move_path(gone[0], str(path))
             return f"moved from {gone[0]}"
         self.catalogue.add_path(known.id, str(path))
         return f"same content as {known.name}"
-
-    def _forget_old_content(self, path: Path) -> None:
-        for video_id in self._outdated(path, None):
-            self.catalogue.remove_video(video_id)
-
-    def _outdated(self, path: Path, content_hash: str | None) -> list[str]:
-        """Ids of videos that only this path held and whose content it no longer has."""
-        before = self.catalogue.find_path(str(path))
-        if before is None or before.content_hash == content_hash or before.paths != (str(path),):
-            return []
-        return [before.id]
 
     def import_file(self, file: str | Path | Iterable[bytes], *, progress: Progress | None = None) -> IndexReport:
         """Import text-only videos from a JSONL file, or from its lines; a bad line fails its own video only.
@@ -174,7 +163,7 @@ class Library:
         report.seconds = time.monotonic() - started
         return report
 
-    def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str]) -> None:
+    def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str] = ()) -> None:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
         report.add_indexed(record, ingested.warnings)
@@ -204,7 +193,7 @@ class Library:
 
         Raises UsageError for an empty or over-long query, k < 1 or reversed times; UnknownVideo, AmbiguousVideo.
         """
-        check_query(query, "query")
+        check_query(query, "query", hint="write the query in quotes")
         if not 1 <= k <= MAX_HITS:
             raise UsageError(f"k = {k} is not allowed; allowed: 1 to {MAX_HITS}")
         where = Filter(
@@ -256,7 +245,7 @@ class Library:
     def describe_video(self, reference: str, *, track: str | None = None) -> Json:
         """One video with its shots, clips and observations, as `agentvid show --json` prints it."""
         video = self.catalogue.find_video(reference)
-        summary = next(line for line in self.catalogue.summaries() if line.video.id == video.id)
+        (summary,) = self.catalogue.summaries(video.id)
         return video_json(
             summary,
             self.catalogue.shots(video.id),
@@ -380,14 +369,6 @@ def check_library(settings: Settings, *, repair: bool = False) -> Json:
         "repaired": repaired,
         "notes": [backend.note] if backend.note else [],
     }
-
-
-def check_query(text: str, what: str) -> None:
-    """Raise UsageError unless `text` says something and is of bearable length."""
-    if not text.strip():
-        raise UsageError(f"the {what} is empty", hint=f"write the {what} in quotes")
-    if len(text) > MAX_QUERY_CHARACTERS:
-        raise UsageError(f"the {what} has {len(text)} characters; allowed: up to {MAX_QUERY_CHARACTERS}")
 
 
 def _window(start: float | None, end: float | None) -> Span | None:

@@ -14,6 +14,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from agentvid.errors import UsageError
 from agentvid.perceive.speech import ends_sentence
 from agentvid.types import SPEECH, Clip, Observation, Passage, Span
+from agentvid.words import UNSPACED
 
 _MOST_WORDS = 40
 _LONGEST_SECONDS = 20.0
@@ -25,7 +26,7 @@ _LABEL_WORDS = 6
 _LABEL_GAP_SECONDS = 2.0
 _CONTEXT_WORDS, _CONTEXT_CHARACTERS = 12, 120
 #: Scripts without spaces: two characters count as a word.
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_UNSPACED = re.compile(UNSPACED)
 
 
 def make_passages(title: str, clips: Sequence[Clip], observations: Sequence[Observation]) -> tuple[Passage, ...]:

@@ -84,20 +84,16 @@ def video_json(
         "title": video.title,
         "kind": video.kind,
         "media": dict(video.media),
-        "shots": [_times(shot) for shot in shots],
-        "clips": [_times(clip.span) for clip in clips],
+        "shots": [shot.to_json() for shot in shots],
+        "clips": [clip.span.to_json() for clip in clips],
         "gaps": [gap.to_json() for gap in gaps],
         "observations": [_observation_json(observation) for observation in observations],
     }
 
 
-def _times(span: Span) -> Json:
-    return {"start": round(span.start_seconds, 3), "end": round(span.end_seconds, 3)}
-
-
 def _observation_json(observation: Observation) -> Json:
     provenance = observation.provenance
-    return _times(observation.span) | {
+    return observation.span.to_json() | {
         "id": observation.id,
         "track": observation.track,
         "text": observation.text,

@@ -30,7 +30,7 @@ _TICKS_PER_SECOND = 1_000_000.0
 
 #: The length a clip should have if nothing else decides.
 _TYPICAL_CLIP_SECONDS = 20.0
-#: What a clip end costs, in units of `_length_cost`: free at a cut, then dearer.
+#: What a clip end costs, in units of the length cost of `_cheapest_path`: free at a cut, then dearer.
 _CUT, _SENTENCE_END, _SENTENCE_START, _EQUAL_PART, _ANYWHERE, _INSIDE_SENTENCE = 0.0, 0.1, 0.4, 0.5, 8.0, 0.5
 _TOO_SHORT = 1000.0
 #: Keeps a clip that should last the minimum from missing it by rounding.
@@ -120,9 +120,9 @@ def _possible_ends(
         offer(shot.start_seconds, _CUT)
         offer(shot.end_seconds, _CUT)
     long_gaps = _gaps(price, maximum)
-    for seconds in _inside(sorted(sentence.end_seconds for sentence in sentences), long_gaps):
+    for seconds in _inside([sentence.end_seconds for sentence in sentences], long_gaps):
         offer(seconds, _SENTENCE_END)
-    for seconds in _inside(sorted(sentence.start_seconds for sentence in sentences), _gaps(price, maximum)):
+    for seconds in _inside([sentence.start_seconds for sentence in sentences], _gaps(price, maximum)):
         offer(seconds, _SENTENCE_START)
     typical = _typical_seconds(minimum, maximum)
     for start, end in _gaps(price, maximum):
@@ -169,7 +169,7 @@ def _gaps(ends: dict[float, float], maximum: float) -> list[tuple[float, float]]
 
 
 def _inside(times: Sequence[float], gaps: Sequence[tuple[float, float]]) -> list[float]:
-    """Those of the ascending `times` that lie strictly inside a gap."""
+    """Those of `times` that lie strictly inside a gap."""
     values = np.asarray(times, np.float64)
     inside = [values[(values > start) & (values < end)] for start, end in gaps]
     return [seconds for part in inside for seconds in part.tolist()]

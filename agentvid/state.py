@@ -5,7 +5,7 @@ Live things (catalogue, models, ledger, clock) are in `AskContext` and never ent
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from agentvid.composers.base import Draft
@@ -61,21 +61,6 @@ def moment_from_json(data: Mapping[str, Any]) -> Moment:
     )
 
 
-def value_to_json(value: Any) -> Any:
-    """A program's value: number, bool, text, moment or a list of them; a moment becomes an object."""
-    if isinstance(value, Moment):
-        return moment_to_json(value)
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [value_to_json(item) for item in value]
-    return value
-
-
-def value_from_json(data: Any) -> Any:
-    if isinstance(data, Mapping):
-        return moment_from_json(data)
-    return [value_from_json(item) for item in data] if isinstance(data, list) else data
-
-
 def draft_to_json(draft: Draft) -> Json:
     return {
         "claims": [claim.to_json() for claim in draft.claims],
@@ -107,8 +92,8 @@ def answer_to_json(answer: Answer) -> Json:
     return {**answer.to_json(), "evidence": [_evidence_to_json(item) for item in answer.evidence]}
 
 
-def answer_from_json(data: Mapping[str, Any], *, usage: Usage, trace_id: str) -> Answer:
-    """The answer of `answer_to_json`, with what is known only at the end."""
+def answer_from_json(data: Mapping[str, Any], *, usage: Usage) -> Answer:
+    """The answer of `answer_to_json`, with what it cost, which is known only at the end."""
     coverage = data["coverage"]
     gaps = tuple(Gap(g["video_id"], Span(g["start"], g["end"]), g["track"], g["reason"]) for g in coverage["gaps"])
     return Answer(
@@ -124,7 +109,6 @@ def answer_from_json(data: Mapping[str, Any], *, usage: Usage, trace_id: str) ->
         usage=usage,
         choice=data["choice"],
         program=data["program"],
-        trace_id=trace_id,
     )
 
 

@@ -10,6 +10,9 @@ import math
 import re
 import unicodedata
 
+from agentvid.errors import UsageError
+
+MAX_QUERY_CHARACTERS = 10_000
 # Cc: control bytes and escape sequences; Cf: bidi overrides, zero-width and tag characters; Co/Cs: private, surrogates.
 _UNSAFE_CATEGORIES = {"Cc", "Cf", "Cs", "Co"}
 # Zero-width joiners build emoji and several scripts; alone they are harmless.
@@ -26,6 +29,15 @@ def clean_text(text: str, *, limit: int = 4096) -> str:
         text = "".join(" " if c.isspace() else c for c in text if c.isspace() or _is_safe(c))
     one_line = " ".join(unicodedata.normalize("NFC", text).split())[:limit].rstrip()
     return one_line if one_line.strip(_JOINERS + " ") else ""
+
+
+def check_query(text: str, what: str, *, hint: str) -> None:
+    """Raise UsageError unless `text`, the user's `what`, says something and is of bearable length."""
+    if not text.strip():
+        raise UsageError(f"the {what} is empty", hint=hint)
+    if len(text) > MAX_QUERY_CHARACTERS:
+        allowed = f"allowed: up to {MAX_QUERY_CHARACTERS}"
+        raise UsageError(f"the {what} has {len(text)} characters; {allowed}", hint="ask a shorter one")
 
 
 def terminal_text(text: str) -> str:

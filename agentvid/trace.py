@@ -12,6 +12,7 @@ import re
 import secrets
 import tempfile
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def new_trace_id(now: datetime | None = None) -> str:
     return f"{moment:%Y%m%dT%H%M%S}{moment.microsecond // 1000:03d}-{secrets.token_hex(4)}"
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of the packages that shape an answer; "" for one that is not installed as a package."""
     found = {}

@@ -65,6 +65,10 @@ class Span:
         union = self.duration_seconds + other.duration_seconds - shared.duration_seconds
         return shared.duration_seconds / union
 
+    def to_json(self) -> Json:
+        """`{"start", "end"}` in seconds, to the millisecond."""
+        return {"start": round(self.start_seconds, 3), "end": round(self.end_seconds, 3)}
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -181,8 +185,7 @@ class Hit:
         return {
             "video": self.video,
             "video_id": moment.video_id,
-            "start": round(moment.span.start_seconds, 3),
-            "end": round(moment.span.end_seconds, 3),
+            **moment.span.to_json(),
             "score": round(moment.score, 6),
             "track": moment.track,
             "text": moment.text,
@@ -207,8 +210,7 @@ class Evidence:
             "id": self.id,
             "video": self.video,
             "video_id": self.video_id,
-            "start": round(self.span.start_seconds, 3),
-            "end": round(self.span.end_seconds, 3),
+            **self.span.to_json(),
             "track": self.track,
             "quote": self.quote,
             "score": round(self.score, 6),
@@ -239,8 +241,7 @@ class Gap:
     def to_json(self) -> Json:
         return {
             "video_id": self.video_id,
-            "start": round(self.span.start_seconds, 3),
-            "end": round(self.span.end_seconds, 3),
+            **self.span.to_json(),
             "track": self.track,
             "reason": self.reason,
         }

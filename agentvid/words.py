@@ -6,9 +6,10 @@ no dictionary is at hand.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 
 # Vowel signs of Hebrew, Arabic, Indic scripts and Thai are part of their word, though \w leaves them out.
@@ -16,7 +17,9 @@ _LETTER = r"(?:[^\W_]|[\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e00-\u0e7f])"
 _WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
 _APOSTROPHE = str.maketrans("’", "'")
 _ENDINGS = ("ing", "ies", "ied", "ed", "es", "s")
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
+#: Characters of scripts without spaces, as a character class.
+UNSPACED = r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+_UNSPACED = re.compile(UNSPACED)
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])\s+(?=\S)")
 
 FUNCTION_WORDS = frozenset(
@@ -74,6 +77,11 @@ def topic_words(texts: Iterable[str]) -> list[str]:
     found = [word for text in texts for word in words(text) if word not in FUNCTION_WORDS]
     telling = [word for word in found if word not in MEDIA_WORDS] or found
     return list(dict.fromkeys(stem(word) for word in telling))
+
+
+def rarity(wanted: Iterable[str], texts: Sequence[Set[str]]) -> dict[str, float]:
+    """Per wanted word, a weight that falls with the number of `texts`, as sets of words, that hold it."""
+    return {word: math.log(1 + (len(texts) + 1) / (0.5 + sum(word in text for text in texts))) for word in wanted}
 
 
 def sentences(text: str) -> list[str]:

@@ -165,12 +165,6 @@ class Catalogue:
                 )
             )
 
-    def set_fingerprint(self, video_id: str, fingerprint: str) -> None:
-        """Say what the video was made from; "" has it made again by the next `index`. Raises UnknownVideo."""
-        with self.store.writing(is_new_generation=False) as connection:
-            key = _key_of(connection, video_id)
-            connection.execute(schema.videos.update().where(schema.videos.c.key == key).values(fingerprint=fingerprint))
-
     def backup(self, destination: Path) -> None:
         """A point-in-time copy of the catalogue, made while others read and write; caches are not copied."""
         with self.store.raw() as connection:
@@ -270,27 +264,30 @@ class Catalogue:
         with self.store.reading() as connection:
             return np.array(connection.execute(query).scalars().all(), dtype=np.int64)
 
-    def track_counts(self, video_id: str) -> dict[str, int]:
-        """Observations per track."""
-        table = schema.observations
+    def track_holders(self, video_ids: Iterable[str]) -> dict[str, int]:
+        """How many of the videos have each track, by the track's name."""
+        videos, table = schema.videos, schema.observations
         query = (
-            sa.select(table.c.track, sa.func.count())
-            .where(table.c.video_key == _key_query(video_id))
+            sa.select(table.c.track, sa.func.count(table.c.video_key.distinct()))
+            .join(videos)
+            .where(videos.c.id.in_(records.json_list(list(video_ids))))
             .group_by(table.c.track)
             .order_by(table.c.track)
         )
         with self.store.reading() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
-    def summaries(self) -> list[Summary]:
-        """Every video with its counts, in the order in which they were added."""
+    def summaries(self, video_id: str = "") -> list[Summary]:
+        """Every video, or this one, with its counts, in the order in which they were added."""
+        chosen = schema.videos.c.id == video_id if video_id else sa.true()
         with self.store.reading() as connection:
-            videos = _videos(connection, sa.true())
-            clips = dict(_count_by_video(connection, schema.clips))
-            gaps = dict(_count_by_video(connection, schema.gaps))
+            videos = _videos(connection, chosen)
+            clips = dict(_count_by_video(connection, chosen, schema.clips))
+            gaps = dict(_count_by_video(connection, chosen, schema.gaps))
             tracks: dict[str, dict[str, int]] = {}
-            for video_id, track, count in _count_by_video(connection, schema.observations, schema.observations.c.track):
-                tracks.setdefault(video_id, {})[track] = count
+            observations = schema.observations
+            for found_id, track, count in _count_by_video(connection, chosen, observations, observations.c.track):
+                tracks.setdefault(found_id, {})[track] = count
         return [
             Summary(video, clips.get(video.id, 0), tracks.get(video.id, {}), _state(video, has_gaps=video.id in gaps))
             for video in videos
@@ -410,10 +407,11 @@ def _observations(connection: sa.Connection, *clauses: sa.ColumnElement[bool]) -
     return [records.observation_of(row, provenances) for row in rows]
 
 
-def _count_by_video(connection: sa.Connection, table: sa.Table, *columns: sa.Column[Any]) -> list[tuple[Any, ...]]:
-    query = sa.select(schema.videos.c.id, *columns, sa.func.count()).join(
-        table, table.c.video_key == schema.videos.c.key
-    )
+def _count_by_video(
+    connection: sa.Connection, chosen: sa.ColumnElement[bool], table: sa.Table, *columns: sa.Column[Any]
+) -> list[tuple[Any, ...]]:
+    counts = sa.select(schema.videos.c.id, *columns, sa.func.count())
+    query = counts.join(table, table.c.video_key == schema.videos.c.key).where(chosen)
     return [tuple(row) for row in connection.execute(query.group_by(table.c.video_key, *columns).order_by(*columns))]
 
 

@@ -20,7 +20,7 @@ from agentvid.indexes import records, schema, vectors
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.digests import EMPTY, combine
 from agentvid.indexes.migrations.m001_create import CREATE_FULL_TEXT
-from agentvid.indexes.vectors import Backend, choose_backend
+from agentvid.indexes.vectors import Backend
 
 _MEND = "agentvid doctor --repair"
 
@@ -33,19 +33,18 @@ class Problem:
     hint: str
 
 
-def examine(directory: Path, *, backend: Backend | None = None) -> list[Problem]:
+def examine(directory: Path, *, backend: Backend) -> list[Problem]:
     """Everything wrong with the library, worst first; changes nothing. Raises NotFound if there is no library."""
     try:
         with Catalogue.open(directory, create=False) as catalogue:
             damage = list(_damage(catalogue))
             if damage:
                 return damage
-            chosen = backend or choose_backend("auto")
             return [
                 *_changed_rows(catalogue),
                 *_word_index(catalogue),
                 *_sums(catalogue),
-                *_index_files(catalogue, chosen),
+                *_index_files(catalogue, backend),
                 *_videos_without_vectors(catalogue),
                 *_missing_files(catalogue),
             ]
@@ -53,7 +52,7 @@ def examine(directory: Path, *, backend: Backend | None = None) -> list[Problem]
         return [Problem(str(error), error.hint)]
 
 
-def repair(directory: Path, *, backend: Backend | None = None) -> list[str]:
+def repair(directory: Path, *, backend: Backend) -> list[str]:
     """Mend what the catalogue can make again; says what was done, which is nothing the second time.
 
     Videos whose rows changed on the disk are marked, so that the next `agentvid index` makes them again. Raises
@@ -71,8 +70,8 @@ def repair(directory: Path, *, backend: Backend | None = None) -> list[str]:
         if next(_sums(catalogue), None):
             _recompute_sums(catalogue)
             done.append("computed the content hashes again")
-        if next(_index_files(catalogue, backend or choose_backend("auto")), None):
-            done += _rebuild_files(catalogue, backend or choose_backend("auto"))
+        if next(_index_files(catalogue, backend), None):
+            done += _rebuild_files(catalogue, backend)
     return done
 
 
@@ -103,24 +102,27 @@ def _changed_rows(catalogue: Catalogue) -> Iterator[Problem]:
         orphans = len(connection.execute("PRAGMA foreign_key_check").fetchall())
     if orphans:
         yield Problem(f"{orphans} rows belong to no video", _MEND)
-    for key, title in _changed_videos(catalogue):
-        first = "" if _is_marked(catalogue, key) else f"{_MEND}, then "
-        yield Problem(f"text or vectors of {title!r} changed on the disk", f"{first}`agentvid index` the file again")
+    for video in _changed_videos(catalogue):
+        first = f"{_MEND}, then " if video.fingerprint else ""
+        what = f"text or vectors of {video.title!r} changed on the disk"
+        yield Problem(what, f"{first}`agentvid index` the file again")
 
 
-def _changed_videos(catalogue: Catalogue) -> list[tuple[int, str]]:
-    """(key, title) of videos whose rows or vectors do not have the digest that was stored with them."""
+def _changed_videos(catalogue: Catalogue) -> list[sa.Row[Any, Any, Any, Any]]:
+    """(key, title, digest, fingerprint) of videos whose rows or vectors do not have the digest stored with them."""
     with catalogue.store.reading() as connection:
-        rows = connection.execute(sa.select(schema.videos.c.key, schema.videos.c.title, schema.videos.c.digest)).all()
+        table = schema.videos
+        videos = connection.execute(sa.select(table.c.key, table.c.title, table.c.digest, table.c.fingerprint)).all()
     changed = []
-    for key, title, digest in rows:
+    for video in videos:
         try:
             with catalogue.store.reading() as connection:
-                is_same = digest == _digest_now(connection, key) and not _changed_vectors(connection, key)
+                is_same = video.digest == _digest_now(connection, video.key)
+                is_same = is_same and not _changed_vectors(connection, video.key)
         except LibraryDamaged:
             is_same = False
         if not is_same:
-            changed.append((key, title))
+            changed.append(video)
     return changed
 
 
@@ -148,12 +150,6 @@ def _changed_vectors(connection: sa.Connection, key: int) -> bool:
         if records.vectors_digest([row[0] for row in rows], [row[1] for row in rows]) != digest:
             return True
     return False
-
-
-def _is_marked(catalogue: Catalogue, key: int) -> bool:
-    with catalogue.store.reading() as connection:
-        query = sa.select(schema.videos.c.fingerprint).where(schema.videos.c.key == key)
-        return connection.execute(query).scalar() == ""
 
 
 def _word_index(catalogue: Catalogue) -> Iterator[Problem]:
@@ -204,7 +200,7 @@ def _index_files(catalogue: Catalogue, backend: Backend) -> Iterator[Problem]:
         current = {row.key: row.content_hash for row in connection.execute(sa.select(schema.spaces))}
         rows = connection.execute(sa.select(schema.derived).where(schema.derived.c.name != schema.LEXICAL)).all()
     for row in rows:
-        key = row.name.split(" ", 2)[-1]
+        key = vectors.space_key_of(row.name)
         path = catalogue.directory / row.file_name
         if not path.is_file():
             yield Problem(f"the vector index {row.file_name} is missing", _MEND)
@@ -296,11 +292,11 @@ def _delete_orphan(connection: sqlite3.Connection, table: str, rowid: Any) -> in
 
 
 def _mark_changed(catalogue: Catalogue) -> list[str]:
-    marked = [(key, title) for key, title in _changed_videos(catalogue) if not _is_marked(catalogue, key)]
+    unmarked = [video for video in _changed_videos(catalogue) if video.fingerprint]
     with catalogue.store.writing(is_new_generation=False) as connection:
-        for key, _ in marked:
-            connection.execute(schema.videos.update().where(schema.videos.c.key == key).values(fingerprint=""))
-    return [f"marked {title!r} to be indexed again" for _, title in marked]
+        for video in unmarked:
+            connection.execute(schema.videos.update().where(schema.videos.c.key == video.key).values(fingerprint=""))
+    return [f"marked {video.title!r} to be indexed again" for video in unmarked]
 
 
 def _recompute_sums(catalogue: Catalogue) -> None:

@@ -90,7 +90,7 @@ class Retriever:
             return []
         depth = max(_LEAST_DEPTH, 5 * k)
         found = self._ranked(query, depth, where or Filter())
-        ranks = ranks_by_passage({channel: hits for channel, hits in found.channels.items() if hits})
+        ranks = ranks_by_passage(found.channels)
         scores = {at: fused_score(places.values(), len(found.channels)) for at, places in ranks.items()}
         order = sorted(ranks, key=lambda at: (-scores[at], -found.similarities.get(at, 0.0), at))
         best = order[: 4 * k + 20]

@@ -87,16 +87,14 @@ class Store:
             yield
 
     @contextmanager
-    def writing(
-        self, *, is_new_generation: bool = True, lock_timeout_seconds: float | None = None
-    ) -> Iterator[sa.Connection]:
+    def writing(self, *, is_new_generation: bool = True) -> Iterator[sa.Connection]:
         """One transaction under the writer lock: all of it is on disk when the block ends, or nothing.
 
         `is_new_generation=False` is for bookkeeping that changes nothing that can be found.
         """
         with (
             translated_errors(self.path),
-            self.writer(lock_timeout_seconds),
+            self.writer(),
             self._engine.connect().execution_options(agentvid_begin="BEGIN IMMEDIATE") as connection,
             connection.begin(),
         ):

@@ -60,14 +60,19 @@ class Backend:
         return f"vectors {self.name} {space.key}"
 
 
+def space_key_of(derived_name: str) -> str:
+    """The key of the space in `Backend.derived_name`."""
+    return derived_name.split(" ", 2)[-1]
+
+
 def choose_backend(setting: Literal["auto", "faiss", "numpy"]) -> Backend:
     """`auto` is FAISS where it is installed. Raises MissingDependency for "faiss" where it is not."""
-    if setting == "numpy" or (setting == "auto" and find_spec("faiss") is not None):
-        return Backend("numpy" if setting == "numpy" else "faiss")
-    if find_spec("faiss") is None and setting == "faiss":
-        raise MissingDependency("the index faiss needs the package faiss", hint=f"{_ADD_FAISS}, or use index = numpy")
-    if setting == "faiss":
+    if setting == "numpy":
+        return Backend("numpy")
+    if find_spec("faiss") is not None:
         return Backend("faiss")
+    if setting == "faiss":
+        raise MissingDependency("the index faiss needs the package faiss", hint=f"{_ADD_FAISS}, or use index = numpy")
     return Backend(
         "numpy", f"faiss is not installed, NumPy searches instead (slower above 100,000 passages): {_ADD_FAISS}"
     )
@@ -78,8 +83,7 @@ def open_index(catalogue: Catalogue, space: EmbeddingSpace, backend: Backend) ->
 
     What had to be built is published, if the library can be written and nobody is writing.
     """
-    index = _load(catalogue, space, backend)
-    return index if index is not None else publish(catalogue, space, backend, lock_timeout_seconds=0.0)
+    return publish(catalogue, space, backend, lock_timeout_seconds=0.0)
 
 
 def publish(
@@ -100,8 +104,7 @@ def publish(
         except LibraryDamaged:
             raise
         except (LibraryError, OSError):
-            # A cache that could not be kept costs time at the next search, and nothing else; doctor reports it.
-            return built.index
+            pass  # A cache that could not be kept costs time at the next search, and nothing else; doctor reports it.
     return built.index
 
 
@@ -189,7 +192,7 @@ def forget_unused(connection: sa.Connection) -> None:
     table = schema.derived
     known = connection.execute(sa.select(schema.spaces.c.key)).scalars().all()
     for name in connection.execute(sa.select(table.c.name).where(table.c.name != schema.LEXICAL)).scalars().all():
-        if name.split(" ", 2)[-1] not in known:
+        if space_key_of(name) not in known:
             connection.execute(table.delete().where(table.c.name == name))
 
 

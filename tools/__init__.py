@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
+from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
 from agentvid.tools.base import Tool
 from agentvid.tools.choose import score_options
@@ -38,7 +38,7 @@ def load_tools() -> Mapping[str, Tool]:
 
     AGENTVID_PLUGINS=off leaves plug-ins out. Raises UsageError that names a plug-in that cannot be loaded.
     """
-    if os.environ.get("AGENTVID_PLUGINS", "").casefold() == "off":
+    if not plugins_allowed():
         return TOOLS
     tools = dict(TOOLS)
     for plugin in entry_points(group=ENTRY_POINT_GROUP):

@@ -7,14 +7,14 @@ language model: the boundaries are those of the best-scoring contiguous run of r
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agentvid.tools.base import ToolContext
 from agentvid.tools.rows import rows_at, streams, to_moment
 from agentvid.tools.scope import filled, where, whole_number
 from agentvid.types import Moment, Observation, Span
-from agentvid.words import content_words, topic_words
+from agentvid.words import content_words, rarity, topic_words
 
 MAX_RESULTS = 20
 #: A place counts as found from this confidence on.
@@ -84,9 +84,7 @@ def _rows_around(context: ToolContext, hit: Moment, track: str | None) -> list[O
 
 def _gains(found: Sequence[frozenset[str]], wanted: Sequence[str]) -> list[float]:
     """Per row, the summed weights of the query's words in it; a word that many rows here have weighs little."""
-    weights: Mapping[str, float] = {
-        word: math.log(1 + (len(found) + 1) / (0.5 + sum(word in row for row in found))) for word in wanted
-    }
+    weights = rarity(wanted, found)
     return [sum(weights[word] for word in row.intersection(wanted)) for row in found]
 
 

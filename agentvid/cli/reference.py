@@ -16,7 +16,7 @@ when stdout is not a terminal. The library is `--library DIR`, else `$AGENTVID_L
 | exit code | means |
 | --- | --- |
 | 0 | done |
-| 1 | an error; one line on stderr says what, what is allowed, and the way out |
+| 1 | an error; one line on stderr says what, what is allowed, the way out (`doctor`: problems found, on stdout) |
 | 2 | the command line or one of its values is not allowed |
 | 3 | nothing found: no hit, no such video, an answer that abstains |
 | 4 | some of the files or videos failed; the others are done |
@@ -37,7 +37,10 @@ def reference_page() -> str:
 
 def _sections(command: Any, names: list[str], parent: Any) -> list[str]:
     context = command.context_class(
-        command, info_name=names[-1], parent=parent, terminal_width=100, max_content_width=100
+        command,
+        info_name=names[-1],
+        parent=parent,
+        **{**command.context_settings, "terminal_width": 100, "max_content_width": 100},
     )
     sections = [f"\n## {' '.join(names)}\n\n```text\n{command.get_help(context)}\n```\n"]
     for name, child in getattr(command, "commands", {}).items():

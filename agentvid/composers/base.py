@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from agentvid.tools.base import ToolContext
 from agentvid.types import Claim, Evidence, Moment, Usage
@@ -25,6 +25,17 @@ class ComposeRequest:
     choices: tuple[str, ...] = ()
     focus: tuple[str, ...] = ()
     stopped: str = ""
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers that the program computed."""
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        return tuple(float(value) for value in values if is_number(value))
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """True for an int or float; Python counts True and False among them, an answer does not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import PurePath
 
-from agentvid.composers.base import ComposeRequest, Draft
+from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.quotes import Topic, belief, confidence, quote
 from agentvid.text import clean_text, timestamp
+from agentvid.tools.intervals import by_video
 from agentvid.tools.search import search
 from agentvid.types import CAPTION, FACT, OCR, SPEECH, Claim, Evidence, Moment
 from agentvid.words import content_words
@@ -99,17 +101,17 @@ class _Desk:
         """With `claims`; a program without words to quote abstains."""
         if not claims:
             return self.abstain(certainty)
-        value = self.request.value
-        numbers = tuple(
-            float(n) for n in (value if isinstance(value, tuple) else (value,)) if isinstance(n, int | float)
-        )
-        return Draft(tuple(claims), tuple(self.evidence), certainty, numbers=numbers, choice=choice)
+        return Draft(tuple(claims), tuple(self.evidence), certainty, numbers=self.request.numbers, choice=choice)
+
+    def say(self, moments: Sequence[Moment], limit: int, certainty: float) -> Draft:
+        """A claim for each of the first `limit` quotes: where it is, and its words."""
+        return self.draft([_claim(self.says(item), item) for item in self.quotes(moments, limit)], certainty)
 
     def negative(self, statement: str) -> Draft:
         """Nothing was found: say so with what was examined, unless something near the question is there after all."""
         nearest = self._nearest()
         certainty = 0.0 if self.topic.is_empty else confidence(self.topic, nearest)
-        if certainty >= ABSTAIN_BELOW or not self._tracks():
+        if certainty >= ABSTAIN_BELOW or not self._tracks:
             return self.abstain(certainty)
         return Draft(confidence=1.0 - certainty, statement=f"{statement}: {self.examined()}.", numbers=(0.0,))
 
@@ -131,9 +133,9 @@ class _Desk:
         sure = min(certainty, ABSTAIN_BELOW) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
+    @cached_property
     def _tracks(self) -> list[str]:
-        catalogue, scope = self.request.context.catalogue, self.request.context.scope
-        return sorted({track for video_id in scope for track in catalogue.track_counts(video_id)})
+        return list(self.request.context.catalogue.track_holders(self.request.context.scope))
 
     def examined(self) -> str:
         """What an exhaustive search looked at."""
@@ -141,7 +143,7 @@ class _Desk:
         seconds = timestamp(sum(video.duration_seconds for video in videos))
         named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
         count = f"{len(videos)} video{'s' if len(videos) != 1 else ''}"
-        return f"nothing matching {named} was found in {count} ({seconds} in all; tracks: {', '.join(self._tracks())})"
+        return f"nothing matching {named} was found in {count} ({seconds} in all; tracks: {', '.join(self._tracks)})"
 
 
 def _at(item: Evidence) -> str:
@@ -162,21 +164,18 @@ def _claim(text: str, *cited: Evidence) -> Claim:
 
 
 def _what(desk: _Desk, certainty: float) -> Draft:
-    found = desk.quotes(desk.best(desk.request.evidence), MAX_QUOTES)
-    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+    return desk.say(desk.best(desk.request.evidence), MAX_QUOTES, certainty)
 
 
 def _in_order(desk: _Desk, certainty: float) -> Draft:
     """Moments as the program ordered them: first, last, nth, before, after, between."""
-    found = desk.quotes(desk.request.evidence, MAX_QUOTES)
-    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+    return desk.say(desk.request.evidence, MAX_QUOTES, certainty)
 
 
 def _list(desk: _Desk, certainty: float) -> Draft:
     if not desk.request.evidence:
         return desk.negative("None")
-    found = desk.quotes(desk.request.evidence, MAX_LISTED)
-    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+    return desk.say(desk.request.evidence, MAX_LISTED, certainty)
 
 
 def _count(desk: _Desk, certainty: float) -> Draft:
@@ -184,7 +183,7 @@ def _count(desk: _Desk, certainty: float) -> Draft:
     if not desk.request.evidence:
         return desk.negative("0")
     found = desk.quotes(desk.request.evidence, MAX_LISTED)
-    if not found or isinstance(number, bool) or not isinstance(number, int | float):
+    if not found or not is_number(number):
         return _list(desk, certainty)
     shown = "; ".join(desk.where(item) for item in found)
     more = f"; the first {len(found)} are" if number > len(found) else ""
@@ -214,7 +213,7 @@ def _order(desk: _Desk, certainty: float) -> Draft:
 def _duration(desk: _Desk, certainty: float) -> Draft:
     found = desk.quotes(desk.request.evidence, MAX_LISTED)
     value = desk.request.value
-    if not found or isinstance(value, bool) or not isinstance(value, int | float):
+    if not found or not is_number(value):
         return desk.abstain(certainty)
     total = _claim(f"{value:.1f} seconds: {'; '.join(desk.where(item) for item in found)}", *found)
     return desk.draft([total, *(_claim(desk.says(item), item) for item in found[:MAX_QUOTES])], certainty)
@@ -223,7 +222,7 @@ def _duration(desk: _Desk, certainty: float) -> Draft:
 def _choice(desk: _Desk, certainty: float) -> Draft:
     """The option that the program found best, by its text or its number from 0, with the quote nearest to it."""
     value, choices = desk.request.value, desk.request.choices
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= int(value) < len(choices):
+    if is_number(value) and 0 <= int(value) < len(choices):
         value = choices[int(value)]
     # A program's texts are cleaned; the answer gives the choice as the user wrote it.
     value = {clean_text(choice): choice for choice in choices}.get(clean_text(str(value)))
@@ -239,9 +238,7 @@ def _choice(desk: _Desk, certainty: float) -> Draft:
 
 def _compare(desk: _Desk, certainty: float) -> Draft:
     """One claim per video, in the order of the evidence, each with how many moments it has."""
-    groups: dict[str, list[Moment]] = {}
-    for moment in desk.request.evidence:
-        groups.setdefault(moment.video_id, []).append(moment)
+    groups = by_video(desk.request.evidence)
     claims = []
     for moments in sorted(groups.values(), key=len, reverse=True):
         found = desk.quotes(moments, MAX_QUOTES)
@@ -269,8 +266,7 @@ def _summary(desk: _Desk, certainty: float) -> Draft:
 
     size = max(1, -(-len(moments) // MAX_SUMMARY))
     parts = [moments[start : start + size] for start in range(0, len(moments), size)]
-    found = desk.quotes([max(part, key=telling) for part in parts], MAX_SUMMARY)
-    return desk.draft([_claim(desk.says(item), item) for item in found], certainty)
+    return desk.say([max(part, key=telling) for part in parts], MAX_SUMMARY, certainty)
 
 
 _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {

@@ -64,7 +64,7 @@ class LLMComposer:
                 continue
             certainty = confidence(topic, request.context.ledger.moments)
             reason = "" if claims else "the model found no answer in the evidence"
-            numbers = _numbers(request.value)
+            numbers = request.numbers
             return Draft(claims, evidence, certainty, reason=reason, choice=choice, numbers=numbers, usage=usage)
         note = f"composing: {self._chat.name} gave no usable reply ({problem}); the answer is made of quotes alone"
         draft = self._embedded.compose(request)
@@ -94,11 +94,6 @@ def _prompt(request: ComposeRequest, evidence: Sequence[Evidence]) -> str:
         evidence="\n".join(lines),
         marker=f"<<{secrets.token_hex(12)}>>",
     )
-
-
-def _numbers(value: Any) -> tuple[float, ...]:
-    values = value if isinstance(value, tuple) else (value,)
-    return tuple(float(n) for n in values if isinstance(n, int | float) and not isinstance(n, bool))
 
 
 def _parse(reply: str, choices: Sequence[str]) -> tuple[tuple[Claim, ...], str | None]:

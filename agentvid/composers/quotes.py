@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from agentvid.tools.base import ToolContext
-from agentvid.types import Evidence, Moment, Observation, Span
-from agentvid.words import content_words, sentences, topic_words
+from agentvid.tools.intervals import hull
+from agentvid.tools.rows import rows_at
+from agentvid.types import SPEECH, Evidence, Moment, Observation
+from agentvid.words import content_words, rarity, sentences, topic_words
 
 QUOTE_LIMIT = 280
 #: Cosine of MiniLM below which two texts share nothing, and above which they say the same.
@@ -24,13 +25,8 @@ class Topic:
     def __init__(self, focus: Sequence[str], seen: Iterable[Moment]) -> None:
         self.is_empty = not focus
         texts = {(m.video_id, m.span, m.track): frozenset(content_words(m.text)) for m in seen}
-        self._phrases = [tuple(topic_words([phrase])) for phrase in focus if topic_words([phrase])]
-        count = len(texts)
-        self.weights: Mapping[str, float] = {
-            word: math.log(1 + (count + 1) / (0.5 + sum(word in text for text in texts.values())))
-            for phrase in self._phrases
-            for word in phrase
-        }
+        self._phrases = [tuple(found) for phrase in focus if (found := topic_words([phrase]))]
+        self.weights = rarity((word for phrase in self._phrases for word in phrase), list(texts.values()))
 
     def weight(self, text: str) -> float:
         """Summed weight of the topic's words in `text`."""
@@ -72,10 +68,8 @@ def confidence(topic: Topic, seen: Iterable[Moment]) -> float:
 
 def observations_under(context: ToolContext, moment: Moment) -> list[Observation]:
     """The rows a moment stands for, in time order: those it names, else those of its track under its span."""
-    tracks = [moment.track] if moment.track else []
-    rows = context.catalogue.observations(moment.video_id, tracks=tracks, within=moment.span)
-    named = [row for row in rows if row.id in moment.observation_ids]
-    return sorted(named or rows, key=lambda row: (row.span, row.track))
+    rows = rows_at(context, moment.video_id, moment.span, moment.track)
+    return [row for row in rows if row.id in moment.observation_ids] or rows
 
 
 def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> Evidence | None:
@@ -89,8 +83,7 @@ def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> 
     text = " ".join(row.text for row in chosen)
     if len(text) > QUOTE_LIMIT:
         text = _best_part(text, topic)
-    span = Span(chosen[0].span.start_seconds, max(row.span.end_seconds for row in chosen))
-    span = span.intersection(moment.span) or moment.span
+    span = hull([row.span for row in chosen]).intersection(moment.span) or moment.span
     video = context.scope[moment.video_id]
     return Evidence(identity, video.name, video.id, span, best.track, text, moment.score)
 
@@ -99,7 +92,7 @@ def _whole_sentence(run: Sequence[Observation], at: int) -> list[Observation]:
     """The row at `at` with the rows before and after it that belong to its sentence, as far as the limit allows."""
     first = last = at
     length = len(run[at].text)
-    if run[at].track != "speech":
+    if run[at].track != SPEECH:
         return [run[at]]
     while first > 0 and not run[first - 1].text.rstrip().endswith(_SENTENCE_ENDS):
         length += len(run[first - 1].text) + 1

@@ -49,6 +49,8 @@ class Limits:
 
 DEFAULT = Limits()
 
+#: The long side of the small frames that a scan sends, in pixels.
+SCAN_SIDE = 160
 #: Frames of one scan message.
 BATCH_FRAMES = 64
 #: The long side of a frame sent for reading text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from agentvid.errors import DamagedMedia
 from agentvid.media.ahead import ahead
 from agentvid.media.container import Source, Upright, fraction
-from agentvid.media.limits import BATCH_FRAMES, MAX_PIXEL_RATIO, SUBTITLE_CODECS, TEXT_FRAME_SIDE
+from agentvid.media.limits import BATCH_FRAMES, MAX_PIXEL_RATIO, SCAN_SIDE, SUBTITLE_CODECS, TEXT_FRAME_SIDE
 from agentvid.media.wire import Outbox
 
 #: The text gate looks at most this often, in seconds of video.
@@ -33,14 +34,13 @@ class Shaper:
     """
 
     def __init__(self, source: Source, first: VideoFrame, side: int | None, pixel_format: str) -> None:
-        self._upright = Upright.of(first)
+        self.upright = Upright.of(first)
         self._format = pixel_format
         self._reformatter = VideoReformatter()
         width, height = _square_size(source, first)
         scale = min(1.0, side / max(width, height)) if side else 1.0
         self._stored = max(1, round(width * scale)), max(1, round(height * scale))
-        self.width, self.height = self._upright.size(*self._stored)
-        self.clockwise_degrees = self._upright.clockwise_degrees
+        self.width, self.height = self.upright.size(*self._stored)
 
     def shape(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """(height, width, 3) uint8: a view that lives as long as it is held."""
@@ -52,7 +52,7 @@ class Shaper:
         )
         plane = scaled.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]  # type: ignore[call-overload]
-        return self._upright.apply(rows.reshape(height, width, 3))
+        return self.upright.apply(rows.reshape(height, width, 3))
 
 
 def _square_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def probe(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
         codec=source.video.codec_context.codec.canonical_name,
         width=shaper.width,
         height=shaper.height,
-        rotation_degrees=shaper.clockwise_degrees,
+        rotation_degrees=shaper.upright.clockwise_degrees,
         duration_seconds=duration,
         frame_rate=1 / source.frame_seconds(),
         has_audio=int(bool(container.streams.audio)),
@@ -109,13 +109,14 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     """Every frame once: "batch" messages of small BGR frames, "text" messages before the batch they fall in, "end"."""
     source.use(source.video)
     shaper: Shaper | None = None
-    gate = _Gate(source, outbox) if request["text_frames"] else None
+    gate: _Gate | None = None
     seconds, images = np.empty(0), np.empty(0, np.uint8)
     filled = frames = 0
     last_seconds = previous_seconds = last_duration = 0.0
     for time, frame in ahead(source.frames(), group=_group(source)):
         if shaper is None:
-            shaper = Shaper(source, frame, request["side"], "bgr24")
+            shaper = Shaper(source, frame, SCAN_SIDE, "bgr24")
+            gate = _Gate(source, frame, outbox) if request["text_frames"] else None
         if filled == 0:
             # New arrays for each batch: the outbox still sends the old ones.
             seconds = np.empty(BATCH_FRAMES, np.float64)
@@ -172,23 +173,19 @@ def nothing_decoded(source: Source) -> DamagedMedia:
 class _Gate:
     """Shows upright luma to the text gate a few times a second and sends the frames it asks for."""
 
-    def __init__(self, source: Source, outbox: Outbox) -> None:
+    def __init__(self, source: Source, first: VideoFrame, outbox: Outbox) -> None:
         from agentvid.media.text_gate import TextGate
 
-        self._source, self._outbox, self._gate = source, outbox, TextGate()
+        self._outbox, self._gate = outbox, TextGate()
         self._next_seconds = 0.0
         self._luma = VideoReformatter()
-        self._shaper: Shaper | None = None
-        self._upright = Upright()
+        self._shaper = Shaper(source, first, TEXT_FRAME_SIDE, "rgb24")
 
     def look(self, seconds: float, frame: VideoFrame) -> None:
         if seconds < self._next_seconds:
             return
         self._next_seconds = seconds + _GATE_SECONDS - _TIME_TOLERANCE
-        if self._shaper is None:
-            self._shaper = Shaper(self._source, frame, TEXT_FRAME_SIDE, "rgb24")
-            self._upright = Upright.of(frame)
-        if self._gate.update(seconds, self._upright.apply(self._luma_plane(frame))):
+        if self._gate.update(seconds, self._shaper.upright.apply(self._luma_plane(frame))):
             put_image(self._outbox, "text", seconds, self._shaper.shape(frame))
 
     def _luma_plane(self, frame: VideoFrame) -> NDArray[np.uint8]:
@@ -211,20 +208,12 @@ def frames_at(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     source.use(source.video)
     player = _Player(source)
     shaper: Shaper | None = None
-    shown: tuple[float, VideoFrame] | None = None
-    times = 0
-    for target in request["seconds"]:
-        found = player.shown_at(target)
-        if found is None:
-            raise nothing_decoded(source)
-        if shown is not None and found[0] != shown[0]:
-            shaper = shaper or Shaper(source, shown[1], request["max_side"], "rgb24")
-            put_image(outbox, "frame", shown[0], shaper.shape(shown[1]), times=times)
-            times = 0
-        shown, times = found, times + 1
-    if shown is not None:
-        shaper = shaper or Shaper(source, shown[1], request["max_side"], "rgb24")
-        put_image(outbox, "frame", shown[0], shaper.shape(shown[1]), times=times)
+    shown = (player.shown_at(target) for target in request["seconds"])
+    for seconds, group in itertools.groupby(shown, key=lambda found: found[0]):
+        frames = (frame for _, frame in group)
+        first = next(frames)
+        shaper = shaper or Shaper(source, first, request["max_side"], "rgb24")
+        put_image(outbox, "frame", seconds, shaper.shape(first), times=1 + sum(1 for _ in frames))
     outbox.put("end")
 
 
@@ -238,8 +227,11 @@ class _Player:
         self._shown: tuple[float, VideoFrame] | None = None
         self._ahead: tuple[float, VideoFrame] | None = None
 
-    def shown_at(self, seconds: float) -> tuple[float, VideoFrame] | None:
-        """The last frame that starts at or before `seconds`; before the first frame, the first. None: no frames."""
+    def shown_at(self, seconds: float) -> tuple[float, VideoFrame]:
+        """The last frame that starts at or before `seconds`; before the first frame, the first.
+
+        Raises DamagedMedia if there is no frame.
+        """
         limit = seconds + _TIME_TOLERANCE
         if self._seek_pays(seconds):
             self._seek(seconds)
@@ -247,7 +239,9 @@ class _Player:
             self._ahead = next(self._frames, None)
         while self._ahead is not None and self._ahead[0] <= limit:
             self._shown, self._ahead = self._ahead, next(self._frames, None)
-        return self._shown or self._ahead
+        if (found := self._shown or self._ahead) is None:
+            raise nothing_decoded(self._source)
+        return found
 
     def _seek_pays(self, seconds: float) -> bool:
         here = self._shown[0] if self._shown else 0.0

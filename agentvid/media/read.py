@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.errors import DecoderFailed, UsageError
-from agentvid.media.limits import BATCH_FRAMES, DEFAULT, MAX_PIXEL_RATIO, TEXT_FRAME_SIDE, Limits
+from agentvid.media.limits import BATCH_FRAMES, DEFAULT, MAX_PIXEL_RATIO, SCAN_SIDE, TEXT_FRAME_SIDE, Limits
 from agentvid.media.process import Decoder, Message
 from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, SubtitleTrack
 from agentvid.types import Span
@@ -98,23 +98,20 @@ class Scan:
         return self._outcome.warning
 
 
-def scan(path: Path, *, side: int = 160, text_frames: bool = True, limits: Limits = DEFAULT) -> Scan:
-    """Decode every frame once, in batches of up to 64 whose longest side is at most `side` pixels.
+def scan(path: Path, *, text_frames: bool = True, limits: Limits = DEFAULT) -> Scan:
+    """Decode every frame once, in batches of up to 64 whose longest side is at most 160 pixels.
 
     With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed.
-    Raises UsageError for a side out of 16..1280; the media errors come while iterating.
+    The media errors come while iterating.
     """
-    if not 16 <= side <= TEXT_FRAME_SIDE:
-        raise UsageError(f"side {side} is not in 16..{TEXT_FRAME_SIDE} pixels")
-    return Scan(path, {"do": "scan", "side": side, "text_frames": text_frames}, limits)
+    return Scan(path, {"do": "scan", "text_frames": text_frames}, limits)
 
 
 def _batches(
     path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome
 ) -> Generator[FrameBatch, None, None]:
-    side = request["side"]
     # A payload is a batch of small frames or one text frame.
-    largest = max(BATCH_FRAMES * (side * side * 3 + 8), TEXT_FRAME_SIDE**2 * 3)
+    largest = max(BATCH_FRAMES * (SCAN_SIDE**2 * 3 + 8), TEXT_FRAME_SIDE**2 * 3)
     text: list[Frame] = []
     latest = -1.0
     with Decoder(path, request, limits, max_payload_bytes=largest) as child:
@@ -122,7 +119,7 @@ def _batches(
             if reply.kind == "text" and len(text) < BATCH_FRAMES:
                 text.append(_frame(reply, limits, TEXT_FRAME_SIDE))
             elif reply.kind == "batch":
-                batch = _batch(reply, side, latest, tuple(text))
+                batch = _batch(reply, latest, tuple(text))
                 text, latest = [], float(batch.seconds[-1])
                 yield batch
             elif reply.kind == "end":
@@ -131,9 +128,9 @@ def _batches(
                 outcome.damaged, outcome.warning = reply.flag("damaged"), reply.text("warning", 500)
 
 
-def _batch(reply: Message, side: int, after_seconds: float, text: tuple[Frame, ...]) -> FrameBatch:
+def _batch(reply: Message, after_seconds: float, text: tuple[Frame, ...]) -> FrameBatch:
     count = reply.integer("count", 1, BATCH_FRAMES)
-    shape = (count, reply.integer("height", 1, side), reply.integer("width", 1, side), 3)
+    shape = (count, reply.integer("height", 1, SCAN_SIDE), reply.integer("width", 1, SCAN_SIDE), 3)
     seconds = reply.array(np.float64, (count,))
     if not np.isfinite(seconds).all() or not (np.diff(seconds, prepend=after_seconds) > 0).all():
         reply.refuse("time")

@@ -80,7 +80,6 @@ def render_video(
     start_offset_seconds: float = 0.0,
     rotation_degrees: int = 0,
     gop: int = 50,
-    b_frames: int = 2,
     burn_time: bool = True,
     title: str = "",
 ) -> float:
@@ -100,7 +99,7 @@ def render_video(
     with av.open(str(path), "w", options=dict(container.options)) as out:
         if title:
             out.metadata["title"] = title
-        video = _add_video(out, container, size, rate, rotation_degrees, gop, b_frames)
+        video = _add_video(out, container, size, rate, rotation_degrees, gop)
         sound = out.add_stream(container.audio, rate=_AUDIO_RATE, layout="mono") if audio else None
         texts: Any = out.add_stream(container.subtitle) if subtitles else None
         if texts is not None:
@@ -149,15 +148,13 @@ def _check(
     return container
 
 
-def _add_video(
-    out: Any, container: _Container, size: tuple[int, int], rate: Fraction, rotation: int, gop: int, b_frames: int
-) -> Any:
+def _add_video(out: Any, container: _Container, size: tuple[int, int], rate: Fraction, rotation: int, gop: int) -> Any:
     video = out.add_stream(container.video, rate=rate, options=dict(_ENCODER_OPTIONS[container.video]))
     video.width, video.height = size if rotation % 180 == 0 else size[::-1]
     video.pix_fmt = "yuv420p"
     video.codec_context.gop_size = gop
     if container.video in ("libx264", "mpeg4"):
-        video.codec_context.max_b_frames = b_frames
+        video.codec_context.max_b_frames = 2
     video.codec_context.time_base = _tick(container, rate)
     if rotation:
         video.set_display_rotation(-rotation)  # PyAV counts counter-clockwise

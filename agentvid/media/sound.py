@@ -51,7 +51,7 @@ def audio(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
 def _seek_audio(source: Source, stream: Any, start_seconds: float) -> None:
     """Move to before `start_seconds`; a demuxer that lands behind it is sent further back."""
     clock = source.clock(stream)
-    for run_up in _RUN_UP_SECONDS if start_seconds > 0 else ():
+    for run_up in _RUN_UP_SECONDS:
         if start_seconds <= run_up:
             break
         try:

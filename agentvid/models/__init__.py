@@ -6,10 +6,10 @@ callable that takes the cache directory and returns an `Embedder`. `AGENTVID_PLU
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from agentvid.config import plugins_allowed
 from agentvid.errors import AgentvidError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def load_chat(name: str, timeout_seconds: float) -> ChatModel:
 
 
 def _plugin(name: str) -> EntryPoint | None:
-    if os.environ.get("AGENTVID_PLUGINS", "").lower() == "off":
+    if not plugins_allowed():
         return None
     from importlib.metadata import entry_points
 

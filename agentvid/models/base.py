@@ -49,6 +49,11 @@ class Reply:
     output_tokens: int = 0
 
 
+def encodable(text: str) -> str:
+    """`text` with lone surrogates (undecodable bytes of a command line) replaced: tokenizers take UTF-8 only."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class ChatModel(Protocol):
     """A model that answers one prompt."""
 

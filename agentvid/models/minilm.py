@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.errors import MissingDependency, ModelError
-from agentvid.models.base import EmbeddingSpace, Vectors
+from agentvid.models.base import EmbeddingSpace, Vectors, encodable
 from agentvid.models.bert import BertShape, bert_graph
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class MiniLM:
         """
         vectors = np.empty((len(texts), SPACE.dimension), np.float32)
         for start in range(0, len(texts), _CHUNK_TEXTS):
-            chunk = [_encodable(text) for text in texts[start : start + _CHUNK_TEXTS]]
+            chunk = [encodable(text) for text in texts[start : start + _CHUNK_TEXTS]]
             encodings = self._tokenizer.encode_batch(chunk)
             for rows, inputs in _batches(encodings):
                 (vectors[start + rows],) = self._runtime.session.run(["embedding"], inputs)
@@ -174,11 +174,6 @@ def _batches(encodings: Sequence[Encoding]) -> Iterator[tuple[NDArray[np.intp], 
         mask = np.arange(ids.shape[1]) < lengths[rows][:, None]
         yield rows, {"input_ids": ids, "attention_mask": mask.astype(np.int64)}
         first = last
-
-
-def _encodable(text: str) -> str:
-    """`text` with lone surrogates (undecodable bytes of a command line) replaced; the tokenizer takes UTF-8 only."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _available_cpus() -> int:

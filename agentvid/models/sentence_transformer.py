@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agentvid.errors import MissingDependency, ModelError, UsageError
-from agentvid.models.base import EmbeddingSpace, Vectors
+from agentvid.models.base import EmbeddingSpace, Vectors, encodable
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -63,8 +63,8 @@ class SentenceTransformerEmbedder:
     def _encode(self, encode: Callable[..., Any], texts: Sequence[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.space.dimension), np.float32)
-        encodable = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        vectors = encode(encodable, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
+        readable = [encodable(text) for text in texts]
+        vectors = encode(readable, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
         return np.asarray(vectors, np.float32)
 
     @cached_property

@@ -148,7 +148,7 @@ def _still_pictures(still: Sequence[Span], shots: Sequence[Span], rows: Rows) ->
         others = _within(rows, shot)
         for span in inside:
             others = others[(others[:, _SECONDS] <= span.start_seconds) | (others[:, _SECONDS] >= span.end_seconds)]
-        moves = bool(len(others)) and float(np.nan_to_num(others[:, _CHANGE]).mean()) >= STILL_CHANGE
+        moves = bool(len(others)) and _mean_change(others) >= STILL_CHANGE
         frozen = moves and (still_share < 0.5 or len(inside) <= 2)
         for span in inside:
             if frozen:
@@ -177,7 +177,7 @@ def _describe(span: Span, rows: Rows, cuts: Sequence[float]) -> Observation:
         "kind": "clip",
         "brightness": round(brightness, 3),
         "colours": {name: round(share, 3) for name, share in colours.items() if share >= 0.05},
-        "change": round(float(np.nan_to_num(rows[:, _CHANGE]).mean()), 2),
+        "change": round(_mean_change(rows), 2),
         "still_share": round(still_share, 3),
         "direction": direction,
         "speed": round(speed, 3),
@@ -185,6 +185,11 @@ def _describe(span: Span, rows: Rows, cuts: Sequence[float]) -> Observation:
         "shots": shots,
     }
     return _observation(span, ", ".join(parts), attributes)
+
+
+def _mean_change(rows: Rows) -> float:
+    """Mean change, 0..255; a pair across a cut, which has none, counts as still."""
+    return float(np.nan_to_num(rows[:, _CHANGE]).mean())
 
 
 def _brightness_word(brightness: float) -> str:
@@ -206,7 +211,7 @@ def _motion_words(rows: Rows, still_share: float) -> tuple[str, float, str]:
     """The words, the speed in picture lengths per second, and the direction or ""."""
     if still_share >= 0.9:
         return "still picture", 0.0, ""
-    change = float(np.nan_to_num(rows[:, _CHANGE]).mean())
+    change = _mean_change(rows)
     amount = "little motion" if change < 1.5 else "some motion" if change < 6 else "much motion"
     velocity = np.where(np.isnan(rows[:, _THINGS]), rows[:, _PICTURE], rows[:, _THINGS])
     known = ~np.isnan(velocity).any(axis=1) & (np.hypot(*velocity.T) >= _CAMERA_MOVES)

@@ -50,7 +50,6 @@ class MotionMeter:
         self._last: Plane | None = None
         self._last_seconds = 0.0
         self._last_change: Plane | None = None
-        self._windows: dict[tuple[int, int], Plane] = {}
 
     def update(self, seconds: float, luma: Luma) -> Motion | None:
         """The motion since the last picture; None for the first picture and across a cut."""
@@ -111,18 +110,19 @@ class MotionMeter:
 
     def _correlate(self, last: Plane, plane: Plane) -> tuple[float, float, float]:
         height, width = (_unbiased(side) for side in plane.shape)
-        window = self._windows.get((width, height))
-        if window is None:
-            window = self._windows[width, height] = cv2.createHanningWindow((width, height), cv2.CV_32F)
-        (x, y), response = cv2.phaseCorrelate(
-            np.ascontiguousarray(last[:height, :width]), np.ascontiguousarray(plane[:height, :width]), window
-        )
+        parts = np.ascontiguousarray(last[:height, :width]), np.ascontiguousarray(plane[:height, :width])
+        (x, y), response = cv2.phaseCorrelate(*parts, _window(width, height))
         return x, y, response
 
 
 def _spread(plane: Plane) -> float:
     """Standard deviation; OpenCV's is ten times as fast as NumPy's on pictures this small."""
     return float(cv2.meanStdDev(plane)[1][0, 0])
+
+
+@functools.cache
+def _window(width: int, height: int) -> Plane:
+    return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
 
 
 @functools.cache

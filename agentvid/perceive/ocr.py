@@ -20,11 +20,9 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from agentvid.media.types import FrameBatch, Image
-from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader, overlap
+from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap
 from agentvid.text import clean_text
 from agentvid.types import OCR, Json, Observation, Provenance, Span
-
-Box = tuple[float, float, float, float]
 
 #: Readings under this are mostly textures; short ones must be surer.
 _MINIMUM_CONFIDENCE, _MINIMUM_CONFIDENCE_SHORT, _SHORT = 0.6, 0.85, 3

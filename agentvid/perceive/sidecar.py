@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentvid.errors import SubtitleError
-from agentvid.media.types import Cue
 from agentvid.perceive.languages import language_tag
-from agentvid.perceive.subtitles import MAX_BYTES, decode, is_ttml, parse_subtitles
+from agentvid.perceive.subtitles import MAX_BYTES, SUFFIXES, Subtitles, decode, is_ttml, parse_subtitles
 
-_SUFFIXES = {".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".xml", ".smi", ".sami"}
 #: What players put between the stem and the suffix besides a language.
 _FLAGS = {"forced", "default", "sdh", "cc", "hi", "full", "auto", "orig", "foreign", "commentary", "subs", "subtitles"}
 
@@ -24,16 +21,6 @@ class Sidecar:
 
     path: Path
     language: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SidecarCues:
-    """What a sidecar held: cues in time order, format, malformed cues left out, sha256 of its bytes."""
-
-    cues: tuple[Cue, ...]
-    codec: str
-    skipped: int
-    input_hash: str
 
 
 def sidecars(path: Path) -> list[Sidecar]:
@@ -50,13 +37,13 @@ def sidecars(path: Path) -> list[Sidecar]:
     found = []
     for name in names:
         beside = path.parent / name
-        language = _language(_folded(beside.stem), stem) if beside.suffix.lower() in _SUFFIXES else None
+        language = _language(_folded(beside.stem), stem) if beside.suffix.lower() in SUFFIXES else None
         if language is not None and beside != path and beside.is_file() and _is_subtitle(beside):
             found.append(Sidecar(beside, language))
     return found
 
 
-def read_sidecar(sidecar: Sidecar) -> SidecarCues:
+def read_sidecar(sidecar: Sidecar) -> Subtitles:
     """Read a sidecar in whatever encoding and format it has; malformed cues are left out and counted.
 
     Raises SubtitleError if it cannot be read, is no subtitle file, holds no cue, or breaks a limit
@@ -69,8 +56,7 @@ def read_sidecar(sidecar: Sidecar) -> SidecarCues:
         raise SubtitleError(
             f"{sidecar.path.name}: {error.strerror or error}", hint="make it readable, or move it away from the video"
         ) from None
-    parsed = parse_subtitles(data, name=sidecar.path.name, language=sidecar.language)
-    return SidecarCues(parsed.cues, parsed.codec, parsed.skipped, hashlib.sha256(data).hexdigest())
+    return parse_subtitles(data, name=sidecar.path.name, language=sidecar.language)
 
 
 def _folded(name: str) -> str:

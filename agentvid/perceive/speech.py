@@ -12,8 +12,8 @@ from typing import Any
 
 from agentvid.media.types import Cue, SubtitleTrack
 from agentvid.perceive.languages import is_wanted, language_tag
-from agentvid.perceive.sidecar import Sidecar, SidecarCues
-from agentvid.perceive.subtitles import plain_text, substation_text
+from agentvid.perceive.sidecar import Sidecar
+from agentvid.perceive.subtitles import Subtitles, plain_text, substation_text
 from agentvid.text import clean_text, timestamp
 from agentvid.types import SPEECH, Observation, Provenance, Span
 
@@ -60,7 +60,7 @@ class _Line:
 
 def speech_observations(
     streams: Sequence[tuple[SubtitleTrack, Sequence[Cue]]],
-    beside: Sequence[tuple[Sidecar, SidecarCues]],
+    beside: Sequence[tuple[Sidecar, Subtitles]],
     duration_seconds: float,
     languages: tuple[str, ...] = (),
 ) -> Speech:
@@ -106,12 +106,12 @@ def _stream_source(track: SubtitleTrack, cues: Sequence[Cue]) -> _Source:
     return _Source(
         f"subtitle stream {track.stream_index}",
         language_tag(track.language) or "",
-        sorted(readable, key=lambda cue: cue.span.start_seconds),
+        readable,
         _provenance(parameters, hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()),
     )
 
 
-def _sidecar_source(sidecar: Sidecar, read: SidecarCues) -> _Source:
+def _sidecar_source(sidecar: Sidecar, read: Subtitles) -> _Source:
     parameters = {"source": "sidecar", "name": sidecar.path.name, "codec": read.codec}
     return _Source(sidecar.path.name, sidecar.language, read.cues, _provenance(parameters, read.input_hash))
 

@@ -8,6 +8,7 @@ STYLE blocks become speech.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import math
 import re
@@ -22,6 +23,11 @@ from agentvid.types import Span
 MAX_BYTES = 16 * 1024 * 1024
 MAX_CUES = 200_000
 MAX_CUE_BYTES = 4096
+#: File name endings of subtitles, and the format to expect where the content does not tell.
+SUFFIXES = {
+    **{".srt": "subrip", ".vtt": "webvtt", ".ass": "ass", ".ssa": "ass"},
+    **{".ttml": "ttml", ".dfxp": "ttml", ".xml": "ttml", ".smi": "sami", ".sami": "sami"},
+}
 
 #: Start and end in seconds, and the text with its inline markup; None stands for a malformed cue.
 _Raw = tuple[float, float, str] | None
@@ -48,11 +54,12 @@ _BOMS = (
 
 @dataclass(frozen=True, slots=True)
 class Subtitles:
-    """The cues of one file in time order, its format, and how many cues were malformed and left out."""
+    """The cues of one file in time order, its format, how many cues were malformed and left out, its sha256."""
 
     cues: tuple[Cue, ...]
     codec: str
     skipped: int = 0
+    input_hash: str = ""
 
 
 def parse_subtitles(data: bytes, *, name: str, language: str = "") -> Subtitles:
@@ -82,7 +89,9 @@ def parse_subtitles(data: bytes, *, name: str, language: str = "") -> Subtitles:
             f"{name} holds {found}; allowed: SubRip, WebVTT, ASS/SSA, TTML, SAMI",
             hint="see whether a player shows it, repair it, or move it away from the video",
         )
-    return Subtitles(tuple(sorted(cues, key=lambda cue: cue.span.start_seconds)), codec, skipped)
+    return Subtitles(
+        tuple(sorted(cues, key=lambda cue: cue.span.start_seconds)), codec, skipped, hashlib.sha256(data).hexdigest()
+    )
 
 
 def decode(data: bytes, language: str = "") -> str:
@@ -198,12 +207,9 @@ def _codec(text: str, name: str) -> str:
         return "ass"
     if head.startswith("<") and is_ttml(head):
         return "ttml"
-    if head[:6].upper() == "<SAMI>" or name.lower().endswith((".smi", ".sami")):
+    if head[:6].upper() == "<SAMI>":
         return "sami"
-    suffix = name.lower().rpartition(".")[2]
-    return {"vtt": "webvtt", "ass": "ass", "ssa": "ass", "ttml": "ttml", "dfxp": "ttml", "xml": "ttml"}.get(
-        suffix, "subrip"
-    )
+    return SUFFIXES.get("." + name.lower().rpartition(".")[2], "subrip")
 
 
 def is_ttml(head: str) -> bool:
@@ -384,9 +390,6 @@ class _TtmlTarget:
         if element.is_cue:
             lines = (" ".join(line.split()) for line in "".join(element.text).split("\n"))
             self.cues.append((element.start_seconds, element.end_seconds, "\n".join(lines)))
-
-    def close(self) -> list[_Raw]:
-        return self.cues
 
     def _say(self, text: str) -> None:
         if self._open and self._open[-1].name in _SHOWN:

@@ -29,13 +29,17 @@ _THREADS = 1
 _SPOT_PIXELS, _SPOT_CHANGE = 4, 10
 
 
+#: Left, top, right, bottom.
+Box = tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class TextLine:
     """One line of text. `box`: left, top, right, bottom as shares (0..1) of the picture's width and height."""
 
     text: str
     confidence: float
-    box: tuple[float, float, float, float]
+    box: Box
 
 
 class TextReader(Protocol):
@@ -112,7 +116,7 @@ class RapidTextReader:
         read = self._engine(crop, use_det=False, use_cls=False, use_rec=True)
         return TextLine(read.txts[0], min(1.0, float(read.scores[0])), box) if read.txts else TextLine("", 0.0, box)
 
-    def _unchanged(self, grey: Grey, box: tuple[float, float, float, float]) -> TextLine | None:
+    def _unchanged(self, grey: Grey, box: Box) -> TextLine | None:
         """The line read here in the last picture, if its pixels are still the same."""
         if self._last is None or self._last[0].shape != grey.shape:
             return None

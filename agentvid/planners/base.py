@@ -24,7 +24,6 @@ class Plan:
 
     `form_id`: the example that it follows, "" for a free program. `is_lookup`: one retrieval answers it.
     `focus`: the phrases the question is about (slot values), which the composer looks for in the quotes.
-    `match`: 0..1, how well the question fits the form.
     """
 
     program: str
@@ -32,7 +31,6 @@ class Plan:
     is_lookup: bool = False
     focus: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-    match: float = 0.0
     usage: Usage = field(default_factory=Usage)
 
 

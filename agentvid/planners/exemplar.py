@@ -77,13 +77,11 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A form with the slot texts that a question gave it. `fit` is 1 for an alignment, below for a near one."""
+    """A form with the slot texts that a question gave it; of several, the heaviest is meant."""
 
     form: Form
-    example: Example
     texts: Mapping[str, str]
     weight: float
-    fit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +221,7 @@ class ExemplarPlanner:
         program = _fill(match, question, choices, video, request.videos)
         focus = tuple(text for name, text in match.texts.items() if _kind(name) in ("phrase", "name"))
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
-        return Plan(program, match.form.id, simple, focus, choices, match.fit)
+        return Plan(program, match.form.id, simple, focus, choices)
 
     def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
         """An example has nothing to try again with: raises ModelError."""
@@ -235,7 +233,8 @@ class ExemplarPlanner:
     def _match(self, question: str, videos: Sequence[Video], has_choices: bool) -> Match:
         forms = [form for form in self._bank.forms if form.takes_choices == has_choices]
         masked, quotes = _mask_quotes(question)
-        aligned = [match for form in forms for match in self._align(form, masked, quotes, videos)]
+        present = frozenset(words(masked))
+        aligned = [match for form in forms for match in self._align(form, masked, present, quotes, videos)]
         best = max(aligned, key=lambda match: match.weight)
         # Encoding costs more than all the rest: only what could win is compared by meaning.
         rivals = [near for near in self._bank.nearest(question, 16) if near.form in forms and self._rivals(near, best)]
@@ -243,7 +242,7 @@ class ExemplarPlanner:
             worth = self._bank.weight(near.example) * near.similarity * NEAREST_SHARE
             if near.similarity >= NEAREST_SIMILARITY and worth > best.weight:
                 texts = {"x": self._remainder(question, near.example)}
-                return Match(near.form, near.example, texts, worth, near.similarity)
+                return Match(near.form, texts, worth)
         return best
 
     def _rivals(self, near: Near, best: Match) -> bool:
@@ -251,8 +250,10 @@ class ExemplarPlanner:
         is_simple = set(near.example.slots) == {"x"} and near.similarity >= MIN_CONTAINMENT
         return is_simple and self._bank.weight(near.example) * NEAREST_SHARE > best.weight
 
-    def _align(self, form: Form, masked: str, quotes: Sequence[str], videos: Sequence[Video]) -> list[Match]:
-        found, present = [], set(words(masked))
+    def _align(
+        self, form: Form, masked: str, present: frozenset[str], quotes: Sequence[str], videos: Sequence[Video]
+    ) -> list[Match]:
+        found = []
         # No one asks like that: a text of this length is looked for as it is.
         examples = (
             form.examples if len(masked) <= MAX_ALIGNED_CHARACTERS else [e for e in form.examples if not e.literals]
@@ -263,7 +264,7 @@ class ExemplarPlanner:
                 continue
             texts = {name: _unmask(text, quotes) for name, text in aligned.groupdict().items()}
             if all(_holds(name, text, videos) for name, text in texts.items()):
-                found.append(Match(form, example, texts, self._bank.weight(example), 1.0 if example.literals else 0.0))
+                found.append(Match(form, texts, self._bank.weight(example)))
         return found
 
     def _remainder(self, question: str, example: Example) -> str:
@@ -315,9 +316,7 @@ def _fill(match: Match, question: str, choices: Sequence[str], video: Video | No
     """The form's program with every placeholder as a literal. `$where` narrows a tool call to the named video."""
     program = Template(match.form.program)
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
-    values |= {
-        f"{name}_exact": slots.literal(f'"{_LEADING_ARTICLE.sub("", text)}"') for name, text in match.texts.items()
-    }
+    values |= {f"{name}_exact": slots.literal(f'"{_without_article(text)}"') for name, text in match.texts.items()}
     values |= {"choices": slots.literal(list(choices)), "question": slots.literal(question)}
     named = video or (videos[0] if len(videos) == 1 else None)
     values["where"] = f", video={slots.literal(video.id)}" if video else ""

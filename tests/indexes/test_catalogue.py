@@ -213,7 +213,8 @@ def test_observations_can_be_narrowed(library: Catalogue, make_record: MakeRecor
     inside = library.observations(video_id, within=Span(4.0, 10.0))
     assert [observation.text for observation in inside] == LINES[:2]
     assert library.observations(video_id, tracks=["ocr"]) == []
-    assert library.track_counts(video_id) == {"speech": 5}
+    assert library.summaries(video_id)[0].tracks == {"speech": 5}
+    assert library.track_holders([video_id, "nothing"]) == {"speech": 1}
 
 
 def test_summaries_tell_the_state(library: Catalogue, make_record: MakeRecord, tmp_path: Path) -> None:

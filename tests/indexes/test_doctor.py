@@ -180,6 +180,6 @@ def test_a_broken_catalogue_is_said_and_not_touched(directory: Path) -> None:
 
 def test_there_must_be_a_library(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        examine(tmp_path / "nothing")
+        examine(tmp_path / "nothing", backend=NUMPY)
     with pytest.raises(NotFound):
-        repair(tmp_path / "nothing")
+        repair(tmp_path / "nothing", backend=NUMPY)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentvid.media.types import Cue, SubtitleTrack
-from agentvid.perceive.sidecar import Sidecar, SidecarCues
+from agentvid.perceive.sidecar import Sidecar
 from agentvid.perceive.speech import Speech, ends_sentence, sentences, speech_observations
-from agentvid.perceive.subtitles import parse_subtitles
+from agentvid.perceive.subtitles import Subtitles, parse_subtitles
 from agentvid.types import Observation, Span
 
 Rows = list[tuple[float, float, str]]
@@ -22,8 +22,8 @@ def cues(*rows: tuple[float, float, str]) -> tuple[Cue, ...]:
     return tuple(Cue(Span(start, end), text) for start, end, text in rows)
 
 
-def beside(name: str, language: str, *rows: tuple[float, float, str], skipped: int = 0) -> tuple[Sidecar, SidecarCues]:
-    return Sidecar(Path(name), language), SidecarCues(cues(*rows), "subrip", skipped, f"hash of {name}")
+def beside(name: str, language: str, *rows: tuple[float, float, str], skipped: int = 0) -> tuple[Sidecar, Subtitles]:
+    return Sidecar(Path(name), language), Subtitles(cues(*rows), "subrip", skipped, f"hash of {name}")
 
 
 def speech(*rows: tuple[float, float, str], duration_seconds: float = 1000.0) -> Speech:
@@ -143,8 +143,7 @@ understand what a
 secure<00:00:04.400><c> generator</c><00:00:04.800><c> is</c>
 """
     parsed = parse_subtitles(rolling.replace("\n \n", "\n&nbsp;\n").encode(), name="talk.vtt")
-    read = SidecarCues(parsed.cues, parsed.codec, 0, "")
-    result = speech_observations([], [(Sidecar(Path("talk.vtt")), read)], 100.0)
+    result = speech_observations([], [(Sidecar(Path("talk.vtt")), parsed)], 100.0)
     assert said(result) == [
         (0.0, 2.01, "so now that we"),
         (2.01, 4.01, "understand what a"),

@@ -9,8 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-#: DESIGN: types, errors -> config -> media, segment, models, prompts, indexes -> perceive, tools, answer -> ingest,
-#: graph -> library -> doors. A module may import its own layer and those before it.
+#: A module may import its own layer and those before it; docs/structure.md draws them.
 LAYERS = [
     {"types", "errors", "text", "words", "identity"},
     {"config"},

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from agentvid.errors import ProgramError, UsageError
+from agentvid.errors import UsageError
 from agentvid.tools.base import Parameter, Tool
 from agentvid.tools.program.builtins import BUILTINS
 from agentvid.tools.program.ir import (
@@ -30,6 +30,7 @@ from agentvid.tools.program.ir import (
     Statement,
     Unary,
 )
+from agentvid.tools.program.lexer import refuse
 from agentvid.tools.program.parse import parse
 from agentvid.tools.program.values import ELEMENTS, element, unify
 
@@ -244,8 +245,7 @@ class _Checker:
         )
 
     def _refuse(self, node: Expression, problem: str, allowed: str, *, hint: str = "") -> NoReturn:
-        message = f"line {node.line}: {node.fragment!r}: {problem}; allowed: {allowed}"
-        raise ProgramError(message, fragment=node.fragment, allowed=allowed, hint=hint)
+        refuse(node.line, node.fragment, problem, allowed, hint=hint)
 
 
 def signature(function: Tool) -> str:

@@ -175,7 +175,8 @@ def _refuse_character(line: int, rest: str) -> NoReturn:
     refuse(line, rest[0], "no character of the language", "ASCII outside of texts")
 
 
-def refuse(line: int, fragment: str, problem: str, allowed: str = ALLOWED) -> NoReturn:
+def refuse(line: int, fragment: str, problem: str, allowed: str = ALLOWED, *, hint: str = "") -> NoReturn:
     """Raise the ProgramError for a text that is not of the language."""
     fragment = fragment.strip()[:MAX_FRAGMENT]
-    raise ProgramError(f"line {line}: {fragment!r}: {problem}; allowed: {allowed}", fragment=fragment, allowed=allowed)
+    message = f"line {line}: {fragment!r}: {problem}; allowed: {allowed}"
+    raise ProgramError(message, fragment=fragment, allowed=allowed, hint=hint)

@@ -110,8 +110,7 @@ def to_json(value: Value, *, items: int | None = None, characters: int | None = 
 def _moment_to_json(moment: Moment, characters: int | None) -> Json:
     return {
         "video_id": moment.video_id,
-        "start": round(moment.span.start_seconds, 3),
-        "end": round(moment.span.end_seconds, 3),
+        **moment.span.to_json(),
         "score": round(moment.score, 6),
         "track": moment.track,
         "text": moment.text[:characters],
