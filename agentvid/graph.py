@@ -240,7 +240,7 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         )
     )
     runtime.stream_writer({"node": "compose", "detail": f"{len(draft.claims)} claims"})
-    return {"draft": draft_to_json(draft), "counters": _count(state, usage=draft.usage)}
+    return {"draft": draft_to_json(draft), "counters": _count(state, draft.usage, tools.ledger.usage)}
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
@@ -271,14 +271,14 @@ def _planned(new: Plan, state: AskState, planner: str) -> AskState:
         "focus": list(new.focus),
         "choices": list(new.choices or state["choices"]),
         "planner": planner,
-        "counters": _count(state, usage=new.usage),
+        "counters": _count(state, new.usage),
     }
 
 
-def _count(state: AskState, *, usage: Usage | None = None, **more: int) -> dict[str, int]:
+def _count(state: AskState, *usages: Usage, **more: int) -> dict[str, int]:
     counters = dict(state["counters"])
-    spent = {} if usage is None else {key: int(value) for key, value in usage.to_json().items() if key != "seconds"}
-    for key, value in (*spent.items(), *more.items()):
+    spent = [(key, int(n)) for usage in usages for key, n in usage.to_json().items() if key != "seconds"]
+    for key, value in (*spent, *more.items()):
         counters[key] = counters.get(key, 0) + value
     return counters
 
@@ -299,12 +299,14 @@ def _error_from_json(data: Json) -> ProgramError:
 
 
 def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext) -> Answer:
-    abstained = not checked.claims and not draft.statement
+    # What was examined is no answer where claims were drafted and none is supported.
+    abstained = not checked.claims and (bool(draft.claims) or not draft.statement)
     reason = draft.reason or ("no claim of the draft is supported by its evidence" if draft.claims else "")
     if checked.claims:
-        text = " ".join(claim.text if claim.text.endswith((".", "”")) else f"{claim.text}." for claim in checked.claims)
+        said = [claim.text if claim.text.endswith((".", "”")) else f"{claim.text}." for claim in checked.claims]
+        text = " ".join([*said, draft.statement] if draft.statement else said)
     else:
-        text = draft.statement or f"I cannot answer this from the videos: {reason}."
+        text = f"I cannot answer this from the videos: {reason}." if abstained else draft.statement
     return Answer(
         question=state["question"],
         text=text,
@@ -312,7 +314,7 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
         confidence=min(1.0, max(0.0, draft.confidence)),
         claims=checked.claims,
         evidence=checked.evidence,
-        coverage=coverage_of(context.tools, draft.notes),
+        coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes)),
         choice=None if abstained else draft.choice,
         program=state["program"],
     )

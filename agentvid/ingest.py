@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agentvid.perceive.ocr import OcrReader
 
 #: Raise a number when a stage's output changes: videos indexed before are then read again.
-STAGE_REVISIONS = {"segment": 1, "fact": 1, "speech": 1, "ocr": 1, "passages": 1}
+STAGE_REVISIONS = {"segment": 1, "fact": 1, "speech": 1, "ocr": 1, "passages": 2}
 
 #: A header may promise this much more than the file holds before the rest counts as lost.
 _DAMAGE_SECONDS = 1.0
@@ -114,7 +114,7 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
         observations += ocr_reader.observations(duration_seconds)
 
     title = info.title or path.stem
-    passages = make_passages(title, clips, observations)
+    passages = make_passages(clips, observations)
     progress("embed", duration_seconds, duration_seconds)
     record = VideoRecord(
         video=Video(
@@ -146,7 +146,7 @@ def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline)
     clips = make_clips(
         imported.duration_seconds, [whole], ends, minimum=settings.clip_min_seconds, maximum=settings.clip_max_seconds
     )
-    passages = make_passages(imported.name, clips, imported.observations)
+    passages = make_passages(clips, imported.observations)
     record = VideoRecord(
         video=Video(
             id=video_id_from_hash(imported.content_hash),
@@ -198,7 +198,7 @@ def _speech(path: Path, info: MediaInfo, duration_seconds: float, pipeline: Pipe
 def _embed(embedder: Embedder | None, passages: Sequence[Passage]) -> Vectors | None:
     if embedder is None:
         return None
-    return embedder.encode_document([f"{passage.context} {passage.text}" for passage in passages])
+    return embedder.encode_document([f"{passage.context} {passage.text}".strip() for passage in passages])
 
 
 def _media_json(info: MediaInfo) -> dict[str, object]:

@@ -16,6 +16,7 @@ from agentvid.config import Settings, load_settings
 from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
 from agentvid.text import check_query
@@ -23,6 +24,7 @@ from agentvid.types import Answer, Hit, Json, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.graph import AskContext
+    from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Ingested, Pipeline
     from agentvid.models.base import Embedder
@@ -170,12 +172,15 @@ class Library:
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
-        """Afterwards, interrupted or not, put the vector index of what was committed beside the catalogue."""
+        """Afterwards, interrupted or not, put the indexes of what was committed beside the catalogue."""
         try:
             yield
         finally:
-            for space in self.catalogue.spaces():
+            spaces = self.catalogue.spaces()
+            for space in spaces:
                 publish(self.catalogue, space, self._backend)
+            for wanted in spaces or (None,):
+                publish_places(self.catalogue, wanted)
 
     # -- search -------------------------------------------------------------------------------------------------
 
@@ -208,6 +213,40 @@ class Library:
                 names[moment.video_id] = self.catalogue.video(moment.video_id).name
             hits.append(Hit(names[moment.video_id], moment))
         return hits
+
+    def explain(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        videos: Sequence[str] = (),
+        tracks: Sequence[str] = (),
+        start: float | None = None,
+        end: float | None = None,
+        expected: tuple[str, Span] | None = None,
+    ) -> Explanation:
+        """The hits of `search`, and why each ranks where it does; of an expected (video, span), what became.
+
+        Raises what `search` raises, and UsageError if the expected span begins after its video's end.
+        """
+        check_query(query, "query", hint="write the query in quotes")
+        if not 1 <= k <= MAX_HITS:
+            raise UsageError(f"k = {k} is not allowed; allowed: 1 to {MAX_HITS}")
+        where = Filter(
+            video_ids=tuple(self.catalogue.find_video(reference).id for reference in videos),
+            tracks=tuple(tracks),
+            within=_window(start, end),
+        )
+        wanted = self._in_video(*expected) if expected else None
+        return self.retriever.explain(query, k=k, where=where, expected=wanted)
+
+    def _in_video(self, reference: str, span: Span) -> tuple[str, Span]:
+        video = self.catalogue.find_video(reference)
+        if span.start_seconds >= video.duration_seconds:
+            # Seconds, not a clock: the clock cuts fractions, and 0:30 would not be before 0:30.
+            asked = f"{span.start_seconds:g}-{span.end_seconds:g} s"
+            raise UsageError(f"{asked} is not in {video.name!r}; allowed: a start before {video.duration_seconds:g} s")
+        return video.id, span
 
     def search_batch(
         self,
@@ -344,7 +383,11 @@ class Library:
 
         chat = load_chat(name, self.settings.model_timeout_seconds)
         return replace(
-            context, planner=LLMPlanner(chat, embedder=self._embedder), composer=LLMComposer(chat), shortcut=embedded
+            context,
+            planner=LLMPlanner(chat, embedder=self._embedder),
+            composer=LLMComposer(chat),
+            tools=replace(context.tools, chat=chat),
+            shortcut=embedded,
         )
 
     def _tool_context(self, videos: Sequence[str]) -> ToolContext:

@@ -1,7 +1,8 @@
 """Observations and clips -> passages, the texts that search compares with a query.
 
 A subtitle cue is too short to say what it is about, a whole clip too long to point at a moment. Neighbouring speech
-cues are joined to a few sentences; what other tracks say stays as it is, apart from labels of a few words.
+cues are joined to a sentence or so; what other tracks say stays as it is. Longer stretches need no passage of their
+own: search compares runs of neighbouring passages (indexes/windows.py).
 """
 
 from __future__ import annotations
@@ -16,25 +17,20 @@ from agentvid.perceive.speech import ends_sentence
 from agentvid.types import SPEECH, Clip, Observation, Passage, Span
 from agentvid.words import UNSPACED
 
-_MOST_WORDS = 40
-_LONGEST_SECONDS = 20.0
+_MOST_WORDS = 20
+_LONGEST_SECONDS = 10.0
 #: Speech after a longer silence is about something else.
 _SPEECH_GAP_SECONDS = 4.0
-#: Rows of other tracks up to this many words are labels: one shown with another says more than alone.
-_LABEL_WORDS = 6
-#: Labels further apart than this were not seen together.
-_LABEL_GAP_SECONDS = 2.0
-_CONTEXT_WORDS, _CONTEXT_CHARACTERS = 12, 120
 #: Scripts without spaces: two characters count as a word.
 _UNSPACED = re.compile(UNSPACED)
 
 
-def make_passages(title: str, clips: Sequence[Clip], observations: Sequence[Observation]) -> tuple[Passage, ...]:
-    """Passages in the order of clips and time; every observation is in exactly one.
+def make_passages(clips: Sequence[Clip], observations: Sequence[Observation]) -> tuple[Passage, ...]:
+    """Passages by track and source, in the order of clips and time; every observation is in exactly one.
 
     A passage holds observations of one track, language and source from one clip: the clip that holds most of each.
-    Speech is joined up to about 40 words or 20 s, if possible to the end of a sentence. `observation_ids` are
-    positions in `observations`. `context` is the title and the last words before, in the same track.
+    Speech is joined up to about 20 words or 10 s, if possible to the end of a sentence. `observation_ids` are
+    positions in `observations`.
 
     Raises UsageError if there are observations and no clips.
     """
@@ -49,14 +45,10 @@ def make_passages(title: str, clips: Sequence[Clip], observations: Sequence[Obse
 
     passages: list[Passage] = []
     for rows in places.values():
-        before = ""
         # A long row may start first and belong to a later clip, hence the sort; it keeps the order of time in a clip.
         rows.sort(key=lambda row: row[0])
         for clip_index, group in _groups(rows, observations):
-            passage = _passage(title, before, clip_index, group, observations)
-            passages.append(passage)
-            before = passage.text
-    passages.sort(key=lambda passage: (passage.clip_index, passage.span, passage.track, passage.observation_ids))
+            passages.append(_passage(clip_index, group, observations))
     return tuple(passages)
 
 
@@ -110,39 +102,30 @@ def _groups(rows: Sequence[tuple[int, int]], observations: Sequence[Observation]
 def _may_join(group: Sequence[int], position: int, observations: Sequence[Observation]) -> bool:
     before = [observations[index] for index in group]
     new = observations[position]
+    if new.track != SPEECH:
+        return False
     words = sum(_word_count(member.text) for member in before) + _word_count(new.text)
     together = _hull(before).hull(new.span)
-    if words > _MOST_WORDS or together.duration_seconds > _LONGEST_SECONDS:
-        return False
     gap_seconds = new.span.start_seconds - _hull(before).end_seconds
-    if new.track == SPEECH:
-        return gap_seconds <= _SPEECH_GAP_SECONDS
-    are_labels = _word_count(before[-1].text) <= _LABEL_WORDS and _word_count(new.text) <= _LABEL_WORDS
-    is_repeated = any(member.text == new.text for member in before)
-    return are_labels and not is_repeated and gap_seconds <= _LABEL_GAP_SECONDS
+    return words <= _MOST_WORDS and together.duration_seconds <= _LONGEST_SECONDS and gap_seconds <= _SPEECH_GAP_SECONDS
 
 
 def _sentence_size(group: Sequence[int], observations: Sequence[Observation]) -> int:
     """How many rows of a full group make its passage: up to the last sentence end, else all."""
-    if observations[group[0]].track == SPEECH:
-        for size in range(len(group), 0, -1):
-            if ends_sentence(observations[group[size - 1]].text):
-                return size
+    for size in range(len(group), 0, -1):
+        if ends_sentence(observations[group[size - 1]].text):
+            return size
     return len(group)
 
 
-def _passage(
-    title: str, before: str, clip_index: int, group: Sequence[int], observations: Sequence[Observation]
-) -> Passage:
+def _passage(clip_index: int, group: Sequence[int], observations: Sequence[Observation]) -> Passage:
     members = [observations[position] for position in group]
-    tail = " ".join(before.split()[-_CONTEXT_WORDS:])[-_CONTEXT_CHARACTERS:]
     return Passage(
         span=_hull(members),
         track=members[0].track,
         text=" ".join(member.text for member in members),
         clip_index=clip_index,
         observation_ids=tuple(group),
-        context=f"{title} {tail}".strip(),
     )
 
 

@@ -114,8 +114,8 @@ class Clip:
 class Passage:
     """The searched text of one track inside one clip: one or a few neighbouring observations.
 
-    `text` is the observations' own words joined by spaces; `context` (the video's title, the words just before)
-    is added for the embedding only, so that a short line still says what it is about.
+    `text` is the observations' own words joined by spaces; `context` is added for the embedding only, where a
+    stage knows words without which the text says little; none of the built-in stages needs it.
     """
 
     span: Span

@@ -1,4 +1,4 @@
-"""Words of a text as the ask path compares them: folded, without function words, with a light English stem.
+"""Words of a text as search and the ask path compare them: folded and stemmed, without function words where asked.
 
 Scripts without spaces (Chinese, Japanese, Thai) count as overlapping character pairs, the usual substitute where
 no dictionary is at hand.
@@ -11,15 +11,24 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
+from itertools import pairwise
+from threading import Lock
+from typing import Any
 
 # Vowel signs of Hebrew, Arabic, Indic scripts and Thai are part of their word, though \w leaves them out.
 _LETTER = r"(?:[^\W_]|[\u0591-\u05c7\u064b-\u065f\u0900-\u0dff\u0e00-\u0e7f])"
 _WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
 _APOSTROPHE = str.maketrans("’", "'")
-_ENDINGS = ("ing", "ies", "ied", "ed", "es", "s")
+# Thai, Lao, Myanmar, Khmer; kana; CJK ideographs with extensions; compatibility ideographs.
+_UNSPACED_RANGES = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
 #: Characters of scripts without spaces, as a character class.
-UNSPACED = r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+UNSPACED = f"[{_UNSPACED_RANGES}]"
 _UNSPACED = re.compile(UNSPACED)
+_UNSPACED_OR_NOT = re.compile(f"[{_UNSPACED_RANGES}]+|[^{_UNSPACED_RANGES}]+")
+_COMBINING = re.compile("[\u0300-\u036f]")
 _SENTENCE = re.compile(r"(?<=[.!?…。！？])\s+(?=\S)")
 
 FUNCTION_WORDS = frozenset(
@@ -47,24 +56,71 @@ MEDIA_WORDS = frozenset(
 
 def words(text: str) -> list[str]:
     """Folded words of `text` in order; overlapping character pairs where the script has no spaces."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_APOSTROPHE)
     found: list[str] = []
-    for word in _WORD.findall(folded):
+    for word in _folded_words(text):
         found += [word[i : i + 2] for i in range(max(1, len(word) - 1))] if _UNSPACED.search(word) else [word]
     return found
 
 
+_STEMMING = Lock()
+
+
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """`word` without a common English ending: "opened", "opens", "opening" -> "open"; "baking", "bake" -> "bak"."""
+    """The English Snowball stem (Porter, 2001), accents removed: "opened", "opens" -> "open"; "café" -> "cafe"."""
     base = word.removesuffix("'s").replace("'", "")
-    for ending in _ENDINGS:
-        if base.endswith(ending) and len(base) - len(ending) >= 3 and not base.endswith("ss"):
-            base = base.removesuffix(ending)
-            break
-    if len(base) > 3 and base[-1] == base[-2] and base[-1] not in "aeiouls":
-        base = base[:-1]
-    return base[:-1] if len(base) > 3 and base[-1] in "ey" else base
+    if not base.isascii():
+        base = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", base)))
+    with _STEMMING:
+        return _stemmer().stemWord(base) or word
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    # The package imports every language it knows, 20 ms that `--help` need not pay; its stemmers keep state.
+    from snowballstemmer import stemmer
+
+    return stemmer("english")
+
+
+def index_stems(text: str) -> list[str]:
+    """All stems of `text` in order, as an index keeps them; of unspaced scripts every character and every pair."""
+    return [part for word in _folded_words(text) for part in _index_parts(word)]
+
+
+def query_stems(text: str) -> list[str]:
+    """Stems to search for, each once: those of content words, or of all words where there is no content word.
+
+    Of unspaced scripts the pairs of neighbours: "红色门" is "红色" and "色门".
+    """
+    found = _folded_words(text)
+    content = [word for word in found if word not in FUNCTION_WORDS] or found
+    return list(dict.fromkeys(part for word in content for part in _query_parts(word)))
+
+
+def _folded_words(text: str) -> list[str]:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Accents that are still characters of their own, as in the folded "İ", would cut their word in two.
+    return _WORD.findall(_COMBINING.sub("", folded).translate(_APOSTROPHE))
+
+
+def _index_parts(word: str) -> list[str]:
+    if not _UNSPACED.search(word):
+        return [stem(word)]
+    return [piece for part in _UNSPACED_OR_NOT.findall(word) for piece in _pieces(part)]
+
+
+def _query_parts(word: str) -> list[str]:
+    if not _UNSPACED.search(word):
+        return [stem(word)]
+    parts = _UNSPACED_OR_NOT.findall(word)
+    return [piece for part in parts for piece in _pieces(part) if len(part) == 1 or len(piece) > 1]
+
+
+def _pieces(part: str) -> list[str]:
+    if not _UNSPACED.match(part):
+        return [stem(part)]
+    return [*part, *("".join(pair) for pair in pairwise(part))]
 
 
 def content_words(text: str) -> list[str]:

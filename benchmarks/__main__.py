@@ -6,9 +6,15 @@ import os
 import platform
 import sys
 
-from benchmarks import index_overhead, memory, start_up
+from benchmarks import hybrid, index_overhead, memory, search_scale, start_up
 
-BENCHMARKS = {"index": index_overhead.run, "start": start_up.run, "memory": memory.run}
+BENCHMARKS = {
+    "index": index_overhead.run,
+    "start": start_up.run,
+    "memory": memory.run,
+    "search": search_scale.run,
+    "hybrid": hybrid.run,
+}
 
 
 def main() -> None:

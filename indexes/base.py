@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -67,6 +66,10 @@ class VectorIndex(Protocol):
         """Ids (<=k,) and cosines (<=k,), best first, for one query (dimension,), among `allowed` if given."""
         ...
 
+    def cosines_of(self, query: Vectors, ids: Ids) -> NDArray[np.float32]:
+        """(n,) exact cosines of one query with the rows of `ids`, in their order. Raises KeyError for an unknown id."""
+        ...
+
     def save(self, path: Path) -> None: ...
 
 
@@ -76,6 +79,3 @@ class Ranked:
 
     passage_id: int
     score: float
-
-
-RankedList = Sequence[Ranked]

@@ -321,6 +321,16 @@ class Catalogue:
             found = connection.execute(sa.select(table.c.content_hash).where(table.c.key == space.key)).scalar()
         return found or EMPTY
 
+    def content_hashes(self, space: EmbeddingSpace | None) -> tuple[str, str]:
+        """What the library holds now: (hash of all words, hash of the vectors of `space`, "" without one)."""
+        derived, spaces = schema.derived, schema.spaces
+        words = sa.select(derived.c.content_hash).where(derived.c.name == schema.LEXICAL).scalar_subquery()
+        key = space.key if space else ""
+        vectors = sa.select(spaces.c.content_hash).where(spaces.c.key == key).scalar_subquery()
+        with self.store.reading() as connection:
+            row = connection.execute(sa.select(words, vectors)).one()
+        return row[0] or EMPTY, row[1] or ""
+
     def iter_vectors(self, space: EmbeddingSpace) -> Iterator[tuple[Ids, Vectors]]:
         """((n,) passage ids ascending, (n, dimension) float32) in chunks of one snapshot; nothing if unknown."""
         with self.store.reading() as connection:

@@ -16,7 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from agentvid.errors import LibraryDamaged, LibraryTooNew
-from agentvid.indexes import records, schema, vectors
+from agentvid.indexes import files, place_file, records, schema, vectors
+from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.digests import EMPTY, combine
 from agentvid.indexes.migrations.m001_create import CREATE_FULL_TEXT
@@ -119,7 +120,7 @@ def _changed_videos(catalogue: Catalogue) -> list[sa.Row[Any, Any, Any, Any]]:
             with catalogue.store.reading() as connection:
                 is_same = video.digest == _digest_now(connection, video.key)
                 is_same = is_same and not _changed_vectors(connection, video.key)
-        except LibraryDamaged:
+        except (LibraryDamaged, TypeError):  # a value of another type has no digest
             is_same = False
         if not is_same:
             changed.append(video)
@@ -195,25 +196,40 @@ def _sums_now(connection: sa.Connection) -> dict[str, str]:
 
 
 def _index_files(catalogue: Catalogue, backend: Backend) -> Iterator[Problem]:
-    """Files of vector indexes that are missing, stale, damaged or nobody's."""
+    """Cache files that are missing, stale, damaged or nobody's."""
     with catalogue.store.reading() as connection:
-        current = {row.key: row.content_hash for row in connection.execute(sa.select(schema.spaces))}
         rows = connection.execute(sa.select(schema.derived).where(schema.derived.c.name != schema.LEXICAL)).all()
+        current = {row.name: _content_hash(connection, row.name) for row in rows}
     for row in rows:
-        key = vectors.space_key_of(row.name)
+        kind = "ranking file" if place_file.is_ranking(row.name) else "vector index"
         path = catalogue.directory / row.file_name
         if not path.is_file():
-            yield Problem(f"the vector index {row.file_name} is missing", _MEND)
-        elif vectors.read_known(path, row.file_sha256) is None:
-            yield Problem(f"the vector index {row.file_name} is damaged", _MEND)
-        elif current.get(key) != row.content_hash:
-            yield Problem(f"the vector index {row.file_name} is out of date", _MEND)
+            yield Problem(f"the {kind} {row.file_name} is missing", _MEND)
+        elif not files.has_hash(path, row.file_sha256):
+            yield Problem(f"the {kind} {row.file_name} is damaged", _MEND)
+        elif current[row.name] != row.content_hash:
+            yield Problem(f"the {kind} {row.file_name} is out of date", _MEND)
     known = {row.name for row in rows}
     for space in catalogue.spaces():
         if backend.derived_name(space) not in known:
             yield Problem(f"no {backend.name} index of {space.model} is on file", _MEND)
-    for path in vectors.leftovers(catalogue):
+        if place_file.derived_name(space) not in known:
+            yield Problem(f"no ranking file for {space.model} is there", _MEND)
+    if not catalogue.spaces() and len(catalogue.passage_ids(Filter())) and place_file.derived_name(None) not in known:
+        yield Problem("no ranking file is there", _MEND)
+    for path in files.leftovers(catalogue):
         yield Problem(f"{path.name} belongs to no index", _MEND)
+
+
+def _content_hash(connection: sa.Connection, name: str) -> str | None:
+    """What the cache of this name should have been built from."""
+    if place_file.is_ranking(name):
+        return place_file.content_hash(connection, name)
+    table = schema.spaces
+    found: str | None = connection.execute(
+        sa.select(table.c.content_hash).where(table.c.key == vectors.space_key_of(name))
+    ).scalar()
+    return found
 
 
 def _videos_without_vectors(catalogue: Catalogue) -> Iterator[Problem]:
@@ -310,14 +326,19 @@ def _recompute_sums(catalogue: Catalogue) -> None:
 
 
 def _rebuild_files(catalogue: Catalogue, backend: Backend) -> list[str]:
-    """Forget every index file and publish one for each space."""
+    """Forget every cache file and publish those of each space."""
     with catalogue.store.writing(is_new_generation=False) as connection:
         connection.execute(schema.derived.delete().where(schema.derived.c.name != schema.LEXICAL))
     done = []
-    for path in vectors.leftovers(catalogue):
+    for path in files.leftovers(catalogue):
         path.unlink(missing_ok=True)
         done.append(f"removed {path.name}")
-    for space in catalogue.spaces():
+    spaces = catalogue.spaces()
+    for space in spaces:
         vectors.publish(catalogue, space, backend)
-        done.append(f"built the vector index of {space.model} again")
+        place_file.publish_places(catalogue, space)
+        done.append(f"built the vector index and the ranking file of {space.model} again")
+    if not spaces:
+        place_file.publish_places(catalogue, None)
+        done.append("built the ranking file again")
     return done

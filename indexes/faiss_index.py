@@ -79,5 +79,14 @@ class FaissIndex:
         order = np.lexsort((ids, -cosines))
         return ids[order], cosines[order]
 
+    def cosines_of(self, query: Vectors, ids: Ids) -> NDArray[np.float32]:
+        """(n,) cosines with the rows of `ids`, in their order. Raises KeyError for an unknown id."""
+        try:
+            found: Vectors = self._index.reconstruct_batch(np.ascontiguousarray(ids, np.int64))
+        except RuntimeError as error:
+            raise KeyError(f"no vector of one of {len(ids)} ids") from error
+        cosines: NDArray[np.float32] = found @ query.astype(np.float32)
+        return cosines
+
     def save(self, path: Path) -> None:
         path.write_bytes(faiss.serialize_index(self._index).tobytes())

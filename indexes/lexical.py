@@ -1,7 +1,7 @@
-"""Word search: BM25 in SQLite's FTS5, stemmed, without accents; any text that a user types is a literal query.
+"""Which passages hold words or phrases: SQLite's FTS5, stemmed, without accents; any text is a literal query.
 
-BM25 after Robertson and Zaragoza (2009) as FTS5 implements it. Chinese, Japanese, Thai and other scripts without
-spaces are indexed by single characters and searched by pairs of neighbours.
+It changes in the same transaction as the catalogue, so that "all" means all. Chinese, Japanese, Thai and other scripts
+without spaces are indexed by single characters and searched by pairs of neighbours.
 """
 
 from __future__ import annotations
@@ -11,23 +11,18 @@ import unicodedata
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from agentvid.indexes.base import Filter, Ranked
+from agentvid.indexes.base import Filter
+from agentvid.words import UNSPACED
 
 if TYPE_CHECKING:
     from agentvid.indexes.store import Store
 
 #: How words are cut; kept beside the index, which must be rebuilt when this changes.
 FORMAT = "fts5 porter unicode61 remove_diacritics 2; unspaced scripts by character; 1"
-_TEXT_WEIGHT, _TITLE_WEIGHT = 1.0, 0.25
 _MOST_TERMS = 64
 
-# Thai, Lao, Myanmar, Khmer; kana; CJK ideographs with extensions; compatibility ideographs.
-_UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-)
-_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
-_UNSPACED_OR_NOT = re.compile(f"[{_UNSPACED}]+|[^{_UNSPACED}]+")
+_UNSPACED_CHARACTER = re.compile(UNSPACED)
+_UNSPACED_OR_NOT = re.compile(f"{UNSPACED}+|[^{UNSPACED[1:]}+")
 _QUOTED = re.compile(r'["“”„«»]([^"“”„«»]+)["“”„«»]')
 
 _STOP_WORDS_TEXT = """
@@ -79,55 +74,33 @@ def _terms_of(word: str) -> list[str]:
 
 
 class LexicalIndex:
-    """Ranks passages by BM25 of their words and, at a quarter of the weight, of their video's title."""
+    """Finds the passages that hold words or phrases; ranking is done elsewhere (windows.py)."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def search(self, query: str, k: int, where: Filter) -> list[Ranked]:
-        """At most `k` passages that hold any content term, best first; the score is BM25, higher is better.
-
-        Passages with every quoted phrase come before the others. Empty for a query without words.
-        """
-        words, quoted = terms(query), phrases(query)
-        if not words or k <= 0:
-            return []
-        match = " OR ".join(_literal(term) for term in dict.fromkeys([*quoted, *words]))
-        first = self._ranked(" AND ".join(map(_literal, quoted)), match, k, where) if quoted else []
-        if len(first) >= k:
-            return first
-        seen = {hit.passage_id for hit in first}
-        rest = [hit for hit in self._ranked("", match, k + len(seen), where) if hit.passage_id not in seen]
-        return [*first, *rest][:k]
-
-    def containing(self, query: str, where: Filter) -> list[Ranked]:
-        """Every passage whose text (not title) holds all quoted phrases, or, without quotes, all content terms."""
-        wanted = phrases(query) or terms(query)
-        if not wanted:
-            return []
-        match = "{text} : (" + " AND ".join(map(_literal, wanted)) + ")"
-        return self._ranked("", match, -1, where)
-
-    def _ranked(self, required: str, match: str, k: int, where: Filter) -> list[Ranked]:
+    def containing(self, query: str, where: Filter) -> list[int]:
+        """Ids, ascending, of every passage whose text (not title) holds all quoted phrases, or, without quotes, all
+        content terms."""
         import sqlalchemy as sa
 
         from agentvid.indexes.records import filter_clauses
         from agentvid.indexes.schema import passages
 
-        expression = f"({required}) AND ({match})" if required else match
-        score: sa.ColumnElement[float] = sa.literal_column(f"bm25(passage_fts, {_TEXT_WEIGHT}, {_TITLE_WEIGHT})")
+        wanted = phrases(query) or terms(query)
+        if not wanted:
+            return []
         fts = sa.table("passage_fts", sa.column("rowid"))
         source = fts if where.is_empty else fts.join(passages, passages.c.id == fts.c.rowid)
-        query = (
-            sa.select(fts.c.rowid, score.label("score"))
+        found = (
+            sa.select(fts.c.rowid)
             .select_from(source)
             .where(sa.text("passage_fts MATCH :match"), *filter_clauses(where))
-            .order_by(sa.text("score"), fts.c.rowid)
-            .limit(k)
+            .order_by(fts.c.rowid)
         )
+        match = "{text} : (" + " AND ".join(map(_literal, wanted)) + ")"
         with self._store.reading() as connection:
-            # FTS5's bm25() is smaller for better matches.
-            return [Ranked(row[0], -row[1]) for row in connection.execute(query, {"match": expression})]
+            return list(connection.execute(found, {"match": match}).scalars())
 
 
 def _literal(term: str) -> str:

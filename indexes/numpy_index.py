@@ -70,6 +70,16 @@ class NumpyIndex:
         best = candidates[np.lexsort((ids[candidates], -cosines[candidates]))][:k]
         return ids[best], cosines[best]
 
+    def cosines_of(self, query: Vectors, ids: Ids) -> NDArray[np.float32]:
+        """(n,) cosines with the rows of `ids`, in their order. Raises KeyError for an unknown id."""
+        places = np.searchsorted(self._ids, ids)
+        known = places < self.count
+        known[known] = self._ids[places[known]] == ids[known]
+        if not known.all():
+            raise KeyError(int(ids[~known][0]))
+        cosines: NDArray[np.float32] = self._vectors[places] @ query.astype(np.float32)
+        return cosines
+
     def save(self, path: Path) -> None:
         rows = np.empty(len(self._ids), _record(self._dimension))
         rows["id"], rows["vector"] = self._ids, self._vectors

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from agentvid.errors import UsageError
+from agentvid.errors import LibraryDamaged, UsageError
 from agentvid.indexes import schema
 from agentvid.indexes.base import Filter, Ids, VideoRecord
 from agentvid.indexes.digests import EMPTY, combine, digest_rows
@@ -258,15 +258,19 @@ def record_derived(
 
 
 def read_vectors(connection: sa.Connection, space_id: int, *, chunk: int = 65536) -> Iterator[tuple[Ids, Vectors]]:
-    """((n,) ids ascending, (n, dimension) float32) in chunks."""
-    table = schema.vectors
+    """((n,) ids ascending, (n, dimension) float32) in chunks. Raises LibraryDamaged for a vector of another size."""
+    table, spaces = schema.vectors, schema.spaces
+    dimension = connection.execute(sa.select(spaces.c.dimension).where(spaces.c.id == space_id)).scalar_one()
+    size = dimension * _FLOAT16.itemsize
     query = (
         sa.select(table.c.passage_id, table.c.vector).where(table.c.space_id == space_id).order_by(table.c.passage_id)
     )
     for part in connection.execution_options(yield_per=chunk).execute(query).partitions():
         ids = np.fromiter((row[0] for row in part), np.int64, len(part))
-        flat = np.frombuffer(b"".join(row[1] for row in part), _FLOAT16)
-        yield ids, flat.astype(np.float32).reshape(len(part), -1)
+        blobs = [row[1] for row in part]
+        if not all(isinstance(blob, bytes) and len(blob) == size for blob in blobs):
+            raise LibraryDamaged(f"a stored vector has not {dimension} dimensions", hint="agentvid doctor --repair")
+        yield ids, np.frombuffer(b"".join(blobs), _FLOAT16).astype(np.float32).reshape(len(part), dimension)
 
 
 def filter_clauses(where: Filter) -> list[sa.ColumnElement[bool]]:

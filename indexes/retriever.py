@@ -1,4 +1,4 @@
-"""From a query to moments: dense and lexical search, fused by rank, with neighbours and duplicates merged.
+"""From a query to moments: meaning and words find passages, runs of passages compete, the best together are shown.
 
 Two questions, two methods. `search` gives the best places. `scan` looks at every passage, for "all" and "how many".
 """
@@ -11,24 +11,35 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agentvid.indexes import merging
+from agentvid.errors import UsageError
+from agentvid.indexes import merging, ranking
 from agentvid.indexes.base import Filter, Ids, Ranked, VectorIndex
 from agentvid.indexes.catalogue import Catalogue
-from agentvid.indexes.fusion import fused_score, ranks_by_passage
 from agentvid.indexes.lexical import phrases
+from agentvid.indexes.places import Floats, Places, Rows
+from agentvid.indexes.windows import Question, Windows, gather, passage_scores, windows_around
 from agentvid.models.base import Embedder, Vectors
-from agentvid.types import Moment, Passage
+from agentvid.types import Moment, Passage, Span
+from agentvid.words import query_stems
 
 if TYPE_CHECKING:
+    from agentvid.indexes.explain import Explanation, Search
     from agentvid.indexes.vectors import Backend
 
 DENSE, LEXICAL = "dense", "lexical"
-_LEAST_DEPTH = 100
+_MOST_TERMS = 64
 
-#: A passage with less than this share of the best BM25 score has one common word and little else; beside a dense
-#: ranking it only adds noise. With it, mean reciprocal rank on FriendsQA questions rises from 0.42 to 0.44.
-_LEXICAL_SHARE = 0.5
+#: So many passages of each channel have their neighbourhood looked at. Twice as many find no better ones.
+SEEDS = 50
+#: In a scope of at most so many passages every one is looked at, unless search is by words only.
+_EXHAUSTIVE = 500
+_SCAN_ROWS = 16384
+#: `locate` looks at so many spans for each that it returns: some overlap.
+_SPANS_PER_RESULT = 4
+#: So many other videos make a fair comparison.
+_LEAST_COHORT = 5
 
 #: What `scan` takes for the same event without the words themselves. On MSVD, all-MiniLM-L6-v2 puts 47 % of two
 #: people's captions of one clip above it, and 0.3 % of captions of different clips.
@@ -37,14 +48,24 @@ SCAN_SIMILARITY = 0.6
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A vector index and the content that it was opened for."""
+    """A vector index and the places, with the content that they were opened for."""
 
-    content_hash: str
-    index: VectorIndex
+    content: tuple[str, str]
+    index: VectorIndex | None
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Everything that competes for a query: windows with evidence, and what each channel ranked (rows, best first)."""
+
+    places: Places
+    windows: Windows
+    channels: Mapping[str, Rows]
 
 
 class Retriever:
-    """Searches one catalogue. Opens the vector index and the embedding model at the first search that needs them.
+    """Searches one catalogue. Opens the indexes and the embedding model at the first search that needs them.
 
     Without an embedder, or when the library holds no vectors of its space, search is lexical and `channels` says so.
     Safe to share between threads.
@@ -54,7 +75,7 @@ class Retriever:
         self._catalogue = catalogue
         self._embedder = embedder
         self._backend = backend
-        self._opened: _Opened | None = None
+        self._held: _Opened | None = None
         self._opening = threading.Lock()
 
     @property
@@ -81,26 +102,90 @@ class Retriever:
     def search(self, query: str, *, k: int = 10, where: Filter | None = None) -> list[Moment]:
         """The best `k` moments, best first; the filter applies before ranking.
 
-        `ranks` are places from 1 in the channels that found the moment, `similarity` the cosine of query and text,
-        `score` the reciprocal-rank fusion of the ranks divided by its largest possible value: 1.0 is first place in
-        every channel. Equal scores go by similarity, then by the order in which videos were added. A moment merged of
-        several passages has their best ranks and their best cosine.
+        A moment is one passage or a run of neighbouring ones. `score` is the expected recall that it adds to the
+        moments before it, so scores fall and sum to at most 1 (see ranking.py). `similarity` is the highest cosine of
+        a passage in it, `ranks` the best places, from 1, that its passages have in the channels that found them.
         """
         if k <= 0:
             return []
-        depth = max(_LEAST_DEPTH, 5 * k)
-        found = self._ranked(query, depth, where or Filter())
-        ranks = ranks_by_passage(found.channels)
-        scores = {at: fused_score(places.values(), len(found.channels)) for at, places in ranks.items()}
-        order = sorted(ranks, key=lambda at: (-scores[at], -found.similarities.get(at, 0.0), at))
-        best = order[: 4 * k + 20]
-        passages = self._catalogue.passages(best)
-        hits = [
-            merging.Hit.of(passages[at], _moment(passages[at], scores[at], found.similarities.get(at), ranks[at]))
-            for at in best
-            if at in passages
-        ]
-        return merging.merge_ranked(hits, channels=len(found.channels))[:k]
+        candidates = self.candidates(query, where or Filter(), depth=max(SEEDS, k))
+        chosen = ranking.choose(candidates.windows, ranking.scores(candidates.windows), k)
+        return self.moments(candidates, chosen)
+
+    def candidates(self, query: str, where: Filter, *, depth: int = SEEDS) -> Candidates:
+        """The windows that compete for a query, with the evidence for each; `depth` passages of a channel seed them."""
+        opened = self._open()
+        places, index = opened.places, opened.index
+        allowed = places.allowed(where)
+        vector = self._encode(query) if index is not None and query.strip() else None
+        words = query_stems(query)[:_MOST_TERMS]
+        terms = places.terms(words)
+        question = Question(terms, vector, self._phrase_rows(query, places), places.known_share(words, terms))
+        word_scores = passage_scores(places, question.terms)
+        channels = {LEXICAL: _best_rows(word_scores, allowed, depth)}
+        if index is not None and vector is not None:
+            ids = None if allowed is None else places.ids[allowed]
+            channels[DENSE] = places.rows_of_each(index.search(vector, depth, ids)[0])
+        seeds = np.unique(np.concatenate(list(channels.values())))
+        if len(question.phrase_rows):
+            # A quoted "the" may be everywhere; as seeds the best are enough.
+            holds_phrase = np.zeros(places.count)
+            holds_phrase[question.phrase_rows] = 1.0 + word_scores[question.phrase_rows]
+            seeds = np.union1d(seeds, _best_rows(holds_phrase, allowed, depth))
+        scope = np.flatnonzero(allowed) if allowed is not None else np.arange(places.count)
+        if vector is not None and len(scope) <= _EXHAUSTIVE and len(seeds):
+            seeds = scope
+        first, last = windows_around(places, seeds, allowed)
+        rows = _covered(first, last, places.count)
+        cosines = self._cosines(places, index, vector, rows)
+        return Candidates(places, gather(places, question, first, last, cosines, rows), channels)
+
+    def locate(self, query: str, *, k: int = 3, where: Filter | None = None) -> list[Moment]:
+        """Where exactly the query happens: at most `k` tight moments that do not overlap, surest first.
+
+        `score` is the probability that it is there at all (see ranking.PRESENCE). Nothing is left out for being
+        unlikely: the caller knows what a mistake costs.
+        """
+        where = where or Filter()
+        candidates = self.candidates(query, where)
+        windows, score = candidates.windows, ranking.scores(candidates.windows)
+        chosen = ranking.choose(windows, score, _SPANS_PER_RESULT * k, ranking.iou)
+        sure = ranking.presence(windows, self.margins(query, where, candidates.places, windows, score))
+        order = chosen.windows[np.argsort(-sure[chosen.windows], kind="stable")]
+        kept: list[int] = []
+        for at in order.tolist():
+            if len(kept) < k and not any(_share_time(windows, at, other) for other in kept):
+                kept.append(at)
+        rows = np.array(kept, np.int64)
+        return self.moments(candidates, ranking.Chosen(rows, sure[rows]))
+
+    def margins(self, query: str, where: Filter, places: Places, windows: Windows, score: Floats) -> Floats | None:
+        """(w,) how far each window is above the best of the videos outside of `where`; None if those are too few."""
+        others = len(places.video_ids) - len(set(where.video_ids))
+        if not where.video_ids or others < _LEAST_COHORT:
+            return None
+        everywhere = self.candidates(query, Filter(tracks=where.tracks))
+        inside = np.array([name in where.video_ids for name in places.video_ids], bool)
+        outside = ~inside[everywhere.windows.video]
+        best = ranking.scores(everywhere.windows)[outside].max(initial=score.min(initial=0.0))
+        margins: Floats = score - best
+        return margins
+
+    def moments(self, candidates: Candidates, chosen: ranking.Chosen) -> list[Moment]:
+        """The chosen windows as moments, with their texts from the catalogue."""
+        places = candidates.places
+        windows = candidates.windows.take(chosen.windows)
+        runs = [places.ids[first:last].tolist() for first, last in zip(windows.first, windows.last, strict=True)]
+        passages = self._catalogue.passages({at for run in runs for at in run})
+        found = []
+        for position, run in enumerate(runs):
+            members = [passages[at] for at in run if at in passages]
+            if members:
+                span = Span(float(windows.start[position]), float(windows.end[position]))
+                similarity = float(windows.similarity[position]) if DENSE in candidates.channels else None
+                ranks = _ranks(candidates, windows.first[position], windows.last[position])
+                found.append(_moment(members, span, float(chosen.gains[position]), similarity, ranks))
+        return found
 
     def scan(
         self, query: str, *, where: Filter | None = None, minimum_similarity: float = SCAN_SIMILARITY
@@ -113,7 +198,7 @@ class Retriever:
         `score` is 1.0 for words and the cosine otherwise.
         """
         where = where or Filter()
-        by_words = {hit.passage_id for hit in self._catalogue.lexical.containing(query, where)}
+        by_words = set(self._catalogue.lexical.containing(query, where))
         by_meaning = self._above(query, minimum_similarity, where)
         passages = self._catalogue.passages(sorted(by_words | by_meaning.keys()))
         moments = []
@@ -121,81 +206,168 @@ class Retriever:
             ranks = {DENSE: 1} if at in by_meaning else {}
             ranks |= {LEXICAL: 1} if at in by_words else {}
             score = 1.0 if at in by_words else by_meaning[at]
-            moments.append(_moment(passage, score, by_meaning.get(at), ranks))
+            moments.append(_moment([passage], passage.span, score, by_meaning.get(at), ranks))
         return merging.merge_places(moments)
 
-    def _ranked(self, query: str, depth: int, where: Filter) -> _Found:
-        channels: dict[str, Sequence[Ranked]] = {}
-        similarities: dict[int, float] = {}
-        lexical = self._catalogue.lexical.search(query, depth, where)
-        if DENSE in self.channels:
-            if not phrases(query):
-                lexical = [hit for hit in lexical if hit.score >= _LEXICAL_SHARE * lexical[0].score]
-            vector, index = self._encode(query), self._index()
-            allowed = None if where.is_empty else self._catalogue.passage_ids(where)
-            channels[DENSE] = _as_ranked(*index.search(vector, depth, allowed))
-            similarities = {hit.passage_id: hit.score for hit in channels[DENSE]}
-            # What only the words found gets its cosine too: callers judge by it.
-            unseen = np.array([hit.passage_id for hit in lexical if hit.passage_id not in similarities], np.int64)
-            similarities |= {
-                hit.passage_id: hit.score for hit in _as_ranked(*index.search(vector, len(unseen), unseen))
-            }
-        channels[LEXICAL] = lexical
-        return _Found(channels, similarities)
+    def channel(self, name: str, query: str, *, k: int = 10, where: Filter | None = None) -> list[Moment]:
+        """What one channel alone ranks: the best `k` passages as they are stored, neither fused nor merged.
+
+        For measuring what each channel adds. Raises UsageError unless `name` is one of `channels`.
+        """
+        if name not in self.channels:
+            raise UsageError(
+                f"channel {name!r} cannot be searched; allowed: {', '.join(self.channels)}", hint=self.note
+            )
+        if k <= 0:
+            return []
+        opened = self._open()
+        allowed = opened.places.allowed(where or Filter())
+        if name == LEXICAL:
+            scores = passage_scores(opened.places, opened.places.terms(query_stems(query)[:_MOST_TERMS]))
+            rows = _best_rows(scores, allowed, k)
+            ranked = [Ranked(int(opened.places.ids[row]), float(scores[row])) for row in rows]
+        else:
+            assert opened.index is not None
+            ids = None if allowed is None else opened.places.ids[allowed]
+            ranked = _as_ranked(*opened.index.search(self._encode(query), k, ids))
+        passages = self._catalogue.passages([hit.passage_id for hit in ranked])
+        return [
+            _moment([passage], passage.span, hit.score, hit.score if name == DENSE else None, {name: rank})
+            for rank, hit in enumerate(ranked, 1)
+            if (passage := passages.get(hit.passage_id))
+        ]
+
+    def _phrase_rows(self, query: str, places: Places) -> Rows:
+        """Passages that hold every phrase that the query quotes."""
+        if not phrases(query):
+            return np.empty(0, np.int64)
+        found = self._catalogue.lexical.containing(query, Filter())
+        return places.rows_of_each(np.array(found, np.int64))
+
+    def _cosines(self, places: Places, index: VectorIndex | None, vector: Vectors | None, rows: Rows) -> Floats:
+        """Cosines of the query with these rows; 0 where there is no vector."""
+        cosines = np.zeros(len(rows))
+        if index is not None and vector is not None:
+            known = places.has_vector[rows]
+            cosines[known] = index.cosines_of(vector, places.ids[rows[known]])
+        return cosines
 
     def _above(self, query: str, minimum_similarity: float, where: Filter) -> dict[int, float]:
         """The cosine of every passage that reaches the minimum; empty without vectors."""
-        if DENSE not in self.channels or not query.strip():
+        opened = self._open()
+        if opened.index is None or not query.strip():
             return {}
-        vector, index = self._encode(query), self._index()
-        allowed = None if where.is_empty else self._catalogue.passage_ids(where)
-        most = index.count if allowed is None else len(allowed)
-        depth = _LEAST_DEPTH
-        # Deeper until the last one found no longer fits, so that nothing that fits is cut off.
-        while True:
-            found = _as_ranked(*index.search(vector, depth, allowed))
-            if depth >= most or len(found) < depth or found[-1].score < minimum_similarity:
-                return {hit.passage_id: hit.score for hit in found if hit.score >= minimum_similarity}
-            depth *= 8
+        vector, places = self._encode(query), opened.places
+        allowed = places.allowed(where)
+        rows = np.flatnonzero(places.has_vector if allowed is None else places.has_vector & allowed)
+        found: dict[int, float] = {}
+        # Every vector is compared, also where search would compare codes: "all" must not depend on an approximation.
+        for begin in range(0, len(rows), _SCAN_ROWS):
+            ids = places.ids[rows[begin : begin + _SCAN_ROWS]]
+            cosines = opened.index.cosines_of(vector, ids)
+            fits = cosines >= minimum_similarity
+            found |= dict(zip(ids[fits].tolist(), cosines[fits].tolist(), strict=True))
+        return found
 
     def _encode(self, query: str) -> Vectors:
         assert self._embedder is not None
         vector: Vectors = self._embedder.encode_query([query])[0]
         return vector
 
-    def _index(self) -> VectorIndex:
-        """The index of what the catalogue holds now; opened again after somebody wrote."""
+    def _open(self) -> _Opened:
+        """The indexes of what the catalogue holds now; opened again after somebody wrote."""
+        from agentvid.indexes.place_file import open_places
         from agentvid.indexes.vectors import open_index
 
-        assert self._embedder is not None
-        space = self._embedder.space
-        content_hash = self._catalogue.content_hash(space)
+        space = self._embedder.space if self._embedder is not None else None
         with self._opening:
-            if self._opened is None or self._opened.content_hash != content_hash:
-                self._opened = _Opened(content_hash, open_index(self._catalogue, space, self._backend))
-            return self._opened.index
+            content = self._catalogue.content_hashes(space)
+            # Both must be of one state: who wrote between them left the index without passages that the places have.
+            while self._held is None or self._held.content != content:
+                held = space if content[1] else None  # the library may hold vectors of other models only
+                index = open_index(self._catalogue, held, self._backend) if held else None
+                self._held = _Opened(content, index, open_places(self._catalogue, held))
+                content = self._catalogue.content_hashes(space)
+            return self._held
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What is searched."""
+        return self._catalogue
+
+    def explain(
+        self, query: str, *, k: int = 10, where: Filter | None = None, expected: tuple[str, Span] | None = None
+    ) -> Explanation:
+        """The moments of `search`, and why each ranks where it does; of an expected (video id, span), what became."""
+        from agentvid.indexes.explain import explain
+
+        return explain(self, query, k=k, where=where or Filter(), expected=expected)
+
+    def examined(self, query: str, where: Filter) -> Search:
+        """`candidates`, with the query's terms and the cosines of any rows, all of one state of the library."""
+        from agentvid.indexes.explain import Search
+
+        opened, candidates = self._open(), self.candidates(query, where)
+        while candidates.places is not opened.places:  # somebody wrote in between
+            opened, candidates = self._open(), self.candidates(query, where)
+        stems = query_stems(query)[:_MOST_TERMS]
+        terms = opened.places.terms(stems)
+        if DENSE not in candidates.channels:
+            return Search(query, candidates, stems, terms, None)
+        vector = self._encode(query)
+
+        def cosines(rows: Rows) -> Floats:
+            chunks = [rows[begin : begin + _SCAN_ROWS] for begin in range(0, len(rows), _SCAN_ROWS)]
+            return np.concatenate([self._cosines(opened.places, opened.index, vector, chunk) for chunk in chunks])
+
+        return Search(query, candidates, stems, terms, cosines)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What each channel ranked, and the cosines of all of it."""
+def _best_rows(scores: Floats, allowed: NDArray[np.bool_] | None, k: int) -> Rows:
+    """Rows with the highest positive scores, best first, earlier rows first among equals."""
+    found = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
+    if len(found) > k:
+        kth = np.partition(scores[found], len(found) - k)[len(found) - k]
+        found = found[scores[found] >= kth]
+    return found[np.lexsort((found, -scores[found]))][:k]
 
-    channels: Mapping[str, Sequence[Ranked]]
-    similarities: Mapping[int, float]
+
+def _covered(first: Rows, last: Rows, count: int) -> Rows:
+    """Every row that lies in a window, ascending."""
+    edges = np.bincount(first, minlength=count + 1) - np.bincount(last, minlength=count + 1)
+    return np.flatnonzero(np.cumsum(edges))
+
+
+def _share_time(windows: Windows, one: int, other: int) -> bool:
+    apart = windows.end[one] <= windows.start[other] or windows.end[other] <= windows.start[one]
+    return bool(windows.video[one] == windows.video[other] and not apart)
+
+
+def _ranks(candidates: Candidates, first: int, last: int) -> dict[str, int]:
+    """Channel -> the best rank of a row in the window."""
+    ranks = {}
+    for channel in (DENSE, LEXICAL):
+        rows = candidates.channels.get(channel, np.empty(0, np.int64))
+        inside = np.flatnonzero((rows >= first) & (rows < last))
+        if len(inside):
+            ranks[channel] = int(inside[0]) + 1
+    return ranks
 
 
 def _as_ranked(ids: Ids, scores: Vectors) -> list[Ranked]:
     return [Ranked(at, score) for at, score in zip(ids.tolist(), scores.tolist(), strict=True)]
 
 
-def _moment(passage: Passage, score: float, similarity: float | None, ranks: Mapping[str, int]) -> Moment:
+def _moment(
+    members: Sequence[Passage], span: Span, score: float, similarity: float | None, ranks: Mapping[str, int]
+) -> Moment:
     return Moment(
-        video_id=passage.video_id,
-        span=passage.span,
+        video_id=members[0].video_id,
+        span=span,
         score=score,
-        track=passage.track,
-        text=passage.text,
+        track=members[0].track,
+        text=" ".join(passage.text for passage in members),
         similarity=similarity,
         ranks=dict(ranks),
-        observation_ids=passage.observation_ids,
+        observation_ids=tuple(at for passage in members for at in passage.observation_ids),
     )

@@ -10,35 +10,68 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from agentvid.types import Moment, Video
+from agentvid.types import Moment, Usage, Video
 
 if TYPE_CHECKING:
+    from agentvid.indexes.base import Filter
     from agentvid.indexes.catalogue import Catalogue
     from agentvid.indexes.retriever import Retriever
+    from agentvid.models.base import ChatModel, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One look at everything: every passage that `where` keeps was compared.
+
+    `left` places fit as well and were left out, because the list was full.
+    """
+
+    query: str
+    where: Filter
+    left: int = 0
 
 
 @dataclass
 class Ledger:
-    """Every moment that a tool returned in this run: only these may be cited."""
+    """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
+
+    `usage`: what the model calls of tools cost. `notes`: what the user must know of how tools worked.
+    """
 
     moments: list[Moment] = field(default_factory=list)
+    scans: list[Scan] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    notes: list[str] = field(default_factory=list)
 
     def record(self, moments: list[Moment]) -> list[Moment]:
         self.moments += moments
         return moments
 
+    def count(self, reply: Reply) -> None:
+        """Add one call of a chat model to `usage`."""
+        self.usage = replace(
+            self.usage,
+            llm_calls=self.usage.llm_calls + 1,
+            input_tokens=self.usage.input_tokens + reply.input_tokens,
+            output_tokens=self.usage.output_tokens + reply.output_tokens,
+        )
+
 
 @dataclass
 class ToolContext:
-    """What tools may touch. `scope` was frozen from the user's words; no tool looks outside it."""
+    """What tools may touch. `scope` was frozen from the user's words; no tool looks outside it.
+
+    `chat` is None where no model is chosen, and after it failed: a tool then does without and the ledger says so.
+    """
 
     catalogue: Catalogue
     retriever: Retriever
     scope: Mapping[str, Video]
     ledger: Ledger = field(default_factory=Ledger)
+    chat: ChatModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

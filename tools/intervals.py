@@ -1,12 +1,13 @@
 """Interval algebra: order, distance and set operations on half-open spans, computed and never guessed.
 
-Functions on spans know one clock; functions on moments keep every video's clock apart. All are pure, and none is
-slower than sorting. The thirteen relations are those of Allen, "Maintaining knowledge about temporal intervals"
-(CACM 1983).
+Functions on spans know one clock; functions on moments keep every video's clock apart. All are pure, and none but
+`related`, which looks at every pair, is slower than sorting. The thirteen relations are those of Allen, "Maintaining
+knowledge about temporal intervals" (CACM 1983).
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -134,6 +135,34 @@ def hulls(moments: Iterable[Moment]) -> dict[str, Span]:
     return {video_id: hull([moment.span for moment in group]) for video_id, group in by_video(moments).items()}
 
 
+def before(items: Iterable[Moment], others: Iterable[Moment], *, at_most_seconds: float = math.inf) -> list[Moment]:
+    """The items that end when `others` of their video start or earlier, in the order they came."""
+    limits = hulls(others)
+    return [
+        item
+        for item in items
+        if (limit := limits.get(item.video_id)) and 0 <= limit.start_seconds - item.span.end_seconds <= at_most_seconds
+    ]
+
+
+def after(items: Iterable[Moment], others: Iterable[Moment], *, at_most_seconds: float = math.inf) -> list[Moment]:
+    """The items that start when `others` of their video end or later, in the order they came."""
+    limits = hulls(others)
+    return [
+        item
+        for item in items
+        if (limit := limits.get(item.video_id)) and 0 <= item.span.start_seconds - limit.end_seconds <= at_most_seconds
+    ]
+
+
+def between(items: Iterable[Moment], first: Iterable[Moment], second: Iterable[Moment]) -> list[Moment]:
+    """The items after the one and before the other, whichever comes first, in the order they came."""
+    items, first, second = list(items), list(first), list(second)
+    found = [*before(after(items, first), second), *before(after(items, second), first)]
+    there = {(item.video_id, item.span) for item in found}
+    return [item for item in items if (item.video_id, item.span) in there]
+
+
 def overlapping(items: Iterable[Moment], others: Iterable[Moment]) -> list[Moment]:
     """The items that share time with at least one of `others` in the same video, in the order they came."""
     covered = _covered(others)
@@ -172,6 +201,18 @@ def near(items: Iterable[Moment], others: Iterable[Moment], seconds: float) -> l
         if position >= 0 and item.span.start_seconds - spans[position].end_seconds <= seconds:
             found.append(item)
     return found
+
+
+def nth_in_each(items: Iterable[Moment], n: int) -> list[Moment]:
+    """The n-th moment in time, from 1, of every video that has so many; from the end if n is negative; none for 0."""
+    groups = (sorted(group, key=time_key) for group in by_video(items).values())
+    return [group[n - 1 if n > 0 else n] for group in groups if 1 <= abs(n) <= len(group)]
+
+
+def related(items: Iterable[Moment], name: Relation, others: Iterable[Moment]) -> list[Moment]:
+    """The items that stand in Allen's relation `name` to one of `others` in the same video, in the order they came."""
+    spans = {video_id: {other.span for other in group} for video_id, group in by_video(others).items()}
+    return [item for item in items if any(relation(item.span, span) == name for span in spans.get(item.video_id, ()))]
 
 
 def _covered(moments: Iterable[Moment], *, gap_seconds: float = 0.0) -> dict[str, list[Span]]:

@@ -1,12 +1,16 @@
-"""`list_all`: every place that fits, not the best ones only; what counting is done on."""
+"""`list_all`: every place that fits, not the best ones only; what counting is done on.
+
+It compares every passage of its scope and stops only when the list is full; the ledger keeps what it looked at and
+how much was left, so that an answer can say what "none" and "all" rest on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from agentvid.tools.base import ToolContext
-from agentvid.tools.intervals import merge, overlapping
+from agentvid.tools.base import Scan, ToolContext
+from agentvid.tools.intervals import merge, near, overlapping
 from agentvid.tools.rows import rows_at, streams, to_moment
 from agentvid.tools.scope import filled, where
 from agentvid.tools.words import phrase_counter, quoted_phrases
@@ -15,6 +19,8 @@ from agentvid.words import content_words
 
 #: What is shown again after at most this long was there all the time; what is said again is said twice.
 GAP_SECONDS = 2.0
+#: As many as a list of the program language holds.
+MAX_MOMENTS = 1_000
 #: A sentence may run over so many rows.
 _MOST_ROWS = 3
 
@@ -29,7 +35,8 @@ def list_all(
     track: str | None = None,
     within: Moment | None = None,
 ) -> list[Moment]:
-    """Every moment that fits the query, each once, in time order; what stands in double quotes must occur word by word.
+    """Every moment that fits the query, each once, by video and time; what stands in double quotes must occur word by
+    word. The first 1,000 if there are more.
 
     Args:
         query: what to look for; '"red door"' for these very words
@@ -41,14 +48,38 @@ def list_all(
         ToolError: an argument is not allowed, or lies outside of the question's scope.
     """
     allowed = where(context, video=video, track=track, within=within)
-    places = context.retriever.scan(filled("query", query), where=allowed)
-    holds = _test(query)
-    found = [moment for place in places for moment in _moments_of(context, place, track, holds)]
-    if quoted_phrases(query):
-        found = [moment for moment in found if holds(moment.text)]
-    if within is not None:
-        found = overlapping(found, [within])
-    return context.ledger.record(sorted(found, key=lambda m: (m.video_id, m.span)))
+    places = _without_echoes(context, context.retriever.scan(filled("query", query), where=allowed), query)
+    holds, is_quoted = _test(query), bool(quoted_phrases(query))
+    found: list[Moment] = []
+    left = 0
+    for place in places:
+        if len(found) >= MAX_MOMENTS:
+            left += 1
+            continue
+        moments = [m for m in _moments_of(context, place, track, holds) if holds(m.text) or not is_quoted]
+        found += overlapping(moments, [within]) if within is not None else moments
+    left += max(0, len(found) - MAX_MOMENTS)
+    context.ledger.scans.append(Scan(query, allowed, left))
+    return context.ledger.record(sorted(found[:MAX_MOMENTS], key=lambda m: (m.video_id, m.span)))
+
+
+def _without_echoes(context: ToolContext, places: Sequence[Moment], query: str) -> list[Moment]:
+    """Without places that fit only because their neighbours do.
+
+    A passage's vector holds the video's title and the words before it too. Where the title or another place of the same
+    track says what is asked for, a place that shares no word with the query is taken for an echo of it.
+    """
+    wanted = frozenset(content_words(query))
+    if not wanted:
+        return list(places)
+    own = [wanted & set(content_words(place.text)) for place in places]
+    told = {(place.video_id, place.track) for place, shared in zip(places, own, strict=True) if shared == wanted}
+    titled = {video.id for video in context.scope.values() if wanted & set(content_words(video.title))}
+    return [
+        place
+        for place, shared in zip(places, own, strict=True)
+        if shared or not ((place.video_id, place.track) in told or place.video_id in titled)
+    ]
 
 
 def _test(query: str) -> Holds:
@@ -63,14 +94,17 @@ def _test(query: str) -> Holds:
 def _moments_of(context: ToolContext, place: Moment, track: str | None, holds: Holds) -> list[Moment]:
     """The occurrences in a place that the retriever found; the place itself where it fits by its meaning only.
 
-    Speech counts each time. What another track tells of the same seconds is the same thing and counts once.
+    Speech counts each time. What another track tells of the same seconds, or right after, counts once.
     """
     found: list[Moment] = []
     rows = streams(rows_at(context, place.video_id, place.span, track))
     for (name, _), members in sorted(rows.items(), key=lambda item: item[0][0] != SPEECH):
         runs = [to_moment(place.video_id, run) for run in _occurrences(members, holds)]
-        runs = runs if name == SPEECH else merge(runs, gap_seconds=GAP_SECONDS)
-        known = overlapping(runs, found)
+        if name == SPEECH:
+            known = overlapping(runs, found)
+        else:
+            runs = merge(runs, gap_seconds=GAP_SECONDS)
+            known = near(runs, found, GAP_SECONDS)
         found += [run for run in runs if run not in known]
     if not found:
         return [place]

@@ -20,13 +20,18 @@ def normalised(text: str) -> str:
 
 
 def phrase_counter(phrase: str) -> Callable[[str], int]:
-    """Counts `phrase` in a text, as whole words; scripts without spaces are searched letter by letter."""
+    """Counts `phrase` in a text, as whole words, the last also in the genitive.
+
+    Scripts without spaces are searched letter by letter.
+    """
     if _UNSPACED.search(phrase):
         letters = _letters(phrase)
         return lambda text: _letters(text).count(letters) if letters else 0
-    # Doubled spaces let neighbouring occurrences each keep both of theirs.
-    needle = f" {'  '.join(words(phrase))} "
-    return lambda text: f" {'  '.join(words(text))} ".count(needle) if needle.strip() else 0
+    # Doubled spaces let neighbouring occurrences each keep both of theirs. Whoever says "Anna's" says "Anna".
+    spaced = "  ".join(words(phrase))
+    if not spaced:
+        return lambda text: 0
+    return lambda text: sum(f" {'  '.join(words(text))} ".count(f" {form} ") for form in (spaced, f"{spaced}'s"))
 
 
 def contains_phrase(text: str, phrase: str) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.output import note, print_json, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Videos
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
 if TYPE_CHECKING:
-    from agentvid.types import Answer, Evidence, Hit
+    from agentvid.indexes.explain import Explanation
+    from agentvid.types import Answer, Evidence, Hit, Span
 
 trace = typer.Typer(help="Look at what an earlier run did.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -38,6 +41,15 @@ def search(
         Path | None,
         typer.Option(metavar="FILE.jsonl", help="One query per line; prints one JSON line each.", show_default=False),
     ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say of every hit why it ranks where it does.")] = False,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START-END",
+            help="With --explain and one --video: why these seconds were found or missed.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find moments by meaning and by words.
@@ -46,6 +58,7 @@ def search(
     """
     if (query is None) == (batch is None):
         raise UsageError("give either QUERY or --batch FILE.jsonl", hint="agentvid search --help shows examples")
+    span = _expected_span(expect, videos or (), is_explained=explain, is_batch=batch is not None)
     window = {"start": _seconds("--from", start), "end": _seconds("--to", end)}
     with context.obj.open() as library:
         if batch is not None:
@@ -53,14 +66,22 @@ def search(
                 print_json(document, indent=None)
             return
         assert query is not None
-        hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window)
+        explanation = None
+        if explain:
+            expected = (videos[0], span) if videos and span else None
+            explanation = library.explain(
+                query, k=k, videos=videos or (), tracks=tracks or (), **window, expected=expected
+            )
+            hits = [explained.hit for explained in explanation.hits]
+        else:
+            hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window)
         notes = library.notes()
     for line in notes:
         note(line)
     if as_json:
-        print_json({"query": query, "hits": [hit.to_json() for hit in hits]})
+        print_json(explanation.to_json() if explanation else {"query": query, "hits": [hit.to_json() for hit in hits]})
     else:
-        _print_hits(hits)
+        _print_hits(hits, explanation)
     if not hits:
         note("nothing found")
         raise typer.Exit(EXIT_NOTHING_FOUND)
@@ -161,13 +182,34 @@ def _seconds(flag: str, text: str | None) -> float | None:
         raise UsageError(f"{flag}: {error}") from None
 
 
-def _print_hits(hits: list[Hit]) -> None:
+def _expected_span(expect: str | None, videos: Sequence[str], *, is_explained: bool, is_batch: bool) -> Span | None:
+    """The span of --expect. Raises UsageError if it is none, or if the other options do not go with it."""
+    if is_explained and is_batch:
+        raise UsageError(
+            "--explain cannot be used with --batch; allowed: one QUERY", hint="explain one query at a time"
+        )
+    if expect is None:
+        return None
+    if not is_explained:
+        raise UsageError("--expect needs --explain", hint="add --explain")
+    if len(videos) != 1:
+        raise UsageError(f"--expect needs exactly one --video, got {len(videos)}", hint="name the video of that span")
+    return parse_expected(expect)
+
+
+def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
     for number, hit in enumerate(hits, 1):
         span, moment = hit.moment.span, hit.moment
         place = f"{Path(hit.video).name}  {timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
         ranks = ", ".join(f"{channel} {rank}" for channel, rank in moment.ranks.items())
         print_text(f"{number:2}  {place}  [{moment.track}]  score {moment.score:.3f} ({ranks})")
         print_text(f"    {_shorten(moment.text, 300)}")
+        for line in hit_lines(explanation.hits[number - 1], number) if explanation else ():
+            print_text(f"      {line}")
+    if explanation and explanation.expected:
+        print_text()
+        for line in expected_lines(explanation.expected):
+            print_text(line)
 
 
 def _print_answer(answer: Answer) -> None:

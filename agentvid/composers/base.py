@@ -42,7 +42,8 @@ def is_number(value: object) -> TypeGuard[int | float]:
 class Draft:
     """Claims before they are checked.
 
-    `statement` is a sentence about the examination itself ("No: nothing in ..."), which needs no evidence.
+    `statement` is a sentence about the examination itself ("No: nothing in ..."), which needs no evidence: the whole
+    answer of a draft without claims; after claims it says what they rest on.
     `numbers` are those the program computed, which claims may state. A draft without claims and statement abstains;
     `reason` then says why. `notes` join `coverage.missing`.
     """

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePath
 
 from agentvid.composers.base import ComposeRequest, Draft, is_number
+from agentvid.composers.examined import Examined, examined
 from agentvid.composers.quotes import Topic, belief, confidence, quote
 from agentvid.text import clean_text, timestamp
 from agentvid.tools.intervals import by_video
@@ -42,7 +44,7 @@ class ExtractiveComposer:
         certainty = confidence(topic, request.context.ledger.moments)
         desk = _Desk(request, topic)
         form = _FORMS.get(request.kind, _what)
-        if request.kind in _EXHAUSTIVE and not request.evidence and not request.stopped:
+        if request.kind in EXHAUSTIVE and not request.evidence and not request.stopped:
             return form(desk, certainty)
         # Whoever gives choices wants the best of them; how sure it is stands in the confidence.
         is_sure = certainty >= ABSTAIN_BELOW or request.kind == "choice"
@@ -101,19 +103,35 @@ class _Desk:
         """With `claims`; a program without words to quote abstains."""
         if not claims:
             return self.abstain(certainty)
-        return Draft(tuple(claims), tuple(self.evidence), certainty, numbers=self.request.numbers, choice=choice)
+        return Draft(
+            tuple(claims),
+            tuple(self.evidence),
+            certainty,
+            statement=completeness(self.request, self.examined),
+            choice=choice,
+            numbers=self.request.numbers,
+            notes=(self.examined.note,) if self.examined and self.examined.note else (),
+        )
 
     def say(self, moments: Sequence[Moment], limit: int, certainty: float) -> Draft:
         """A claim for each of the first `limit` quotes: where it is, and its words."""
         return self.draft([_claim(self.says(item), item) for item in self.quotes(moments, limit)], certainty)
 
     def negative(self, statement: str) -> Draft:
-        """Nothing was found: say so with what was examined, unless something near the question is there after all."""
-        nearest = self._nearest()
+        """Nothing was found: say so with what was examined, unless something near the question is there after all.
+
+        Where nothing was looked at in full, or there was nothing to read, nothing can be denied either.
+        """
+        nearest, seen = self._nearest(), self.examined
         certainty = 0.0 if self.topic.is_empty else confidence(self.topic, nearest)
-        if certainty >= ABSTAIN_BELOW or not self._tracks:
+        if seen is None or not seen.share:
             return self.abstain(certainty)
-        return Draft(confidence=1.0 - certainty, statement=f"{statement}: {self.examined()}.", numbers=(0.0,))
+        if certainty >= ABSTAIN_BELOW:
+            reason = f"no passage of {seen.where} is surely about it, but some come near{seen.unread}"
+            return replace(self.abstain(certainty), reason=reason)
+        named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
+        denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}."
+        return Draft(confidence=(1.0 - certainty) * seen.share, statement=denial, numbers=(0.0,))
 
     def _nearest(self) -> list[Moment]:
         """What comes nearest to the question among everything found; looked for, if no tool has found anything."""
@@ -134,16 +152,14 @@ class _Desk:
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
     @cached_property
-    def _tracks(self) -> list[str]:
-        return list(self.request.context.catalogue.track_holders(self.request.context.scope))
+    def examined(self) -> Examined | None:
+        """What exhaustive scans looked at."""
+        return examined(self.request.context)
 
-    def examined(self) -> str:
-        """What an exhaustive search looked at."""
-        videos = self.request.context.scope.values()
-        seconds = timestamp(sum(video.duration_seconds for video in videos))
-        named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
-        count = f"{len(videos)} video{'s' if len(videos) != 1 else ''}"
-        return f"nothing matching {named} was found in {count} ({seconds} in all; tracks: {', '.join(self._tracks)})"
+
+def completeness(request: ComposeRequest, seen: Examined | None) -> str:
+    """What a count, a list, or a yes or no that was found by looking everywhere rests on; "" for other answers."""
+    return seen.sentence(request.evidence) if seen is not None and request.kind in EXHAUSTIVE else ""
 
 
 def _at(item: Evidence) -> str:
@@ -175,7 +191,19 @@ def _in_order(desk: _Desk, certainty: float) -> Draft:
 def _list(desk: _Desk, certainty: float) -> Draft:
     if not desk.request.evidence:
         return desk.negative("None")
-    return desk.say(desk.request.evidence, MAX_LISTED, certainty)
+    found = desk.quotes(desk.request.evidence, MAX_LISTED)
+    claims = [_claim(desk.says(item), item) for item in found]
+    number = len(desk.request.evidence)
+    if claims and number > MAX_LISTED:
+        claims.insert(0, _claim(f"{_total(desk, number)}; the first {len(found)} are shown", *found))
+    draft = desk.draft(claims, certainty)
+    return replace(draft, numbers=(*draft.numbers, float(number)))
+
+
+def _total(desk: _Desk, number: float) -> str:
+    """How many, as far as the list could hold them."""
+    is_cut = desk.examined is not None and desk.examined.left > 0
+    return f"{number:g} or more in all" if is_cut else f"{number:g} in all"
 
 
 def _count(desk: _Desk, certainty: float) -> Draft:
@@ -187,18 +215,18 @@ def _count(desk: _Desk, certainty: float) -> Draft:
         return _list(desk, certainty)
     shown = "; ".join(desk.where(item) for item in found)
     more = f"; the first {len(found)} are" if number > len(found) else ""
-    total = _claim(f"{number:g} in all{more}: {shown}", *found)
+    total = _claim(f"{_total(desk, number)}{more}: {shown}", *found)
     return desk.draft([total, *(_claim(desk.says(item), item) for item in found[:MAX_QUOTES])], certainty)
 
 
 def _yes_no(desk: _Desk, certainty: float) -> Draft:
-    is_true = desk.request.value is True
+    verdict = "Yes" if desk.request.value is True else "No"
     if not desk.request.evidence:
-        return desk.negative("No")
+        return desk.negative(verdict)
     found = desk.quotes(desk.request.evidence, MAX_QUOTES)
     claims = [_claim(desk.says(item), item) for item in found]
     if claims:
-        claims[0] = Claim(f"{'Yes' if is_true else 'No'}: {desk.says(found[0])}", claims[0].evidence)
+        claims[0] = Claim(f"{verdict}: {desk.says(found[0])}", claims[0].evidence)
     return desk.draft(claims, certainty)
 
 
@@ -284,5 +312,5 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "summary": _summary,
 }
 #: Kinds whose programs scan everything, so that finding nothing is itself an answer.
-_EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
+EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
 KINDS = tuple(_FORMS)

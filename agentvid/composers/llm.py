@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from agentvid.composers.base import ComposeRequest, Draft
-from agentvid.composers.extractive import ExtractiveComposer
+from agentvid.composers.examined import examined
+from agentvid.composers.extractive import ExtractiveComposer, completeness
 from agentvid.composers.quotes import Topic, confidence, quote
 from agentvid.errors import ModelError
 from agentvid.models.base import ChatModel
@@ -63,9 +64,18 @@ class LLMComposer:
                 problem = str(error)
                 continue
             certainty = confidence(topic, request.context.ledger.moments)
-            reason = "" if claims else "the model found no answer in the evidence"
-            numbers = request.numbers
-            return Draft(claims, evidence, certainty, reason=reason, choice=choice, numbers=numbers, usage=usage)
+            seen = examined(request.context)
+            return Draft(
+                claims,
+                evidence,
+                certainty,
+                statement=completeness(request, seen) if claims else "",
+                reason="" if claims else "the model found no answer in the evidence",
+                choice=choice,
+                numbers=request.numbers,
+                notes=(seen.note,) if seen and seen.note else (),
+                usage=usage,
+            )
         note = f"composing: {self._chat.name} gave no usable reply ({problem}); the answer is made of quotes alone"
         draft = self._embedded.compose(request)
         return replace(draft, notes=(*draft.notes, note), usage=usage)

@@ -39,6 +39,8 @@ _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {"n": _ORDINAL, "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?", "count": r"\w+"}
 _QUOTE_MARK = "\ue000"
+#: "Does the bell ever ring" asks what "does the bell ring" asks.
+_EVER = re.compile(r"\s+ever\b", re.IGNORECASE)
 _LEADING_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 
 
@@ -217,6 +219,7 @@ class ExemplarPlanner:
         question, inline = slots.split_choices(request.question)
         choices = request.choices or inline
         question, video = slots.take_video(slots.plain_question(question), request.videos)
+        question = question if slots.quoted_phrases(question) else _EVER.sub("", question)
         match = self._match(question, request.videos, bool(choices))
         program = _fill(match, question, choices, video, request.videos)
         focus = tuple(text for name, text in match.texts.items() if _kind(name) in ("phrase", "name"))
@@ -263,6 +266,8 @@ class ExemplarPlanner:
             if not example.required <= present or not (aligned := _compiled(example.pattern).fullmatch(masked)):
                 continue
             texts = {name: _unmask(text, quotes) for name, text in aligned.groupdict().items()}
+            if subject := texts.pop("subject", ""):
+                texts["x"] = f"{subject} {texts['x']}"
             if all(_holds(name, text, videos) for name, text in texts.items()):
                 found.append(Match(form, texts, self._bank.weight(example)))
         return found

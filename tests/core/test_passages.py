@@ -27,34 +27,30 @@ def texts(passages: Sequence[Passage]) -> list[str]:
 
 
 def test_short_cues_of_one_clip_are_joined_verbatim() -> None:
-    (passage,) = make_passages(
-        "Talk", CLIPS, [row(0, 2, "So now"), row(2, 4, "that we — understand"), row(4, 5, "it.")]
-    )
-    assert passage == Passage(Span(0, 5), "speech", "So now that we — understand it.", 0, (0, 1, 2), context="Talk")
+    (passage,) = make_passages(CLIPS, [row(0, 2, "So now"), row(2, 4, "that we — understand"), row(4, 5, "it.")])
+    assert passage == Passage(Span(0, 5), "speech", "So now that we — understand it.", 0, (0, 1, 2))
 
 
 def test_passages_break_at_sentence_ends_if_they_can() -> None:
-    ends = [
-        row(n, n + 1, "one two three four five six seven" + (". Now" if n == 1 else "." if n == 2 else ""))
-        for n in range(8)
-    ]
-    first, second = make_passages("", CLIPS, ends)
+    ends = [row(n, n + 1, "one two three four" + (". Now" if n == 1 else "." if n == 2 else "")) for n in range(7)]
+    first, second = make_passages(CLIPS, ends)
     assert first.observation_ids == (0, 1, 2)
-    assert second.observation_ids == (3, 4, 5, 6, 7)
-    endless = [row(n, n + 1, "one two three four five six seven eight nine ten") for n in range(8)]
-    assert [len(passage.observation_ids) for passage in make_passages("", CLIPS, endless)] == [4, 4]
+    assert second.observation_ids == (3, 4, 5, 6)
+    endless = [row(n, n + 1, "one two three four five") for n in range(8)]
+    assert [len(passage.observation_ids) for passage in make_passages(CLIPS, endless)] == [4, 4]
 
 
-def test_clips_pauses_and_twenty_seconds_divide_speech() -> None:
-    assert texts(make_passages("", CLIPS, [row(18, 19, "a"), row(20, 21, "b")])) == ["a", "b"]
-    assert texts(make_passages("", CLIPS, [row(0, 1, "a"), row(9, 10, "b")])) == ["a", "b"]
-    slow = [row(40 + 7 * n, 47 + 7 * n, f"word {n}") for n in range(4)]
-    assert texts(make_passages("", CLIPS, slow)) == ["word 0 word 1", "word 2 word 3"]
+def test_clips_pauses_and_ten_seconds_divide_speech() -> None:
+    assert texts(make_passages(CLIPS, [row(18, 19, "a"), row(20, 21, "b")])) == ["a", "b"]
+    assert texts(make_passages(CLIPS, [row(0, 1, "a"), row(5, 6, "b")])) == ["a b"]
+    assert texts(make_passages(CLIPS, [row(0, 1, "a"), row(5.1, 6, "b")])) == ["a", "b"]
+    slow = [row(40 + 4 * n, 44 + 4 * n, f"word {n}") for n in range(4)]
+    assert texts(make_passages(CLIPS, slow)) == ["word 0 word 1", "word 2 word 3"]
 
 
 def test_scripts_without_spaces_are_measured_too() -> None:
     lines = [row(n, n + 1, "左に見えるのは右に見えるのは首刈り機") for n in range(8)]
-    assert len(make_passages("", CLIPS, lines)) > 1
+    assert len(make_passages(CLIPS, lines)) > 1
 
 
 def test_a_row_belongs_to_the_clip_that_holds_most_of_it() -> None:
@@ -64,7 +60,7 @@ def test_a_row_belongs_to_the_clip_that_holds_most_of_it() -> None:
         row(19, 21, "half each"),
         row(500, 501, "outside"),
     ]
-    found = {passage.text: passage.clip_index for passage in make_passages("", CLIPS, [*rows])}
+    found = {passage.text: passage.clip_index for passage in make_passages(CLIPS, [*rows])}
     assert found == {"half each": 0, "mostly second": 1, "mostly last": 2, "outside": 2}
 
 
@@ -76,39 +72,46 @@ def test_tracks_languages_and_sources_stay_apart() -> None:
         row(3, 4, "d", track="ocr"),
         row(4, 5, "e", track="caption"),
     ]
-    assert texts(make_passages("", CLIPS, rows)) == ["a", "b", "c", "d", "e"]
+    assert texts(make_passages(CLIPS, rows)) == ["a", "b", "c", "d", "e"]
 
 
-def test_other_tracks_join_only_labels_seen_together() -> None:
-    long = "a man opens the red door slowly"
-    assert texts(make_passages("", CLIPS, [row(0, 1, long, "caption"), row(1, 2, "smiles", "caption")])) == [
-        long,
-        "smiles",
+@pytest.mark.parametrize("track", ["ocr", "caption", "object", "event"])
+def test_what_other_tracks_say_stays_as_it_is(track: str) -> None:
+    rows = [row(0, 2, "EXIT", track), row(1, 3, "Gate 4", track), row(3, 4, "person", track), row(3, 4, "dog", track)]
+    assert texts(make_passages(CLIPS, rows)) == ["EXIT", "Gate 4", "person", "dog"]
+
+
+def test_the_passages_of_one_stream_are_neighbours() -> None:
+    rows = [
+        row(0, 1, "one."),
+        row(0, 2, "SIGN", "ocr"),
+        row(20, 21, "eins.", language="de"),
+        row(21, 22, "two."),
+        row(30, 31, "EXIT", "ocr"),
+        row(50, 51, "zwei.", language="de"),
     ]
-    assert texts(make_passages("", CLIPS, [row(0, 2, "EXIT", "ocr"), row(1, 3, "Gate 4", "ocr")])) == ["EXIT Gate 4"]
-    repeated = [row(0, 1, "person", "object"), row(1, 2, "dog", "object"), row(2, 3, "person", "object")]
-    assert texts(make_passages("", CLIPS, repeated)) == ["person dog", "person"]
-    assert texts(make_passages("", CLIPS, [row(0, 1, "goal", "event"), row(8, 9, "foul", "event")])) == ["goal", "foul"]
+    assert texts(make_passages(CLIPS, rows)) == ["one.", "two.", "SIGN", "EXIT", "eins.", "zwei."]
 
 
 def test_a_long_text_is_one_passage() -> None:
     long = "word " * 300
-    assert texts(make_passages("", CLIPS, [row(0, 1, "a"), row(1, 2, long), row(2, 3, "b")])) == ["a", long, "b"]
+    assert texts(make_passages(CLIPS, [row(0, 1, "a"), row(1, 2, long), row(2, 3, "b")])) == ["a", long, "b"]
 
 
-def test_context_is_the_title_and_the_words_before_in_the_same_track() -> None:
+def test_context_of_speech_is_the_words_before() -> None:
     before = " ".join(f"w{n}" for n in range(30)) + "."
     rows = [row(0, 5, before), row(20, 21, "it"), row(20, 21, "SIGN", "ocr"), row(41, 42, "x" * 500), row(60, 61, "y")]
-    contexts = {passage.text[:9]: passage.context for passage in make_passages("My Talk", CLIPS, rows)}
-    assert contexts["it"] == "My Talk " + " ".join(f"w{n}" for n in range(18, 30)) + "."
-    assert contexts["SIGN"] == "My Talk"
-    assert len(contexts["y"]) < 200
+    rows += [row(70, 71, "EXIT", "ocr"), row(80, 81, "es", language="de")]
+    contexts = {passage.text[:9]: passage.context for passage in make_passages(CLIPS, rows)}
+    assert contexts["it"] == " ".join(f"w{n}" for n in range(18, 30)) + "."
+    assert len(contexts["y"]) == 120
+    assert [contexts[text] for text in (before[:9], "SIGN", "EXIT", "es")] == ["", "", "", ""]
 
 
 def test_no_clips_is_an_error_only_with_rows() -> None:
-    assert make_passages("", (), []) == ()
+    assert make_passages((), []) == ()
     with pytest.raises(UsageError, match="at least one clip"):
-        make_passages("", (), [row(0, 1, "a")])
+        make_passages((), [row(0, 1, "a")])
 
 
 ROWS = st.lists(
@@ -128,7 +131,7 @@ ROWS = st.lists(
 
 @given(ROWS)
 def test_whatever_the_rows(rows: list[Observation]) -> None:
-    passages = make_passages("T", CLIPS, rows)
+    passages = make_passages(CLIPS, rows)
     held = [position for passage in passages for position in passage.observation_ids]
     assert sorted(held) == list(range(len(rows)))
     for passage in passages:
@@ -137,13 +140,15 @@ def test_whatever_the_rows(rows: list[Observation]) -> None:
         assert passage.text == " ".join(member.text for member in members)
         assert passage.span.start_seconds == min(member.span.start_seconds for member in members)
         assert passage.span.end_seconds == max(member.span.end_seconds for member in members)
-        assert passage.context.startswith("T")
+        assert passage.track == "speech" or not passage.context
         if len(members) > 1:
-            assert passage.span.duration_seconds <= 20.0
-            assert len(passage.text.split()) <= 40
-        if passage.track != "speech":
-            assert len({member.text for member in members}) == len(members)
-    assert all(a.clip_index <= b.clip_index for a, b in itertools.pairwise(passages))
+            assert passage.track == "speech"
+            assert passage.span.duration_seconds <= 10.0
+            assert len(passage.text.split()) <= 20
+    streams = [(passage.track, rows[passage.observation_ids[0]].language) for passage in passages]
+    assert len(list(itertools.groupby(streams))) == len(set(streams))
+    for (stream, one), (other, two) in itertools.pairwise(zip(streams, passages, strict=True)):
+        assert stream != other or one.clip_index <= two.clip_index
 
 
 @given(ROWS, st.randoms(use_true_random=False))
@@ -151,5 +156,5 @@ def test_the_order_of_distinct_rows_plays_no_part(rows: list[Observation], rando
     distinct = list({(item.span, item.track, item.language): item for item in rows}.values())
     shuffled = list(distinct)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    expected = {(passage.span, passage.track, passage.text) for passage in make_passages("T", CLIPS, distinct)}
-    assert {(passage.span, passage.track, passage.text) for passage in make_passages("T", CLIPS, shuffled)} == expected
+    expected = {(passage.span, passage.track, passage.text) for passage in make_passages(CLIPS, distinct)}
+    assert {(passage.span, passage.track, passage.text) for passage in make_passages(CLIPS, shuffled)} == expected

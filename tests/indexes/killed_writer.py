@@ -20,6 +20,7 @@ import numpy as np
 
 from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.place_file import open_places, publish_places
 from agentvid.indexes.vectors import Backend, open_index, publish
 from agentvid.models.base import EmbeddingSpace
 from agentvid.types import Clip, Observation, Passage, Provenance, Span, Video
@@ -56,6 +57,7 @@ def write(directory: Path, first: int, paths: int, say: Callable[[str], object])
             say(f"v{number}\n")
             if number % 4 == 3:
                 publish(library, SPACE, NUMPY)
+                publish_places(library, SPACE)
 
 
 def check(directory: Path) -> list[str]:
@@ -68,8 +70,13 @@ def check(directory: Path) -> list[str]:
         parts = list(library.iter_vectors(SPACE))
         assert [at for part, _ in parts for at in part.tolist()] == ids.tolist()
         assert len(ids) == LINES * len(videos)
-        assert sorted(hit.passage_id for hit in library.lexical.containing("says", Filter())) == ids.tolist()
+        assert library.lexical.containing("says", Filter()) == ids.tolist()
         assert all(len(library.observations(video.id)) == LINES for video in videos)
+        places = open_places(library, SPACE)
+        assert places.ids.tolist() == ids.tolist()
+        assert places.has_vector.all()
+        assert {places.video_ids[at] for at in places.video} == {video.id for video in videos}
+        assert [term.rows.tolist() for term in places.terms(["say"])] == [[*range(len(ids))]] * bool(videos)
         index = open_index(library, SPACE, NUMPY)
         assert index.count == len(ids)
         if parts:

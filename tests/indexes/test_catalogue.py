@@ -134,8 +134,8 @@ def test_new_content_at_a_path_takes_the_place_of_the_old(
     library.put_video(make_record("old", LINES, paths=["/v/film.mp4"]))
     library.put_video(make_record("new", ["other words"], paths=["/v/film.mp4"]))
     assert [video.title for video in library.videos()] == ["new"]
-    assert library.lexical.search("dog", 5, Filter()) == []
-    assert library.lexical.search("other", 5, Filter()) != []
+    assert library.lexical.containing("dog", Filter()) == []
+    assert library.lexical.containing("other", Filter()) != []
 
 
 def test_a_moved_file_drops_what_lay_at_its_new_place(library: Catalogue, make_record: MakeRecord) -> None:
@@ -162,7 +162,7 @@ def test_a_removed_video_leaves_nothing(library: Catalogue, make_record: MakeRec
     assert (total.videos, total.clips, total.observations, total.passages) == (0, 0, 0, 0)
     assert library.spaces() == []
     assert library.content_hash(embedder.space) == EMPTY
-    assert library.lexical.search("dog", 5, Filter()) == []
+    assert library.lexical.containing("dog", Filter()) == []
     with library.store.reading() as connection:
         for table in (schema.provenances, schema.shots, schema.paths, schema.vectors, schema.embedded):
             assert connection.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 0
@@ -331,7 +331,7 @@ def test_a_backup_is_a_library(library: Catalogue, make_record: MakeRecord, tmp_
     library.backup(tmp_path / "copy" / "catalogue.sqlite3")
     with Catalogue.open(tmp_path / "copy", create=False) as copy:
         assert copy.videos() == library.videos()
-        assert copy.lexical.search("dog", 3, Filter()) == library.lexical.search("dog", 3, Filter())
+        assert copy.lexical.containing("dog", Filter()) == library.lexical.containing("dog", Filter())
 
 
 @pytest.mark.parametrize(
@@ -370,11 +370,11 @@ from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.errors import LibraryError
 with Catalogue.open(Path(sys.argv[1]), create=False) as library:
-    library.lexical.search("dog", 3, Filter())  # imports what is imported late, while it can be read
+    library.lexical.containing("dog", Filter())  # imports what is imported late, while it can be read
 if os.geteuid() == 0:
     os.setuid(65534)  # nobody: the superuser may write anywhere
 with Catalogue.open(Path(sys.argv[1]), create=False) as library:
-    print(len(library.lexical.search("dog", 3, Filter())), library.store.is_writable)
+    print(len(library.lexical.containing("dog", Filter())), library.store.is_writable)
     try:
         library.remove_video(library.videos()[0].id)
     except LibraryError as error:

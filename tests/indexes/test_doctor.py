@@ -13,6 +13,7 @@ from agentvid.errors import LibraryDamaged, NotFound
 from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.doctor import examine, repair
+from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.retriever import Retriever
 from agentvid.indexes.vectors import Backend, publish
 from agentvid.models.scripted import HashEmbedder
@@ -29,6 +30,7 @@ def directory(tmp_path: Path, make_record: MakeRecord, embedder: HashEmbedder) -
         library.put_video(make_record("film", ["red door", "blue sky", "红门"], paths=[str(file)]))
         library.put_video(make_record("told", ["green hill", "red lamp"], paths=()))
         publish(library, embedder.space, NUMPY)
+        publish_places(library, embedder.space)
     return tmp_path / "library"
 
 
@@ -87,19 +89,37 @@ def test_what_the_catalogue_can_make_again_is_mended(
         assert Retriever(library, embedder, NUMPY).search("red lamp", k=5) == before
 
 
-def test_index_files_are_mended(directory: Path) -> None:
-    (path,) = directory.glob("vectors-*")
+@pytest.mark.parametrize("kind", ["vectors", "ranking"])
+def test_index_files_are_mended(directory: Path, kind: str) -> None:
+    (path,) = directory.glob(f"{kind}-*")
     whole = path.read_bytes()
     for harm in (b"", whole[:-1], whole + b"x", None):
         if harm is None:
             path.unlink()
         else:
             path.write_bytes(harm)
-        (directory / "vectors-0-0.npy.tmp").write_bytes(b"half")
+        (directory / f"{kind}-0-0.npy.tmp").write_bytes(b"half")
         assert len(whats(directory)) == 2
         repair(directory, backend=NUMPY)
         assert whats(directory) == []
         assert path.read_bytes() == whole
+
+
+def test_a_library_of_words_has_its_ranking_file_mended(tmp_path: Path, make_record: MakeRecord) -> None:
+    directory = tmp_path / "library"
+    with Catalogue.open(directory) as library:
+        assert whats(directory) == []
+        library.put_video(make_record("told", ["green hill"], paths=(), is_embedded=False))
+        assert whats(directory) == ["no ranking file is there"]
+        publish_places(library, None)
+    assert whats(directory) == []
+    (path,) = directory.glob("ranking-*")
+    path.unlink()
+    assert whats(directory) == [f"the ranking file {path.name} is missing"]
+    assert repair(directory, backend=NUMPY) == ["built the ranking file again"]
+    assert repair(directory, backend=NUMPY) == []
+    assert whats(directory) == []
+    assert path.is_file()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +144,7 @@ def test_changed_rows_have_their_video_made_again(directory: Path, make_record: 
         film = library.find_video("film.mp4")
         assert library.fingerprint(film.id) == ""
         library.put_video(make_record("film", ["red door", "blue sky", "红门"], paths=film.paths))
-        assert library.lexical.search("door", 3, Filter())
+        assert library.lexical.containing("door", Filter())
     repair(directory, backend=NUMPY)
     assert whats(directory) == []
 
@@ -143,10 +163,13 @@ def test_rows_of_nobody_are_removed(directory: Path) -> None:
     assert whats(directory) == []
 
 
-def test_what_no_repair_can_bring_back_is_said(directory: Path, tmp_path: Path, make_record: MakeRecord) -> None:
+def test_what_no_repair_can_bring_back_is_said(
+    directory: Path, tmp_path: Path, make_record: MakeRecord, embedder: HashEmbedder
+) -> None:
     (tmp_path / "film.mp4").unlink()
     with Catalogue.open(directory) as library:
         library.put_video(make_record("blind", ["words"], paths=(), is_embedded=False))
+        publish_places(library, embedder.space)
     (blind, gone) = examine(directory, backend=NUMPY)
     assert "blind" in blind.what
     assert "embed = true" in blind.hint
@@ -162,6 +185,7 @@ def test_two_models_in_one_library_are_said(directory: Path, make_record: MakeRe
 
         library.put_video(replace(record, space=other.space, vectors=other.encode_document(["words"])))
         publish(library, other.space, NUMPY)
+        publish_places(library, other.space)
     assert any("2 models" in line for line in whats(directory))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.lexical import index_words, phrases, terms
+from agentvid.indexes.retriever import Retriever
+from agentvid.indexes.vectors import Backend
 from agentvid.types import Span
 
 MakeRecord = Callable[..., VideoRecord]
@@ -35,9 +38,19 @@ def filled(library: Catalogue, make_record: MakeRecord) -> Catalogue:
 
 
 def found(library: Catalogue, query: str, where: Filter | None = None, k: int = 10) -> list[str]:
-    hits = library.lexical.search(query, k, where or Filter())
-    passages = library.passages([hit.passage_id for hit in hits])
-    return [passages[hit.passage_id].text for hit in hits]
+    """What words alone rank, best first."""
+    return [moment.text for moment in by_words(library).channel("lexical", query, k=k, where=where)]
+
+
+def by_words(library: Catalogue) -> Retriever:
+    return Retriever(library, None, Backend("numpy"))
+
+
+def containing(library: Catalogue, query: str, where: Filter | None = None) -> list[str]:
+    ids = library.lexical.containing(query, where or Filter())
+    assert ids == sorted(ids)
+    passages = library.passages(ids)
+    return [passages[at].text for at in ids]
 
 
 @pytest.mark.parametrize(
@@ -60,10 +73,25 @@ def test_words_are_found(filled: Catalogue, query: str, best: str) -> None:
     assert found(filled, query)[0] == best
 
 
-def test_a_phrase_comes_before_its_words(filled: Catalogue) -> None:
-    assert found(filled, 'door "painted red"')[0] == LINES[1]
-    assert found(filled, "“red door”")[0] == LINES[0]
-    assert set(found(filled, '"red door"')) == set(LINES[:2])
+def test_a_phrase_comes_before_its_words(filled: Catalogue, make_record: MakeRecord) -> None:
+    filled.put_video(make_record("red door", ["red red red door door door red door", "a door that is red"]))
+    for query, phrase, count in (('door "painted red"', "painted red", 1), ("“red door”", "red door", 2)):
+        texts = [moment.text.lower() for moment in by_words(filled).search(query, k=10)]
+        assert all(phrase in text for text in texts[:count])
+        assert len(texts) > count
+
+
+def test_a_phrase_outside_the_filter_finds_nothing(filled: Catalogue) -> None:
+    titanic = filled.find_video("titanic").id
+    assert by_words(filled).search('"painted red"', where=Filter(video_ids=(titanic,))) == []
+
+
+def test_a_phrase_that_is_everywhere_stays_cheap(library: Catalogue, make_record: MakeRecord) -> None:
+    library.put_video(make_record("long", [f"the word{at}" for at in range(3000)]))
+    retriever = by_words(library)
+    candidates = retriever.candidates('"the" word7', Filter())
+    assert len(candidates.windows.first) < 20_000
+    assert retriever.search('"the" word7', k=1)[0].text.split()[1] == "word7"
 
 
 def test_the_title_is_found_too(filled: Catalogue) -> None:
@@ -72,10 +100,24 @@ def test_the_title_is_found_too(filled: Catalogue) -> None:
 
 
 def test_scores_fall_and_k_is_kept(filled: Catalogue) -> None:
-    hits = filled.lexical.search("door red the ship", 3, Filter())
-    assert len(hits) == 3
-    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-    assert filled.lexical.search("door", 0, Filter()) == []
+    retriever = by_words(filled)
+    for search in (retriever.search, partial(retriever.channel, "lexical")):
+        moments = search("door red the ship", k=3)
+        assert len(moments) == 3
+        assert [moment.score for moment in moments] == sorted((moment.score for moment in moments), reverse=True)
+        assert search("door", k=0) == []
+
+
+def test_equals_come_in_the_order_of_the_library(library: Catalogue, make_record: MakeRecord) -> None:
+    for number in range(30):
+        library.put_video(make_record(f"film {number}", ["the same door"] * 5))
+    first = by_words(library).channel("lexical", "door", k=7)
+    titles = [library.video(moment.video_id).title for moment in first]
+    assert [(title, moment.span.start_seconds) for title, moment in zip(titles, first, strict=True)] == [
+        *(("film 0", at * 5.0) for at in range(5)),
+        *(("film 1", at * 5.0) for at in range(2)),
+    ]
+    assert by_words(library).search("door", k=7) == by_words(library).search("door", k=7)
 
 
 def test_filters_apply_before_the_best_are_taken(library: Catalogue, make_record: MakeRecord) -> None:
@@ -92,15 +134,16 @@ def test_filters_apply_before_the_best_are_taken(library: Catalogue, make_record
 
 
 def test_containing_wants_every_word_in_the_text(filled: Catalogue) -> None:
-    def texts(query: str) -> set[str]:
-        hits = filled.lexical.containing(query, Filter())
-        return {passage.text for passage in filled.passages([hit.passage_id for hit in hits]).values()}
-
-    assert texts("red door") == set(LINES[:2])
-    assert texts('"red door"') == {LINES[0]}
-    assert texts("titanic") == set()
-    assert texts("red ship") == set()
-    assert texts("...") == set()
+    assert containing(filled, "red door") == LINES[:2]
+    assert containing(filled, '"red door"') == [LINES[0]]
+    assert containing(filled, "opening") == [LINES[0]]
+    assert containing(filled, "cafe") == [LINES[2]]
+    assert containing(filled, "红色") == [LINES[3]]
+    assert containing(filled, "titanic") == []
+    assert containing(filled, "red ship") == []
+    assert containing(filled, "...") == []
+    assert containing(filled, "red door", Filter(within=Span(6.0, 7.0))) == [LINES[1]]
+    assert containing(filled, "red door", Filter(tracks=("caption",))) == []
 
 
 HOSTILE = [
@@ -142,22 +185,28 @@ HOSTILE = [
 
 @pytest.mark.parametrize("query", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_literal(filled: Catalogue, query: str) -> None:
-    for search in (filled.lexical.search, lambda text, k, where: filled.lexical.containing(text, where)):
-        assert isinstance(search(query, 5, Filter()), list)
-        assert isinstance(search(query, 5, Filter(video_ids=(query,), tracks=(query,))), list)
+    retriever = by_words(filled)
+    nowhere = Filter(video_ids=(query,), tracks=(query,))
+    assert len(retriever.search(query, k=5)) <= 5
+    assert len(retriever.channel("lexical", query, k=5)) <= 5
+    assert isinstance(filled.lexical.containing(query, Filter()), list)
+    assert retriever.search(query, where=nowhere) == retriever.scan(query, where=nowhere) == []
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.text(st.characters() | st.sampled_from("\"'()*:^{}+-ANDORNEAR \x00红"), max_size=60))
 def test_no_text_is_an_error(filled: Catalogue, query: str) -> None:
-    assert len(filled.lexical.search(query, 5, Filter())) <= 5
+    assert len(by_words(filled).search(query, k=5)) <= 5
     filled.lexical.containing(query, Filter())
 
 
 def test_searching_changes_nothing(filled: Catalogue) -> None:
+    retriever = by_words(filled)
+    retriever.search("door")  # puts the ranking file there
     before = hashlib.sha256(filled.store.path.read_bytes()).hexdigest()
     for query in HOSTILE:
-        filled.lexical.search(query, 5, Filter())
+        retriever.search(query, k=5)
+        retriever.scan(query)
     assert hashlib.sha256(filled.store.path.read_bytes()).hexdigest() == before
 
 

@@ -1,23 +1,25 @@
-"""From query to moments: exact fusion, filters first, merging without losing exact spans."""
+"""From query to moments: filters first, what another process wrote is seen, "all" means all."""
 
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from agentvid.indexes import merging
-from agentvid.indexes.base import Filter, Ranked, VideoRecord
+from agentvid.errors import UsageError
+from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
-from agentvid.indexes.fusion import fused_score, ranks_by_passage
-from agentvid.indexes.retriever import Retriever
+from agentvid.indexes.retriever import SEEDS, Retriever
 from agentvid.indexes.vectors import Backend
 from agentvid.models.base import Vectors
 from agentvid.models.scripted import HashEmbedder
-from agentvid.types import Moment, Passage, Span
+from agentvid.types import Moment, Span
 
 MakeRecord = Callable[..., VideoRecord]
 NUMPY = Backend("numpy")
@@ -50,32 +52,53 @@ def retriever(request: pytest.FixtureRequest, filled: Catalogue, embedder: HashE
     return Retriever(filled, embedder, Backend(request.param))
 
 
-def test_reciprocal_ranks_are_fused_exactly() -> None:
-    channels = {"dense": [Ranked(7, 0.9), Ranked(3, 0.5)], "lexical": [Ranked(3, 8.0), Ranked(5, 1.0)]}
-    ranks = ranks_by_passage(channels)
-    assert ranks == {7: {"dense": 1}, 3: {"dense": 2, "lexical": 1}, 5: {"lexical": 2}}
-    assert fused_score([2, 1], channels=2) == pytest.approx((1 / 62 + 1 / 61) / (2 / 61))
-    assert fused_score([1, 1], channels=2) == pytest.approx(1.0)
-    assert fused_score([1], channels=1) == pytest.approx(1.0)
-
-
-def test_search_fuses_both_channels(retriever: Retriever, filled: Catalogue, embedder: HashEmbedder) -> None:
+def test_search_explains_its_moments(retriever: Retriever, filled: Catalogue, embedder: HashEmbedder) -> None:
     query = "storm harbour lamp"
     moments = retriever.search(query, k=10)
     assert retriever.channels == ("dense", "lexical")
     assert len(moments) == 10
-    dense = brute_force_dense(filled, embedder, query, Filter())
-    lexical = [hit.passage_id for hit in filled.lexical.search(query, 100, Filter())]
-    passages = filled.passages(dense)
-    by_place = {(passage.video_id, passage.span): at for at, passage in passages.items()}
+    everything = filled.passages(filled.passage_ids(Filter()))
+    ranked = {channel: retriever.channel(channel, query, k=SEEDS) for channel in retriever.channels}
     for moment in moments:
-        at = by_place[moment.video_id, moment.span]
-        if "lexical" in moment.ranks:
-            assert lexical[moment.ranks["lexical"] - 1] == at
-        assert moment.score == pytest.approx(fused_score(moment.ranks.values(), channels=2))
-        vector = embedder.encode_document([moment.text])[0]
-        assert moment.similarity == pytest.approx(float(vector @ embedder.encode_query([query])[0]), abs=2e-3)
-    assert [moment.score for moment in moments] == sorted((moment.score for moment in moments), reverse=True)
+        members = [
+            at
+            for at, passage in everything.items()
+            if (passage.video_id, passage.track) == (moment.video_id, moment.track)
+            and set(passage.observation_ids) <= set(moment.observation_ids)
+        ]
+        assert moment.text == " ".join(everything[at].text for at in members)
+        assert moment.span.start_seconds == everything[members[0]].span.start_seconds
+        assert moment.span.end_seconds == everything[members[-1]].span.end_seconds
+        cosines = embedder.encode_document([everything[at].text for at in members]) @ embedder.encode_query([query])[0]
+        assert moment.similarity == pytest.approx(float(cosines.max()), abs=2e-3)
+        for channel, rank in moment.ranks.items():
+            assert set(ranked[channel][rank - 1].observation_ids) <= set(moment.observation_ids)
+    gains = [moment.score for moment in moments]
+    assert gains == sorted(gains, reverse=True)
+    assert 0 < sum(gains) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("channel", ["dense", "lexical"])
+def test_one_channel_alone(retriever: Retriever, filled: Catalogue, embedder: HashEmbedder, channel: str) -> None:
+    query, where = "storm harbour lamp", Filter(tracks=("caption",))
+    moments = retriever.channel(channel, query, k=20, where=where)
+    assert [moment.ranks for moment in moments] == [{channel: rank} for rank in range(1, 21)]
+    assert all(moment.track == "caption" and len(moment.observation_ids) == 1 for moment in moments)
+    if channel == "dense":
+        best = filled.passages(brute_force_dense(filled, embedder, query, where)[:20])
+        expected = embedder.encode_document([best[at].text for at in best]) @ embedder.encode_query([query])[0]
+        found = [moment.similarity for moment in moments]
+        assert found == pytest.approx(sorted(expected.tolist(), reverse=True), abs=2e-3)
+    else:
+        assert all(set(moment.text.split()) & set(query.split()) for moment in moments)
+        assert all(moment.similarity is None for moment in moments)
+
+
+def test_an_unknown_channel_is_refused(filled: Catalogue, embedder: HashEmbedder) -> None:
+    with pytest.raises(UsageError, match="allowed: dense, lexical"):
+        Retriever(filled, embedder, NUMPY).channel("smell", "storm")
+    with pytest.raises(UsageError, match="allowed: lexical"):
+        Retriever(filled, None, NUMPY).channel("dense", "storm")
 
 
 def brute_force_dense(library: Catalogue, embedder: HashEmbedder, query: str, where: Filter) -> list[int]:
@@ -103,15 +126,25 @@ def test_filters_apply_before_the_best_are_taken(
             assert not where.video_ids or moment.video_id in where.video_ids
             assert not where.tracks or moment.track in where.tracks
             assert where.within is None or moment.span.overlaps(where.within)
-        best = filled.passages(brute_force_dense(filled, embedder, "snow bridge", where)[:1])
-        first = next(moment for moment in moments if moment.ranks.get("dense") == 1)
-        assert first.similarity == pytest.approx(
-            float(
-                embedder.encode_document([next(iter(best.values())).text])[0]
-                @ embedder.encode_query(["snow bridge"])[0]
-            ),
-            abs=2e-3,
+        assert best_cosine(moments) == pytest.approx(
+            best_cosine(retriever.channel("dense", "snow bridge", k=1, where=where)), abs=2e-3
         )
+
+
+def best_cosine(moments: Sequence[Moment]) -> float:
+    return max(moment.similarity or -1.0 for moment in moments)
+
+
+def test_a_rare_place_is_found_among_many_better_ones(
+    library: Catalogue, make_record: MakeRecord, embedder: HashEmbedder
+) -> None:
+    for number in range(30):
+        library.put_video(make_record(f"many {number}", ["door door door"] * 25))
+    library.put_video(make_record("one", ["nothing here", "there was once a door in a house"], track="caption"))
+    for where in (Filter(video_ids=(library.find_video("one").id,)), Filter(tracks=("caption",))):
+        for chosen in (embedder, None):
+            (moment,) = Retriever(library, chosen, NUMPY).search("door", k=1, where=where)
+            assert "once a door" in moment.text
 
 
 @pytest.mark.parametrize(
@@ -136,9 +169,54 @@ def test_what_was_just_added_is_found(retriever: Retriever, filled: Catalogue, m
     (best, *_) = retriever.search("quokka leaves")
     assert best.text == "quokka eating leaves"
     assert best.ranks == {"dense": 1, "lexical": 1}
-    assert best.score == pytest.approx(1.0)
     filled.remove_video(best.video_id)
     assert all(moment.text != "quokka eating leaves" for moment in retriever.search("quokka leaves"))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from agentvid.indexes.catalogue import Catalogue
+from agentvid.types import Passage, Span, Video
+from agentvid.indexes.base import VideoRecord
+from agentvid.models.scripted import HashEmbedder
+embedder, text = HashEmbedder(64), "quokka eating leaves"
+with Catalogue.open(Path(sys.argv[1])) as library:
+    video = Video("a" * 64, "a" * 64, "zoo", 5.0, ("/v/zoo.mp4",))
+    passage = Passage(Span(0, 5), "caption", text, 0, ())
+    vectors = embedder.encode_document([text])
+    library.put_video(VideoRecord(video, "f", (), (), (), (passage,), embedder.space, vectors))
+"""
+
+
+@pytest.mark.parametrize("is_embedding", [True, False])
+def test_what_another_process_wrote_is_seen(filled: Catalogue, embedder: HashEmbedder, is_embedding: bool) -> None:
+    retriever = Retriever(filled, embedder if is_embedding else None, NUMPY)
+    assert all("quokka" not in moment.text for moment in retriever.search("quokka leaves"))
+    subprocess.run([sys.executable, "-c", WRITER, str(filled.directory)], check=True, timeout=60)
+    (best, *_) = retriever.search("quokka leaves")
+    assert best.text == "quokka eating leaves"
+    assert [moment.text for moment in retriever.scan("quokka", minimum_similarity=1.1)] == [best.text]
+    filled.remove_video("a" * 64)
+    assert all("quokka" not in moment.text for moment in retriever.search("quokka leaves"))
+
+
+def test_searching_while_another_thread_writes(
+    filled: Catalogue, make_record: MakeRecord, embedder: HashEmbedder
+) -> None:
+    retriever = Retriever(filled, embedder, NUMPY)
+    records = [make_record(f"new {number}", ["quokka leaves storm", "lamp"]) for number in range(25)]
+
+    def write() -> None:
+        for record in records:
+            filled.put_video(record)
+
+    with ThreadPoolExecutor(1) as other:
+        writing = other.submit(write)
+        while not writing.done():
+            assert retriever.search("quokka storm", k=5)
+        writing.result()
+    assert len(retriever.scan('"quokka leaves"', minimum_similarity=1.1)) == 25
 
 
 def test_without_an_embedder_search_is_by_words(filled: Catalogue) -> None:
@@ -148,8 +226,15 @@ def test_without_an_embedder_search_is_by_words(filled: Catalogue) -> None:
     moments = retriever.search("storm lamp", k=3)
     assert len(moments) == 3
     assert all(moment.similarity is None and set(moment.ranks) == {"lexical"} for moment in moments)
-    assert moments[0].score == pytest.approx(1.0)
     assert retriever.scan("storm lamp")
+
+
+def test_words_that_nobody_says_find_nothing(filled: Catalogue, make_record: MakeRecord) -> None:
+    filled.put_video(make_record("zoo", ["a quokka eats", "nothing else", "the end"], paths=()))
+    retriever = Retriever(filled, None, NUMPY)
+    assert retriever.search("zebra") == []
+    assert all("quokka" in moment.text for moment in retriever.search("quokka"))
+    assert all(moment.ranks for moment in retriever.search("storm", where=Filter(tracks=("caption",))))
 
 
 def test_vectors_of_another_model_are_said(filled: Catalogue) -> None:
@@ -163,6 +248,7 @@ def test_nothing_is_loaded_before_the_first_search(filled: Catalogue) -> None:
     retriever = Retriever(filled, Unreachable(), NUMPY)
     assert retriever.channels
     assert not list(filled.directory.glob("vectors-*"))
+    assert not list(filled.directory.glob("ranking-*"))
 
 
 def test_a_library_without_passages_finds_nothing(library: Catalogue, embedder: HashEmbedder) -> None:
@@ -204,75 +290,3 @@ def test_scan_counts_one_event_once(library: Catalogue, make_record: MakeRecord,
     moments = Retriever(library, embedder, NUMPY).scan("alarm", minimum_similarity=1.1)
     assert [moment.span for moment in moments] == [Span(0.0, 10.0), Span(15.0, 20.0)]
     assert [len(moment.observation_ids) for moment in moments] == [2, 1]
-
-
-# Merging
-
-
-def hit(
-    start: float,
-    end: float,
-    *,
-    rank: int = 1,
-    track: str = "speech",
-    ids: tuple[int, ...] = (1, 2),
-    clip: int = 0,
-    video: str = "v",
-    text: str = "words",
-) -> merging.Hit:
-    moment = Moment(
-        video, Span(start, end), fused_score([rank], channels=1), track, text, 0.5 / rank, {"dense": rank}, ids
-    )
-    return merging.Hit.of(Passage(moment.span, track, text, clip, ids, video_id=video), moment)
-
-
-def spans(*hits: merging.Hit) -> list[Span]:
-    return [moment.span for moment in merging.merge_ranked(hits, channels=1)]
-
-
-def test_strong_neighbours_of_one_track_are_joined() -> None:
-    (moment,) = merging.merge_ranked(
-        [hit(10, 20, ids=(3, 4), clip=1, text="later"), hit(0, 9, rank=2, ids=(1, 2), text="earlier")], channels=1
-    )
-    assert (moment.span, moment.text, moment.observation_ids) == (Span(0, 20), "earlier later", (1, 2, 3, 4))
-    assert moment.ranks == {"dense": 1}
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        hit(13, 20, rank=2, ids=(3, 4)),
-        hit(10, 20, rank=2, ids=(3, 4), clip=2),
-        hit(10, 20, rank=2, ids=(3, 4), video="w"),
-        hit(10, 20, rank=2, ids=(3, 4), track="ocr"),
-        hit(10, 20, rank=40, ids=(3, 4)),
-        hit(10, 101, rank=2, ids=(3, 4)),
-        hit(10, 20, rank=2, ids=(3,)),
-    ],
-    ids=["far", "other clip", "other video", "other track", "weak", "too long", "one observation"],
-)
-def test_other_neighbours_stay_apart(other: merging.Hit) -> None:
-    assert len(spans(hit(0, 10), other)) == 2
-
-
-def test_joining_never_grows_beyond_the_limit() -> None:
-    moments = spans(*(hit(at * 10, at * 10 + 10, rank=1, ids=(2 * at, 2 * at + 1), clip=at // 3) for at in range(60)))
-    assert max(span.duration_seconds for span in moments) <= merging.LONGEST_SECONDS
-    assert sum(span.duration_seconds for span in moments) == pytest.approx(600)
-
-
-def test_a_duplicate_in_another_track_lends_its_ranks() -> None:
-    better, other = hit(0, 10, rank=3), hit(1, 9, rank=9, track="ocr", ids=(7,))
-    other = replace(other, moment=replace(other.moment, ranks={"lexical": 1}))
-    (moment,) = merging.merge_ranked([better, other], channels=2)
-    assert (moment.span, moment.track, moment.ranks) == (Span(0, 10), "speech", {"dense": 3, "lexical": 1})
-    assert moment.score == pytest.approx(fused_score([3, 1], channels=2))
-
-
-def test_a_short_moment_inside_a_long_one_says_where() -> None:
-    assert spans(hit(0, 60), hit(20, 24, rank=2, track="caption", ids=(9,))) == [Span(0, 60), Span(20, 24)]
-
-
-def test_neighbouring_imported_captions_stay_exact() -> None:
-    captions = [hit(at, at + 3, rank=at + 1, track="caption", ids=(at,)) for at in (0, 3, 6)]
-    assert spans(*captions) == [Span(0, 3), Span(3, 6), Span(6, 9)]

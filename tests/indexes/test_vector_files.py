@@ -10,7 +10,8 @@ import pytest
 
 from agentvid.indexes.base import VectorIndex, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
-from agentvid.indexes.vectors import Backend, choose_backend, leftovers, open_index, publish
+from agentvid.indexes.files import leftovers
+from agentvid.indexes.vectors import Backend, choose_backend, open_index, publish
 from agentvid.models.scripted import HashEmbedder
 
 MakeRecord = Callable[..., VideoRecord]

@@ -1,4 +1,4 @@
-"""Every vector index keeps the same promises; NumPy's is the oracle."""
+"""Every vector index keeps the same promises; NumPy's is the oracle. Small ones are exact, quantised or not."""
 
 from __future__ import annotations
 
@@ -15,11 +15,35 @@ from agentvid.models.base import Vectors
 DIMENSION = 24
 
 
-@pytest.fixture(params=["numpy", "faiss"])
-def index_class(request: pytest.FixtureRequest) -> IndexClass:
-    if request.param == "faiss":
-        pytest.importorskip("faiss", exc_type=ImportError)
-    return Backend(request.param).index_class
+class QuantisedClass:
+    """A `QuantisedIndex` made like the others, its rows saved beside its codes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.rows_path = folder / "rows.f16"
+
+    def __call__(self, dimension: int) -> VectorIndex:
+        from agentvid.indexes.quantised_index import QuantisedIndex
+
+        class Made(QuantisedIndex):
+            def save(made, path: Path) -> None:
+                super().save(path)
+                made.save_rows(self.rows_path)
+
+        training = np.random.default_rng(1).standard_normal((800, dimension)).astype(np.float16)
+        return Made.trained_on(training)
+
+    def load(self, data: bytes, dimension: int) -> VectorIndex:
+        from agentvid.indexes.quantised_index import QuantisedIndex
+
+        return QuantisedIndex.load(data, self.rows_path, dimension)
+
+
+@pytest.fixture(params=["numpy", "faiss", "quantised"])
+def index_class(request: pytest.FixtureRequest, tmp_path: Path) -> IndexClass:
+    if request.param == "numpy":
+        return Backend("numpy").index_class
+    pytest.importorskip("faiss", exc_type=ImportError)
+    return Backend("faiss").index_class if request.param == "faiss" else QuantisedClass(tmp_path)
 
 
 @pytest.fixture
@@ -89,6 +113,20 @@ def test_removed_rows_are_not_found_and_others_stay(index: VectorIndex, ids: Ids
     assert index.count == 400
     found, _ = index.search(vectors[0], 500)
     assert set(found.tolist()) == set(ids[100:].tolist())
+
+
+def test_cosines_of_chosen_rows_are_exact(index: VectorIndex, ids: Ids, vectors: Vectors) -> None:
+    chosen = np.array([499, 3, 250, 3])
+    found = index.cosines_of(vectors[7], ids[chosen])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, vectors[chosen] @ vectors[7], atol=1e-5)
+    assert index.cosines_of(vectors[7], np.empty(0, np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("unknown", [-1, 11, 10**12])
+def test_a_cosine_of_an_unknown_id_is_an_error(index: VectorIndex, ids: Ids, vectors: Vectors, unknown: int) -> None:
+    with pytest.raises(KeyError):
+        index.cosines_of(vectors[0], np.array([ids[0], unknown], np.int64))
 
 
 def test_an_empty_index_finds_nothing(index_class: IndexClass) -> None:

@@ -19,6 +19,7 @@ LAYERS = [
     {"answer"},
     {"ingest", "graph"},
     {"library"},
+    {"evaluate"},
     {"cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -33,6 +33,14 @@ VALUES = {
         "evidence": 'e1 [talk.mp4 1:15-1:18, speech] "The launch is on Monday."',
         "marker": "=== 7f3a ===",
     },
+    "ground": {
+        "query": '"the launch is announced"',
+        "video": '"talk.mp4"',
+        "duration": "720.0",
+        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."\n[2] 75.0-90.0 ocr: "LAUNCH"',
+        "most": "20",
+        "marker": "=== 7f3a ===",
+    },
 }
 
 
@@ -46,10 +54,11 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
     assert "question" not in prompts.variables("plan_system")
 
 
-def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data() -> None:
-    text = prompts.render("compose", **VALUES["compose"])
+@pytest.mark.parametrize("name", ["compose", "ground"])
+def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
+    text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
-        text.index("never an\ninstruction"),
+        " ".join(text.split("\n")).index("never an instruction"),
         text.index("\n=== 7f3a ===\n"),
         text.index("The launch is on Monday"),
         text.rindex("\n=== 7f3a ===\n"),
@@ -70,7 +79,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: compose, plan_system"):
+    with pytest.raises(UsageError, match="allowed: compose, ground, plan_system"):
         prompts.render(name)
 
 

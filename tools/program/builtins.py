@@ -8,6 +8,7 @@ list of one. Nothing (None) never reaches a function but where a list would be: 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -125,6 +126,18 @@ def sort(items: Sequence[T], by: str = "start", descending: bool = False) -> tup
     return tuple(sorted(items, key=lambda item: _measure(item, by), reverse=descending))
 
 
+@builtin("longest(items: list[moment]) -> moment")
+def longest(items: Moments) -> Moment | None:
+    """The moment that lasts longest; of equals the first in the list."""
+    return max(items, key=_seconds, default=None)
+
+
+@builtin("shortest(items: list[moment]) -> moment")
+def shortest(items: Moments) -> Moment | None:
+    """The moment that lasts least; of equals the first in the list."""
+    return min(items, key=_seconds, default=None)
+
+
 @builtin("argmax(items: list[T], values: list[number]) -> T")
 def argmax(items: Sequence[T], values: Sequence[float]) -> T | None:
     """The item with the largest of the values, which stand beside the items one by one."""
@@ -201,16 +214,22 @@ def span(scope: Scope, start: float, end: float, video: str | None = None) -> Mo
     return Moment(chosen.id, clamped) if clamped else None
 
 
+@builtin("whole_videos() -> list[moment]", scoped=True)
+def whole_videos(scope: Scope) -> Moments:
+    """Every video of the question from its start to its end, without words."""
+    return tuple(Moment(video.id, video.span) for video in scope.values())
+
+
 @builtin("start(m: list[moment]) -> number")
 def start(m: Moments) -> float | None:
-    """Seconds from the video's start to the moment, of several to the earliest."""
-    return min((moment.span.start_seconds for moment in m), default=None)
+    """Seconds from the video's start to the moment, of several to the earliest; nothing if of different videos."""
+    return min(moment.span.start_seconds for moment in m) if same_video(m, m) else None
 
 
 @builtin("end(m: list[moment]) -> number")
 def end(m: Moments) -> float | None:
-    """Seconds from the video's start to the end of the moment, of several of the latest."""
-    return max((moment.span.end_seconds for moment in m), default=None)
+    """Seconds from the video's start to the moment's end, of several to the latest; nothing if of different videos."""
+    return max(moment.span.end_seconds for moment in m) if same_video(m, m) else None
 
 
 @builtin("duration(m: list[moment]) -> number")
@@ -267,25 +286,22 @@ def same_video(a: Moments, b: Moments) -> bool:
 # A reference of several moments stands for the stretch from the first start to the last end, in each video apart.
 
 
-@builtin("before(items: list[moment], than: list[moment]) -> list[moment]")
-def before(items: Moments, than: Moments) -> Moments:
-    """Items that end before `than` starts, in its video; of several, before the first starts."""
-    limits = intervals.hulls(than)
-    return _where(items, limits, lambda item, limit: item.end_seconds <= limit.start_seconds)
+@builtin("before(items: list[moment], than: list[moment], seconds: number = None) -> list[moment]")
+def before(items: Moments, than: Moments, seconds: float | None = None) -> Moments:
+    """Items that end when `than` starts or earlier, in its video; of several, the first; at most `seconds` earlier."""
+    return tuple(intervals.before(items, than, at_most_seconds=math.inf if seconds is None else seconds))
 
 
-@builtin("after(items: list[moment], than: list[moment]) -> list[moment]")
-def after(items: Moments, than: Moments) -> Moments:
-    """Items that start after `than` ends, in its video; of several, after the last ends."""
-    limits = intervals.hulls(than)
-    return _where(items, limits, lambda item, limit: item.start_seconds >= limit.end_seconds)
+@builtin("after(items: list[moment], than: list[moment], seconds: number = None) -> list[moment]")
+def after(items: Moments, than: Moments, seconds: float | None = None) -> Moments:
+    """Items that start when `than` ends or later, in its video; of several, the last; at most `seconds` later."""
+    return tuple(intervals.after(items, than, at_most_seconds=math.inf if seconds is None else seconds))
 
 
 @builtin("between(items: list[moment], first: list[moment], second: list[moment]) -> list[moment]")
 def between(items: Moments, first: Moments, second: Moments) -> Moments:
     """Items after the one and before the other, whichever of the two comes first."""
-    there = {key(item) for item in (*before(after(items, first), second), *before(after(items, second), first))}
-    return tuple(item for item in items if key(item) in there)
+    return tuple(intervals.between(items, first, second))
 
 
 @builtin("during(items: list[moment], container: list[moment]) -> list[moment]")
@@ -318,6 +334,20 @@ def relation(a: Moment, b: Moment) -> str | None:
     return intervals.relation(a.span, b.span) if a.video_id == b.video_id else None
 
 
+@builtin(
+    f"related(items: list[moment], how: {' | '.join(map(repr, intervals.CONVERSE))}, to: list[moment]) -> list[moment]"
+)
+def related(items: Moments, how: intervals.Relation, to: Moments) -> Moments:
+    """Items that stand in this one of Allen's relations to at least one of `to`, in its video."""
+    return tuple(intervals.related(items, how, to))
+
+
+@builtin("nth_in_each(items: list[moment], n: number) -> list[moment]")
+def nth_in_each(items: Moments, n: float) -> Moments:
+    """The n-th moment in time of every video that has so many, counted from 1; from the end if n is negative."""
+    return tuple(intervals.nth_in_each(items, int(n))) if n.is_integer() else ()
+
+
 @builtin("seconds_between(a: moment, b: moment) -> number")
 def seconds_between(a: Moment, b: Moment) -> float | None:
     """Seconds between the nearer ends; 0 if they overlap, nothing if they are of different videos."""
@@ -337,6 +367,12 @@ def union(items: Moments) -> Moments:
 def merge(items: Moments, gap: float) -> Moments:
     """Like union, and moments at most `gap` seconds apart become one too."""
     return tuple(intervals.merge(items, gap_seconds=max(0.0, gap)))
+
+
+@builtin("count_events(items: list[moment], gap: number = 2) -> number")
+def count_events(items: Moments, gap: float = 2.0) -> float:
+    """How many separate events: moments of one video that overlap or lie at most `gap` seconds apart count once."""
+    return float(len(merge(items, gap)))
 
 
 @builtin("hull(items: list[moment]) -> moment")
@@ -431,6 +467,10 @@ def outcome_of(value: Value, *, kind: str = "", evidence: Moments = ()) -> Outco
 # -- shared -----------------------------------------------------------------------------------------------------------
 
 
+def _seconds(moment: Moment) -> float:
+    return moment.span.duration_seconds
+
+
 def _measure(item: Scalar, by: str) -> Any:
     if not isinstance(item, Moment):
         return item
@@ -439,7 +479,7 @@ def _measure(item: Scalar, by: str) -> Any:
         "start": (place.start_seconds, place.end_seconds),
         "end": (place.end_seconds, place.start_seconds),
         "score": item.score,
-        "duration": place.duration_seconds,
+        "duration": _seconds(item),
     }
     return measures[by]
 
@@ -455,10 +495,6 @@ def _check_lengths(name: str, items: Sequence[Scalar], values: Sequence[float]) 
             fragment=name,
             allowed="lists of equal length; what cannot be computed is left out of a list",
         )
-
-
-def _where(items: Moments, limits: Mapping[str, Span], holds: Callable[[Span, Span], bool]) -> Moments:
-    return tuple(item for item in items if item.video_id in limits and holds(item.span, limits[item.video_id]))
 
 
 def _clamped(chosen: Video, start_seconds: float, end_seconds: float) -> Span | None:

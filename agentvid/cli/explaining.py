@@ -1,0 +1,94 @@
+"""What `agentvid search --explain` prints for people: a few lines a hit, and what became of an expected span."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentvid.errors import UsageError
+from agentvid.text import parse_timestamp, timestamp
+from agentvid.types import Span
+
+if TYPE_CHECKING:
+    from agentvid.indexes.explain import Expected, ExplainedHit, InChannel, Standing
+
+#: Contributions that differ by less explain nothing, and more than these few nobody reads.
+_LEAST_DIFFERENCE, _MOST_DIFFERENCES = 0.05, 4
+_FOUND = {"moment": "here", "video": "elsewhere in the video", "elsewhere": "other videos only", "nowhere": "nowhere"}
+
+
+def parse_expected(text: str) -> Span:
+    """The span "1:00-1:20". Raises UsageError."""
+    start, dash, end = text.partition("-")
+    try:
+        if not dash:
+            raise ValueError(f"{text!r} is not a span; allowed: START-END, each seconds, M:SS or H:MM:SS")
+        return Span(parse_timestamp(start), parse_timestamp(end))
+    except (ValueError, UsageError) as error:
+        raise UsageError(f"--expect: {error}", hint="write it as 1:00-1:20") from None
+
+
+def hit_lines(hit: ExplainedHit, number: int) -> list[str]:
+    """The explanation of one hit."""
+    lines = _standing_lines(hit.standing)
+    if number > 1:
+        lines.append(f"against hit 1: {_differences(hit.standing)}")
+    else:
+        lines.append(f"evidence: {_contributions(hit.standing)}")
+    if hit.covered_by:
+        lines.append(f"overlaps hit {hit.covered_by.hit}, IoU {hit.covered_by.iou:.2f}: that took part of its score")
+    return lines
+
+
+def expected_lines(expected: Expected) -> list[str]:
+    """What became of the expected span."""
+    span = f"{timestamp(expected.span.start_seconds)}-{timestamp(expected.span.end_seconds)}"
+    lines = [f"expected {Path(expected.video).name}  {span}: {expected.why}"]
+    if expected.standing:
+        lines.append(f"    IoU of the candidate with what was expected: {expected.iou:.2f} [{expected.standing.track}]")
+        lines += [f"    {line}" for line in _standing_lines(expected.standing)]
+        lines.append(f"    against hit {expected.against}: {_differences(expected.standing)}")
+    if expected.channels:
+        lines.append(f"    best passages: {', '.join(map(_channel, expected.channels))}")
+    return lines
+
+
+def _standing_lines(standing: Standing) -> list[str]:
+    channels = ", ".join(map(_channel, standing.channels))
+    place = f"rank {standing.rank} of {standing.candidates} by fit alone"
+    return [
+        f"fit {standing.fit:.2f}, {place}; best passages: {channels}",
+        f"words: {_words(standing)}",
+    ]
+
+
+def _channel(place: InChannel) -> str:
+    measure = "cosine" if place.channel == "dense" else "BM25"
+    rank = "not ranked" if place.rank is None else str(place.rank)
+    value = "none" if place.value is None else f"{place.value:.2f}"
+    return f"{place.channel} {rank} ({measure} {value} at {timestamp(place.span.start_seconds)})"
+
+
+def _words(standing: Standing) -> str:
+    """The words by where they are, each with its rarity."""
+    groups = []
+    for where, label in _FOUND.items():
+        found = [
+            word.word if word.weight is None else f"{word.word} {word.weight:.1f}"
+            for word in standing.words
+            if word.found == where
+        ]
+        if found:
+            groups.append(f"{label}: {', '.join(found)}")
+    return "; ".join(groups) or "the query has none"
+
+
+def _contributions(standing: Standing) -> str:
+    parts = sorted(standing.evidence, key=lambda part: -abs(part.contribution))
+    return ", ".join(f"{part.name} {part.contribution:+.2f}" for part in parts if part.contribution) or "none"
+
+
+def _differences(standing: Standing) -> str:
+    parts = sorted(standing.evidence, key=lambda part: -abs(part.difference))[:_MOST_DIFFERENCES]
+    told = [f"{part.name} {part.difference:+.2f}" for part in parts if abs(part.difference) >= _LEAST_DIFFERENCE]
+    return ", ".join(told) or "no evidence differs"

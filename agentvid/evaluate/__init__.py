@@ -1,0 +1,1 @@
+"""Measure retrieval, grounding and answers on annotated sets: metrics, readers of published sets, baselines."""

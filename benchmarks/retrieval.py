@@ -1,0 +1,397 @@
+"""`python -m benchmarks.retrieval COMMAND SETS WORK`: choose and judge the ranking on published annotated sets.
+
+SETS holds a folder per set with its own files; WORK keeps libraries and measurements between runs.
+
+- `prepare`: a library per set, and what plain methods reach on both halves.
+- `fit`: weights of the evidence from the development halves, printed for `indexes/ranking.py`.
+- `report`: the product against the best plain method of each set, on the halves that were not used for fitting.
+- `ablate`: the same with parts of the method taken out (weights fitted again without them).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agentvid import Library
+from agentvid.config import load_settings
+from agentvid.evaluate.baselines import Baselines, read_rows
+from agentvid.evaluate.grounding import other_videos
+from agentvid.evaluate.metrics import DEPTH, Found, retrieval_scores
+from agentvid.evaluate.queries import Asked
+from agentvid.evaluate.retrieval import open_embedder
+from agentvid.evaluate.sets import read_set
+from agentvid.evaluate.types import Part, part_of
+from agentvid.indexes import ranking
+from agentvid.indexes.base import Filter
+from agentvid.indexes.places import Floats, Rows
+from agentvid.indexes.windows import EVIDENCE, Windows
+from agentvid.types import Span
+
+#: Set -> the folder of its files. Star's own files lack the videos' actions; it reads those of Charades beside it.
+FOLDERS = {
+    "tutorialvqa": "tutorialvqa",
+    "youcook2": "youcook2_asr",
+    "qmsum": "qmsum",
+    "friendsqa": "friendsqa",
+    "soccer": "soccer",
+    "pororoqa": "pororoqa",
+    "activitynet:human": "activitynet_captions",
+    "activitynet:machine": "activitynet_captions",
+    "tacos": "tacos",
+    "charades": "charades",
+    "star": "star",
+    "nextgqa": "nextgqa",
+}
+_MOST_ROWS, _MOST_QUERIES = 6000, 400
+#: So many of the best windows by the weights in use take part in fitting.
+_WINDOWS = 400
+#: So many queries of a set, each asked of two videos, tell what absence looks like.
+_MOST_PRESENCE = 150
+_RIGHT = "R@5/0.5"
+_MISSES = "misses@20"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One query with its candidates: windows, and the IoU of each with the gold spans."""
+
+    asked: Asked
+    windows: Windows
+    iou: Floats
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One set's library and queries."""
+
+    name: str
+    library: Library
+    asked: Mapping[Part, Sequence[Asked]]
+    folder: Path
+
+    def references(self, part: Part) -> dict[str, dict[str, float]]:
+        """What every plain method reaches on this half; computed once for both halves and kept."""
+        file = self.folder / "references.json"
+        if not file.exists():
+            asked = [*self.asked["dev"], *self.asked["test"]]
+            halves = slice(0, len(self.asked["dev"])), slice(len(self.asked["dev"]), None)
+            baselines = Baselines(read_rows(self.library), asked, open_embedder(self.library), False)
+            means: dict[str, dict[str, dict[str, float]]] = {"dev": {}, "test": {}}
+            for run in baselines.runs():
+                for half, chosen in zip(("dev", "test"), halves, strict=True):
+                    means[half][run.name] = _means(asked[chosen], run.found[chosen])
+            file.write_text(json.dumps(means, indent=1))
+        found: dict[str, dict[str, float]] = json.loads(file.read_text())[part]
+        return found
+
+    def cases(self, part: Part) -> list[Case]:
+        return [_case(self.library, asked) for asked in self.asked[part]]
+
+
+def _prepared(name: str, sets: Path, work: Path) -> Prepared:
+    folder = work / name.replace(":", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    annotated = read_set(name, sets / FOLDERS[name])
+    rows_of: dict[str, list[Any]] = {}
+    for row in annotated.rows:
+        rows_of.setdefault(row.video, []).append(row)
+    asked_of = {query.video for query in annotated.queries}
+    kept: list[Any] = []
+    # Asked videos first, in an order that has nothing to do with their content, then distractors.
+    for video in sorted(rows_of, key=lambda video: (video not in asked_of, hash_of(video))):
+        if len(kept) + len(rows_of[video]) <= _MOST_ROWS:
+            kept += rows_of[video]
+    settings = load_settings(flags={"library": str(folder / "library")}).settings
+    library = Library.open(settings=settings)
+    library.import_file((json.dumps(row.to_json()) + "\n").encode() for row in kept)
+    videos = {video.title: video for video in library.catalogue.videos()}
+    asked: dict[Part, list[Asked]] = {"dev": [], "test": []}
+    for query in annotated.queries:
+        if query.video in videos:
+            asked[part_of(query.video)].append(Asked(query, videos[query.video]))
+    return Prepared(name, library, {part: _spread(found) for part, found in asked.items()}, folder)
+
+
+def hash_of(video: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(b"order " + video.encode()).hexdigest()
+
+
+def _spread(found: Sequence[Asked]) -> list[Asked]:
+    step = max(1.0, len(found) / _MOST_QUERIES)
+    return [found[int(at * step)] for at in range(int(len(found) / step))]
+
+
+def _case(library: Library, asked: Asked) -> Case:
+    candidates = library.retriever.candidates(asked.query.query, Filter())
+    order = np.argsort(-ranking.scores(candidates.windows), kind="stable")[:_WINDOWS]
+    windows = candidates.windows.take(order)
+    right = windows.video == candidates.places.video_ids.index(asked.video.id)
+    iou = np.zeros(len(order))
+    for gold in asked.query.spans:
+        shared = np.minimum(windows.end, gold.end_seconds) - np.maximum(windows.start, gold.start_seconds)
+        union = np.maximum(windows.end, gold.end_seconds) - np.minimum(windows.start, gold.start_seconds)
+        iou = np.maximum(iou, np.where(right, np.clip(shared, 0, None) / union, 0.0))
+    return Case(asked, windows, iou)
+
+
+def _means(asked: Sequence[Asked], found: Sequence[Sequence[Found]]) -> dict[str, float]:
+    scores = [retrieval_scores(hits, one.video.name, one.query.spans) for one, hits in zip(asked, found, strict=True)]
+    return {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+
+
+# -- fitting ------------------------------------------------------------------------------------------------------
+
+
+def fit(cases: Mapping[str, Sequence[Case]], evidence: Sequence[str]) -> dict[str, float]:
+    """Weights that make the right windows most probable (listwise softmax); every set counts the same.
+
+    A quoted phrase is rare in the sets and keeps the weight it was given by hand.
+    """
+    import torch
+
+    columns = [EVIDENCE.index(name) for name in evidence if name != "phrase"]
+    packs = [_pack(found, columns) for found in cases.values()]
+    weights = torch.zeros(len(columns), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        total = 0.01 * (weights**2).sum()
+        for values, right, real in packs:
+            scores = (values @ weights).masked_fill(~real, -1e9)
+            hit = torch.logsumexp(scores.masked_fill(~right, -1e9), 1)
+            total = total - (hit - torch.logsumexp(scores, 1)).mean() / len(packs)
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    fitted = dict.fromkeys(EVIDENCE, 0.0) | {"phrase": ranking.WEIGHTS["phrase"]}
+    fitted.update({EVIDENCE[column]: float(value) for column, value in zip(columns, weights.detach(), strict=True)})
+    return fitted
+
+
+def _pack(cases: Sequence[Case], columns: Sequence[int]) -> tuple[Any, Any, Any]:
+    import torch
+
+    kept = [case for case in cases if (case.iou >= 0.5).any()]
+    values = torch.zeros(len(kept), _WINDOWS, len(columns), dtype=torch.float64)
+    right = torch.zeros(len(kept), _WINDOWS, dtype=torch.bool)
+    real = torch.zeros(len(kept), _WINDOWS, dtype=torch.bool)
+    for at, case in enumerate(kept):
+        count = len(case.iou)
+        values[at, :count] = torch.from_numpy(case.windows.evidence[:, columns])
+        right[at, :count] = torch.from_numpy(case.iou >= 0.5)
+        real[at, :count] = True
+    return values, right, real
+
+
+def fit_presence(prepared: Sequence[Prepared], names: Sequence[str]) -> dict[str, float]:
+    """Weights of `names` for "it is there at all": queries asked of their own video against another one's."""
+    import torch
+
+    values, present, share = [], [], []
+    for one in prepared:
+        found = list(_located(one, names))
+        values += [row for row, _ in found]
+        present += [float(is_there) for _, is_there in found]
+        share += [1 / len(found)] * len(found)
+    table, truth = torch.tensor(np.array(values)), torch.tensor(present, dtype=torch.float64)
+    importance = torch.tensor(share, dtype=torch.float64) / len(prepared)
+    weights = torch.zeros(len(names), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([weights], max_iter=300, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        losses = torch.nn.functional.binary_cross_entropy_with_logits(table @ weights, truth, reduction="none")
+        total = (importance * losses).sum()
+        total.backward()
+        return total
+
+    optimiser.step(loss)
+    return {name: round(float(weight), 2) for name, weight in zip(names, weights.detach(), strict=True)}
+
+
+def _located(prepared: Prepared, names: Sequence[str]) -> Iterator[tuple[Floats, bool]]:
+    """(evidence by name of the tightest likely window, whether it is the right video) for both videos of a query."""
+    retriever = prepared.library.retriever
+    asked = prepared.asked["dev"][:: max(1, len(prepared.asked["dev"]) // _MOST_PRESENCE)]
+    others = other_videos([one.video for one in asked])
+    for one in asked:
+        for video in (one.video, others[one.video.id]):
+            where = Filter(video_ids=(video.id,))
+            candidates = retriever.candidates(one.query.query, where)
+            windows, score = candidates.windows, ranking.scores(candidates.windows)
+            if len(score):
+                margins = retriever.margins(one.query.query, where, candidates.places, windows, score)
+                best_window = ranking.choose(windows, score, 1, ranking.iou).windows
+                columns = ranking.presence_columns(windows, margins)
+                yield np.array([columns[name][best_window][0] for name in names]), video is one.video
+
+
+# -- judging ------------------------------------------------------------------------------------------------------
+
+Choice = Callable[[Windows, Floats], Rows]
+
+
+def expected_recall(windows: Windows, score: Floats) -> Rows:
+    return ranking.choose(windows, score, DEPTH).windows
+
+
+def suppression(windows: Windows, score: Floats) -> Rows:
+    """Best first without overlaps of IoU 0.5 or more: the usual non-maximum suppression."""
+    order = np.argsort(-score, kind="stable")
+    overlap = windows.take(order).overlap()
+    kept: list[int] = []
+    for at in range(len(order)):
+        if not kept or overlap[at, kept].max() < 0.5:
+            kept.append(at)
+        if len(kept) == DEPTH:
+            break
+    return order[kept]
+
+
+def best_only(windows: Windows, score: Floats) -> Rows:
+    return np.argsort(-score, kind="stable")[:DEPTH]
+
+
+def judged(prepared: Prepared, cases: Sequence[Case], weights: dict[str, float], choose: Choice) -> dict[str, float]:
+    names = [video.name for video in prepared.library.catalogue.videos()]
+    found = []
+    for case in cases:
+        chosen = case.windows.take(choose(case.windows, ranking.scores(case.windows, weights)))
+        found.append(
+            [
+                Found(names[video], Span(float(start), float(end)))
+                for video, start, end in zip(chosen.video, chosen.start, chosen.end, strict=True)
+            ]
+        )
+    return _means([case.asked for case in cases], found)
+
+
+def summary(
+    ours: Mapping[str, Mapping[str, float]], references: Mapping[str, Mapping[str, Mapping[str, float]]]
+) -> tuple[float, float, float]:
+    """(geometric mean of the ratios of R@5, smallest ratio, geometric mean of the ratios of misses)."""
+    ratios = [ours[name][_RIGHT] / best(references[name], _RIGHT)[1] for name in ours]
+    misses = [ours[name][_MISSES] / best(references[name], _MISSES)[1] for name in ours]
+    return _geometric(ratios), min(ratios), _geometric(misses)
+
+
+def best(references: Mapping[str, Mapping[str, float]], metric: str) -> tuple[str, float]:
+    """The plain method that does best by this metric, and how well it does."""
+    pick = min if metric == _MISSES else max
+    name = pick(references, key=lambda run: references[run][metric])
+    return name, references[name][metric]
+
+
+def _geometric(values: Sequence[float]) -> float:
+    return math.exp(sum(math.log(max(value, 1e-9)) for value in values) / len(values))
+
+
+def report(prepared: Sequence[Prepared], part: Part, weights: dict[str, float]) -> Iterator[str]:
+    """A table row per set: R@5 and misses of the product and of the best plain method."""
+    yield "| set | queries | R@1 | R@5 | best plain R@5 | ratio | misses@20 | best plain | ratio | MRR | video-R@5 |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    ours, references = {}, {}
+    for one in prepared:
+        references[one.name] = one.references(part)
+        ours[one.name] = found = judged(one, one.cases(part), weights, expected_recall)
+        plain, right = best(references[one.name], _RIGHT)
+        _, misses = best(references[one.name], _MISSES)
+        yield (
+            f"| {one.name} | {len(one.asked[part])} | {found['R@1/0.5']:.3f} | {found[_RIGHT]:.3f}"
+            f" | {right:.3f} ({plain}) | {found[_RIGHT] / right:.2f} | {found[_MISSES]:.3f} | {misses:.3f}"
+            f" | {found[_MISSES] / misses:.2f} | {found['MRR']:.3f} | {found['video-R@5']:.3f} |"
+        )
+    ratio, least, misses = summary(ours, references)
+    yield f"geometric mean of R@5 ratios {ratio:.3f} (least {least:.2f}), of misses@20 ratios {misses:.3f}"
+
+
+def ablate(prepared: Sequence[Prepared]) -> Iterator[str]:
+    """Fitted on development halves with one part taken out, judged on the others."""
+    dev = {one.name: one.cases("dev") for one in prepared}
+    test = {one.name: one.cases("test") for one in prepared}
+    references = {one.name: one.references("test") for one in prepared}
+    yield "| what | R@5 ratio | least | misses@20 ratio | R@1 | R@5 at IoU 0.7 | mIoU |"
+    yield "|---|---|---|---|---|---|---|"
+    for what, weights, choose in _variants(dev):
+        ours = {one.name: judged(one, test[one.name], weights, choose) for one in prepared}
+        ratio, least, misses = summary(ours, references)
+        means = [np.mean([found[name] for found in ours.values()]) for name in ("R@1/0.5", "R@5/0.7", "mIoU")]
+        rest = " | ".join(f"{mean:.3f}" for mean in means)
+        yield f"| {what} | {ratio:.3f} | {least:.2f} | {misses:.3f} | {rest} |"
+
+
+def _variants(dev: Mapping[str, Sequence[Case]]) -> Iterator[tuple[str, dict[str, float], Choice]]:
+    yield "as shipped", ranking.WEIGHTS, expected_recall
+    yield "no overlap of IoU 0.5 instead of expected recall", ranking.WEIGHTS, suppression
+    yield "the best windows, overlapping or not", ranking.WEIGHTS, best_only
+    for left_out in EVIDENCE:
+        if left_out != "phrase":
+            kept = [name for name in EVIDENCE if name != left_out]
+            yield f"without `{left_out}`", _sharpened(fit(dev, kept)), expected_recall
+    words = [name for name in EVIDENCE if name in ("words", "covered", "passages", "video_covered")]
+    meaning = [name for name in EVIDENCE if name in ("pooled", "best", "passages", "video")]
+    yield "words only", _sharpened(fit(dev, words)), expected_recall
+    yield "meaning only", _sharpened(fit(dev, meaning)), expected_recall
+
+
+#: Fitted weights are divided by this: probabilities of windows that overlap are not independent, and a sharper
+#: distribution spreads the hits less. Chosen on the development halves among 0.5, 0.6, 0.7, 0.8 and 1.
+TEMPERATURE = 0.7
+
+
+def _sharpened(weights: Mapping[str, float], temperature: float = TEMPERATURE) -> dict[str, float]:
+    return {name: value / temperature for name, value in weights.items()}
+
+
+def print_fit(prepared: Sequence[Prepared]) -> Iterator[str]:
+    """Fitted weights, and what each temperature gives on the development halves."""
+    dev = {one.name: one.cases("dev") for one in prepared}
+    references = {one.name: one.references("dev") for one in prepared}
+    fitted = fit(dev, EVIDENCE)
+    yield f"fitted: { ({name: round(value, 2) for name, value in fitted.items()}) }"
+    for temperature in (0.5, 0.6, 0.7, 0.8, 1.0):
+        weights = _sharpened(fitted, temperature) | {"phrase": ranking.WEIGHTS["phrase"]}
+        ours = {one.name: judged(one, dev[one.name], weights, expected_recall) for one in prepared}
+        ratio, least, misses = summary(ours, references)
+        each = ", ".join(f"{name} {ours[name][_RIGHT] / best(references[name], _RIGHT)[1]:.2f}" for name in ours)
+        yield f"temperature {temperature}: R@5 {ratio:.3f} (least {least:.2f}), misses@20 {misses:.3f}; {each}"
+    yield f"weights: { ({name: round(value, 2) for name, value in _sharpened(fitted).items()}) }"
+    yield f"presence: {fit_presence(prepared, tuple(ranking.PRESENCE))}"
+    yield f"presence in a library of one video: {fit_presence(prepared, tuple(ranking.PRESENCE_ALONE))}"
+
+
+def main() -> None:
+    if len(sys.argv) < 4 or sys.argv[1] not in ("prepare", "fit", "report", "ablate"):
+        sys.exit(__doc__)
+    command, sets, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    names = sys.argv[4:] or list(FOLDERS)
+    prepared = []
+    for name in names:
+        prepared.append(_prepared(name, sets, work))
+        if command == "prepare":
+            prepared[-1].references("dev")
+            print(f"{name}: {prepared[-1].library.catalogue.total().passages} passages", flush=True)
+    lines: Mapping[str, Callable[[], Iterator[str]]] = {
+        "prepare": lambda: iter(()),
+        "fit": lambda: print_fit(prepared),
+        "report": lambda: report(prepared, "test", ranking.WEIGHTS),
+        "ablate": lambda: ablate(prepared),
+    }
+    for line in lines[command]():
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

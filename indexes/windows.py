@@ -1,0 +1,208 @@
+"""From a query and the passages it touches to windows: runs of neighbouring passages, with the evidence for each.
+
+What fits a query may be one sentence or two minutes. Instead of cutting videos into pieces of one size, every run of
+up to twelve neighbours around a good passage is a candidate, and competes with its parts and with what it is part of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentvid.indexes.places import RUN_LENGTHS, Floats, Places, Rows, Term
+from agentvid.models.base import Vectors
+
+#: Columns of the evidence, in order. `pooled` and `best` are cosines in standard deviations above the library's
+#: mean cosine with the query: of the run's mean vector, and of its best passage. `words` is BM25 of the run as one
+#: text, as a share of the best possible; `covered` the share of the query's rarity-weighted words that occur.
+#: `video` and `video_covered` say the same of the whole video, title included. `phrase` is 1 if it holds a phrase
+#: that the query quotes.
+EVIDENCE = ("pooled", "best", "words", "covered", "passages", "video", "video_covered", "phrase")
+
+#: No run of several passages is longer than this.
+LONGEST_SECONDS = 120.0
+K1, B = 1.2, 0.75
+#: BM25's length normalisation takes this many average passages for a text of normal length: runs are longer.
+_NORMAL_PASSAGES = 8.0
+#: Below this spread of cosines a library is about one thing, and small differences say little.
+_LEAST_DEVIATION = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """w candidates: rows `first` to `last` (exclusive), seconds `start` to `end`, `evidence` (w, len(EVIDENCE))."""
+
+    first: Rows
+    last: Rows
+    start: Floats
+    end: Floats
+    video: NDArray[np.int32]
+    evidence: Floats
+    similarity: Floats
+
+    def take(self, chosen: Rows) -> Windows:
+        return Windows(
+            self.first[chosen],
+            self.last[chosen],
+            self.start[chosen],
+            self.end[chosen],
+            self.video[chosen],
+            self.evidence[chosen],
+            self.similarity[chosen],
+        )
+
+    def overlap(self) -> Floats:
+        """(w, w) temporal intersection over union; 0 between videos."""
+        shared = np.minimum.outer(self.end, self.end) - np.maximum.outer(self.start, self.start)
+        union = np.maximum.outer(self.end, self.end) - np.minimum.outer(self.start, self.start)
+        same = np.equal.outer(self.video, self.video)
+        overlap: Floats = np.where(same, np.clip(shared, 0, None) / np.maximum(union, 1e-9), 0.0)
+        return overlap
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query as ranking sees it: terms of the library's vocabulary, its vector, rows with a quoted phrase.
+
+    `known_share` is the part of the query's weight that the terms have: 1 if the library knows all its words.
+    """
+
+    terms: Sequence[Term]
+    vector: Vectors | None
+    phrase_rows: Rows
+    known_share: float = 1.0
+
+
+def passage_scores(places: Places, terms: Sequence[Term]) -> Floats:
+    """(n,) BM25 (Robertson and Zaragoza, 2009) of every passage; a word of its video's title counts a quarter."""
+    scores = np.zeros(places.count)
+    for term in terms:
+        length = 1 - B + B * places.lengths[term.rows] / places.mean_length
+        scores[term.rows] += term.weight * term.counts * (K1 + 1) / (term.counts + K1 * length)
+    titled = np.zeros(len(places.video_ids))
+    for term in terms:
+        titled[term.title_videos] += 0.25 * term.weight
+    if titled.any():
+        scores += titled[places.video]
+    return scores
+
+
+def windows_around(places: Places, seeds: Rows, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Rows]:
+    """(first, last) rows of every run that holds a seed, lies in one stream and in `allowed`, and is not too long."""
+    stream_first, stream_last = (bounds[seeds] for bounds in places.streams)
+    firsts, lasts = [], []
+    for length in RUN_LENGTHS:
+        first = seeds - np.arange(length)[:, None]
+        fits = (first >= stream_first) & (first + length <= stream_last)
+        starts = np.sort(first[fits])
+        starts = starts[np.diff(starts, prepend=-1) > 0]
+        # The row that ends last need not be the last row.
+        ends = places.end[starts + np.arange(length)[:, None]].max(axis=0)
+        starts = starts[(length == 1) | (ends - places.start[starts] <= LONGEST_SECONDS)]
+        firsts.append(starts)
+        lasts.append(starts + length)
+    first, last = np.concatenate(firsts), np.concatenate(lasts)
+    if allowed is not None:
+        forbidden = np.concatenate([[0], np.cumsum(~allowed)])
+        kept = forbidden[last] == forbidden[first]
+        first, last = first[kept], last[kept]
+    return first, last
+
+
+def gather(places: Places, question: Question, first: Rows, last: Rows, cosines: Floats, rows: Rows) -> Windows:
+    """The windows with their evidence. `rows`, ascending, hold all rows of all windows; `cosines` are theirs."""
+    at, to = np.searchsorted(rows, first), np.searchsorted(rows, last - 1) + 1
+    lengths = last - first
+    evidence = np.zeros((len(first), len(EVIDENCE)))
+    end = _highest(places.end[rows], at, lengths)
+    evidence[:, 4] = np.log(lengths)
+    similarity = np.zeros(len(first))
+    if question.vector is not None:
+        similarity = _highest(cosines, at, lengths)
+        evidence[:, 0], evidence[:, 1] = _meaning(places, question.vector, first, lengths, cosines, at, to, similarity)
+        evidence[:, 5] = _video_meaning(places, question.vector)[places.video[first]]
+    evidence[:, 2], evidence[:, 3] = _word_evidence(places, question.terms, rows, at, to)
+    evidence[:, 6] = _video_words(places, question.terms)[places.video[first]]
+    evidence[:, (2, 3, 6)] *= question.known_share
+    if len(question.phrase_rows):
+        evidence[:, 7] = _sums(np.isin(rows, question.phrase_rows), at, to) > 0
+    return Windows(first, last, places.start[first], end, places.video[first], evidence, similarity)
+
+
+def _meaning(
+    places: Places,
+    vector: Vectors,
+    first: Rows,
+    lengths: Rows,
+    cosines: Floats,
+    at: Rows,
+    to: Rows,
+    best: Floats,
+) -> tuple[Floats, Floats]:
+    mean, deviation = _spread(places.sample @ vector)
+    column = np.searchsorted(RUN_LENGTHS, lengths)
+    norm = np.maximum(places.norms[first, column].astype(float), 1e-6)
+    pooled = _sums(cosines, at, to) / norm
+    return (pooled - mean) / deviation, (best - mean) / deviation
+
+
+def _spread(cosines: NDArray[np.floating]) -> tuple[float, float]:
+    if not len(cosines):
+        return 0.0, 1.0
+    return float(cosines.mean()), max(float(cosines.std()), _LEAST_DEVIATION)
+
+
+def _video_meaning(places: Places, vector: Vectors) -> Floats:
+    """(v,) how far above the other videos' each video's mean direction is, in standard deviations."""
+    cosines = (places.centroids @ vector).astype(float)
+    mean, deviation = _spread(cosines)
+    return (cosines - mean) / deviation if len(cosines) > 1 else np.zeros(len(cosines))
+
+
+def _word_evidence(places: Places, terms: Sequence[Term], rows: Rows, at: Rows, to: Rows) -> tuple[Floats, Floats]:
+    """(BM25 share, covered share) of each window."""
+    words, covered = np.zeros(len(at)), np.zeros(len(at))
+    most = sum(term.weight for term in terms)
+    if not most:
+        return words, covered
+    size = _sums(places.lengths[rows], at, to) / (places.mean_length * _NORMAL_PASSAGES)
+    looked_up = rows.astype(np.uint32)  # as the postings are: searchsorted would convert all of them
+    for term in terms:
+        counts = np.zeros(len(rows))
+        found = np.searchsorted(term.rows, looked_up)
+        inside = found < len(term.rows)
+        inside[inside] = term.rows[found[inside]] == looked_up[inside]
+        counts[inside] = term.counts[found[inside]]
+        count = _sums(counts, at, to)
+        words += term.weight * count / (count + K1 * (1 - B + B * size))
+        covered += term.weight * (count > 0)
+    return words / most, covered / most
+
+
+def _video_words(places: Places, terms: Sequence[Term]) -> Floats:
+    """(v,) the covered share of each video's text and title."""
+    covered = np.zeros(len(places.video_ids))
+    for term in terms:
+        holds = np.zeros(len(covered), bool)
+        holds[places.video[term.rows]] = True
+        holds[term.title_videos] = True
+        covered += term.weight * holds
+    return covered / max(sum(term.weight for term in terms), 1e-9)
+
+
+def _sums(values: NDArray[np.generic], at: Rows, to: Rows) -> Floats:
+    total = np.concatenate([[0.0], np.cumsum(values, dtype=float)])
+    sums: Floats = total[to] - total[at]
+    return sums
+
+
+def _highest(values: NDArray[np.floating], at: Rows, lengths: Rows) -> Floats:
+    """The largest of `values[at : at + length]` for each window."""
+    highest = np.empty(len(at))
+    for length in np.unique(lengths):
+        chosen = lengths == length
+        highest[chosen] = values[at[chosen] + np.arange(length)[:, None]].max(axis=0)
+    return highest

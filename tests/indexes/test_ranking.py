@@ -1,0 +1,121 @@
+"""The chosen windows together have the largest expected recall, and each says what it adds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentvid.indexes.places import Floats
+from agentvid.indexes.ranking import RECALL_AT_IOU, WEIGHTS, choose, scores
+from agentvid.indexes.windows import EVIDENCE, Windows
+
+SPANS = st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(1, 30))
+SCORED = st.lists(st.tuples(SPANS, st.floats(-30, 30)), max_size=40)
+
+
+def windows_of(spans: list[tuple[int, int, int]]) -> Windows:
+    """(video, start, length) as windows without evidence."""
+    count = len(spans)
+    video, start, length = (np.array([span[at] for span in spans]) for at in range(3))
+    return Windows(
+        np.arange(count),
+        np.arange(count) + 1,
+        start.astype(float),
+        (start + length).astype(float),
+        video.astype(np.int32),
+        np.zeros((count, len(EVIDENCE))),
+        np.zeros(count),
+    )
+
+
+def split(scored: list[tuple[tuple[int, int, int], float]]) -> tuple[Windows, Floats]:
+    return windows_of([span for span, _ in scored]), np.array([score for _, score in scored], float)
+
+
+def expected_recall(windows: Windows, score: Floats, chosen: list[int]) -> float:
+    """The probability, averaged over the thresholds, that a chosen window overlaps the right one enough."""
+    probability = np.exp(score - score.max())
+    probability /= probability.sum()
+    overlap = windows.overlap()
+    found = [(overlap[:, chosen] >= threshold).any(axis=1) for threshold in RECALL_AT_IOU]
+    return float(np.mean([probability[hit].sum() for hit in found]))
+
+
+@given(SCORED, st.integers(0, 45))
+def test_gains_fall_and_are_the_expected_recall(scored: list[tuple[tuple[int, int, int], float]], k: int) -> None:
+    windows, score = split(scored)
+    chosen = choose(windows, score, k)
+    assert len(chosen.windows) == len(chosen.gains) == min(k, len(scored))
+    assert len(set(chosen.windows.tolist())) == len(chosen.windows)
+    assert (chosen.gains >= 0).all()
+    assert (np.diff(chosen.gains) <= 1e-12).all()
+    assert chosen.gains.sum() <= 1 + 1e-6
+    for size in range(1, len(chosen.windows) + 1):
+        expected = expected_recall(windows, score, chosen.windows[:size].tolist())
+        assert chosen.gains[:size].sum() == pytest.approx(expected, abs=1e-7)
+
+
+@given(SCORED, st.integers(0, 20), st.integers(0, 20))
+def test_the_first_of_a_longer_choice_are_the_same(
+    scored: list[tuple[tuple[int, int, int], float]], k: int, more: int
+) -> None:
+    windows, score = split(scored)
+    short, long = choose(windows, score, k), choose(windows, score, k + more)
+    assert short.windows.tolist() == long.windows[:k].tolist()
+    assert short.gains.tolist() == long.gains[:k].tolist()
+
+
+@given(SCORED.filter(bool))
+def test_one_hit_is_the_best_of_all(scored: list[tuple[tuple[int, int, int], float]]) -> None:
+    windows, score = split(scored)
+    (best,) = choose(windows, score, 1).windows.tolist()
+    recalls = [expected_recall(windows, score, [at]) for at in range(len(scored))]
+    assert recalls[best] == pytest.approx(max(recalls), abs=1e-7)
+
+
+@given(SCORED, st.floats(-100, 100))
+def test_only_differences_of_scores_count(scored: list[tuple[tuple[int, int, int], float]], shift: float) -> None:
+    windows, score = split(scored)
+    np.testing.assert_allclose(
+        choose(windows, score, 5).gains, choose(windows, score + shift, 5).gains, rtol=1e-6, atol=1e-9
+    )
+
+
+def test_a_copy_comes_after_another_place() -> None:
+    windows = windows_of([(0, 0, 10), (0, 0, 10), (0, 1, 9), (1, 50, 10)])
+    chosen = choose(windows, np.array([3.0, 3.0, 3.0, 3.0]), 4)
+    assert chosen.windows[1] == 3
+    assert chosen.gains[1] == pytest.approx(0.25)
+    assert chosen.gains[2:].sum() < 0.1
+
+
+def test_among_places_that_add_nothing_the_likelier_comes_first() -> None:
+    windows = windows_of([(0, 0, 10)] * 4)
+    assert choose(windows, np.array([1.0, 0.0, 5.0, 3.0]), 4).windows.tolist() == [2, 3, 0, 1]
+
+
+def test_equals_come_in_their_order() -> None:
+    windows = windows_of([(0, 100 * at, 10) for at in range(8)])
+    assert choose(windows, np.zeros(8), 8).windows.tolist() == [*range(8)]
+
+
+def test_no_windows_no_hits() -> None:
+    chosen = choose(windows_of([]), np.empty(0), 10)
+    assert (len(chosen.windows), len(chosen.gains)) == (0, 0)
+    assert scores(windows_of([])).shape == (0,)
+
+
+def test_a_score_is_the_weighted_evidence() -> None:
+    windows = windows_of([(0, 0, 10)] * len(EVIDENCE))
+    windows.evidence[:] = np.eye(len(EVIDENCE))
+    assert scores(windows).tolist() == [WEIGHTS[name] for name in EVIDENCE]
+    assert scores(windows, dict.fromkeys(EVIDENCE, 2.0)).tolist() == [2.0] * len(EVIDENCE)
+
+
+def test_many_windows_are_ranked_by_the_best_of_them() -> None:
+    windows = windows_of([(0, 100 * at, 10) for at in range(3000)])
+    score = np.linspace(0.0, 30.0, 3000)
+    chosen = choose(windows, score, 3000).windows.tolist()
+    assert chosen[:50] == [*range(2999, 2949, -1)]
