@@ -148,9 +148,7 @@ def _fill(catalogue: Catalogue, vectors: Vectors) -> Ids:
     """Imported videos of two hours; returns the passages' ids in the order of `vectors`."""
     with catalogue.writer():
         for start in range(0, len(vectors), _CLIPS_PER_VIDEO):
-            catalogue.put_video(
-                video_record(start // _CLIPS_PER_VIDEO, vectors[start : start + _CLIPS_PER_VIDEO])
-            )
+            catalogue.put_video(video_record(start // _CLIPS_PER_VIDEO, vectors[start : start + _CLIPS_PER_VIDEO]))
     return np.concatenate([ids for ids, _ in catalogue.iter_vectors(SPACE)])
 
 

@@ -20,7 +20,7 @@ from agentvid.indexes.places import PlaceRow, Places, make_places
 from agentvid.models.base import EmbeddingSpace, Vectors
 
 #: What a file holds; raise the number when `Places` or the stems in it change.
-_FORMAT = "places 1"
+_FORMAT = "places 2"
 _WORDS_ONLY = "words"
 _PREFIX = "ranking "
 

@@ -26,8 +26,10 @@ from agentvid.words import index_stems
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-#: Lengths, in passages, of the windows that ranking compares. Longer ones add nothing (docs/retrieval.md).
-RUN_LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+#: Lengths, in passages, of the windows that ranking compares: around every seed, and around the best seeds only.
+SHORT_RUNS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+LONG_RUNS = (16, 24, 36, 54)
+RUN_LENGTHS = (*SHORT_RUNS, *LONG_RUNS)
 #: Cosines with this many rows, spread over the library, tell what cosine a query has with text about other things.
 _SAMPLE_ROWS = 1024
 _CHUNK_ROWS = 8192

@@ -33,6 +33,8 @@ _MOST_TERMS = 64
 
 #: So many passages of each channel have their neighbourhood looked at. Twice as many find no better ones.
 SEEDS = 50
+#: Around so many of each channel long runs are looked at as well.
+_BEST_SEEDS = 10
 #: In a scope of at most so many passages every one is looked at, unless search is by words only.
 _EXHAUSTIVE = 500
 _SCAN_ROWS = 16384
@@ -135,7 +137,8 @@ class Retriever:
         scope = np.flatnonzero(allowed) if allowed is not None else np.arange(places.count)
         if vector is not None and len(scope) <= _EXHAUSTIVE and len(seeds):
             seeds = scope
-        first, last = windows_around(places, seeds, allowed)
+        best_seeds = np.unique(np.concatenate([rows[:_BEST_SEEDS] for rows in channels.values()]))
+        first, last = windows_around(places, seeds, allowed, best_seeds)
         rows = _covered(first, last, places.count)
         cosines = self._cosines(places, index, vector, rows)
         return Candidates(places, gather(places, question, first, last, cosines, rows), channels)

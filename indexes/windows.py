@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agentvid.indexes.places import RUN_LENGTHS, Floats, Places, Rows, Term
+from agentvid.indexes.places import LONG_RUNS, RUN_LENGTHS, SHORT_RUNS, Floats, Places, Rows, Term
 from agentvid.models.base import Vectors
 
 #: Columns of the evidence, in order. `pooled` and `best` are cosines in standard deviations above the library's
@@ -22,8 +22,10 @@ from agentvid.models.base import Vectors
 #: that the query quotes.
 EVIDENCE = ("pooled", "best", "words", "covered", "passages", "video", "video_covered", "phrase")
 
-#: No run of several passages is longer than this.
-LONGEST_SECONDS = 120.0
+#: No run of several passages is longer than this; a long one, of many passages, may be a whole discussion.
+LONGEST_SECONDS, LONGEST_LONG_SECONDS = 120.0, 420.0
+#: Long runs start at every eighth of their length: neighbours that share so much need no competition.
+_STRIDE = 8
 K1, B = 1.2, 0.75
 #: BM25's length normalisation takes this many average passages for a text of normal length: runs are longer.
 _NORMAL_PASSAGES = 8.0
@@ -90,26 +92,39 @@ def passage_scores(places: Places, terms: Sequence[Term]) -> Floats:
     return scores
 
 
-def windows_around(places: Places, seeds: Rows, allowed: NDArray[np.bool_] | None) -> tuple[Rows, Rows]:
-    """(first, last) rows of every run that holds a seed, lies in one stream and in `allowed`, and is not too long."""
-    stream_first, stream_last = (bounds[seeds] for bounds in places.streams)
-    firsts, lasts = [], []
-    for length in RUN_LENGTHS:
-        first = seeds - np.arange(length)[:, None]
-        fits = (first >= stream_first) & (first + length <= stream_last)
-        starts = np.sort(first[fits])
-        starts = starts[np.diff(starts, prepend=-1) > 0]
-        # The row that ends last need not be the last row.
-        ends = places.end[starts + np.arange(length)[:, None]].max(axis=0)
-        starts = starts[(length == 1) | (ends - places.start[starts] <= LONGEST_SECONDS)]
-        firsts.append(starts)
-        lasts.append(starts + length)
-    first, last = np.concatenate(firsts), np.concatenate(lasts)
+def windows_around(
+    places: Places, seeds: Rows, allowed: NDArray[np.bool_] | None, best_seeds: Rows | None = None
+) -> tuple[Rows, Rows]:
+    """(first, last) rows of every run that holds a seed, lies in one stream and in `allowed`, and is not too long.
+
+    Long runs hold one of `best_seeds`.
+    """
+    short = _runs(places, seeds, SHORT_RUNS, LONGEST_SECONDS)
+    long = _runs(places, seeds[:0] if best_seeds is None else best_seeds, LONG_RUNS, LONGEST_LONG_SECONDS)
+    first, last = (np.concatenate(pair) for pair in zip(short, long, strict=True))
     if allowed is not None:
         forbidden = np.concatenate([[0], np.cumsum(~allowed)])
         kept = forbidden[last] == forbidden[first]
         first, last = first[kept], last[kept]
     return first, last
+
+
+def _runs(places: Places, seeds: Rows, lengths: Sequence[int], longest_seconds: float) -> tuple[Rows, Rows]:
+    stream_first, stream_last = (bounds[seeds] for bounds in places.streams)
+    firsts, lasts = [], []
+    for length in lengths:
+        first = seeds - np.arange(length)[:, None]
+        fits = (first >= stream_first) & (first + length <= stream_last)
+        if length in LONG_RUNS:
+            fits &= first % (length // _STRIDE) == 0
+        starts = np.sort(first[fits])
+        starts = starts[np.diff(starts, prepend=-1) > 0]
+        # The row that ends last need not be the last row.
+        ends = places.end[starts + np.arange(length)[:, None]].max(axis=0)
+        starts = starts[(length == 1) | (ends - places.start[starts] <= longest_seconds)]
+        firsts.append(starts)
+        lasts.append(starts + length)
+    return np.concatenate(firsts), np.concatenate(lasts)
 
 
 def gather(places: Places, question: Question, first: Rows, last: Rows, cosines: Floats, rows: Rows) -> Windows:
