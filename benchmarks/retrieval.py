@@ -2,7 +2,7 @@
 
 SETS holds a folder per set with its own files; WORK keeps libraries and measurements between runs.
 
-- `prepare`: a library per set, and what plain methods reach on both halves.
+- `prepare`: a library per set with the queries that it can answer, and what plain methods reach on both halves.
 - `fit`: weights of the evidence from the development halves, printed for `indexes/ranking.py`.
 - `report`: the product against the best plain method of each set, on the halves that were not used for fitting.
 - `ablate`: the same with parts of the method taken out (weights fitted again without them).
@@ -117,6 +117,8 @@ def _prepared(name: str, sets: Path, work: Path) -> Prepared:
     for query in annotated.queries:
         if query.video in videos:
             asked[part_of(query.video)].append(Asked(query, videos[query.video]))
+    lines = (json.dumps(one.query.to_json()) + "\n" for half in asked.values() for one in half)
+    (folder / "queries.jsonl").write_text("".join(lines))
     return Prepared(name, library, {part: _spread(found) for part, found in asked.items()}, folder)
 
 
@@ -347,8 +349,8 @@ def _variants(dev: Mapping[str, Sequence[Case]]) -> Iterator[tuple[str, dict[str
 
 
 #: Fitted weights are divided by this: probabilities of windows that overlap are not independent, and a sharper
-#: distribution spreads the hits less. Chosen on the development halves among 0.5, 0.6, 0.7, 0.8 and 1.
-TEMPERATURE = 0.7
+#: distribution spreads the hits less. Chosen on the development halves by `fit`.
+TEMPERATURE = 0.6
 
 
 def _sharpened(weights: Mapping[str, float], temperature: float = TEMPERATURE) -> dict[str, float]:
@@ -364,7 +366,7 @@ def print_fit(prepared: Sequence[Prepared]) -> Iterator[str]:
     # Likelihood knows nothing of the choice that follows: how dear length is and how sharp the distribution is are
     # settled by what the chosen hits find.
     for shorter in (0.0, 0.3, 0.6, 0.9):
-        for temperature in (0.6, 0.7, 0.8):
+        for temperature in (0.6, 0.65, 0.7, 0.8):
             weights = _sharpened(fitted | {"passages": fitted["passages"] - shorter}, temperature)
             ours = {one.name: judged(one, dev[one.name], weights, expected_recall) for one in prepared}
             ratio, least, misses = summary(ours, references)
