@@ -144,9 +144,10 @@ class Retriever:
         return Candidates(places, gather(places, question, first, last, cosines, rows), channels)
 
     def locate(self, query: str, *, k: int = 3, where: Filter | None = None) -> list[Moment]:
-        """Where exactly the query happens: at most `k` tight moments that do not overlap, surest first.
+        """Where exactly the query happens: at most `k` moments that do not overlap, by expected IoU.
 
-        `score` is the probability that it is there at all (see ranking.PRESENCE). Nothing is left out for being
+        `score` is the probability that it is there at all (see ranking.PRESENCE): that of the surest window in the
+        moment, since the sentence that proves it may be shorter than what it is about. Nothing is left out for being
         unlikely: the caller knows what a mistake costs.
         """
         where = where or Filter()
@@ -154,13 +155,13 @@ class Retriever:
         windows, score = candidates.windows, ranking.scores(candidates.windows)
         chosen = ranking.choose(windows, score, _SPANS_PER_RESULT * k, ranking.iou)
         sure = ranking.presence(windows, self.margins(query, where, candidates.places, windows, score))
-        order = chosen.windows[np.argsort(-sure[chosen.windows], kind="stable")]
+        likely = chosen.windows.tolist()
         kept: list[int] = []
-        for at in order.tolist():
+        for at in likely:
             if len(kept) < k and not any(_share_time(windows, at, other) for other in kept):
                 kept.append(at)
-        rows = np.array(kept, np.int64)
-        return self.moments(candidates, ranking.Chosen(rows, sure[rows]))
+        surest = [max(sure[other] for other in likely if _share_time(windows, at, other)) for at in kept]
+        return self.moments(candidates, ranking.Chosen(np.array(kept, np.int64), np.array(surest, float)))
 
     def margins(self, query: str, where: Filter, places: Places, windows: Windows, score: Floats) -> Floats | None:
         """(w,) how far each window is above the best of the videos outside of `where`; None if those are too few."""

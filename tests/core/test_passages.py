@@ -98,16 +98,6 @@ def test_a_long_text_is_one_passage() -> None:
     assert texts(make_passages(CLIPS, [row(0, 1, "a"), row(1, 2, long), row(2, 3, "b")])) == ["a", long, "b"]
 
 
-def test_context_of_speech_is_the_words_before() -> None:
-    before = " ".join(f"w{n}" for n in range(30)) + "."
-    rows = [row(0, 5, before), row(20, 21, "it"), row(20, 21, "SIGN", "ocr"), row(41, 42, "x" * 500), row(60, 61, "y")]
-    rows += [row(70, 71, "EXIT", "ocr"), row(80, 81, "es", language="de")]
-    contexts = {passage.text[:9]: passage.context for passage in make_passages(CLIPS, rows)}
-    assert contexts["it"] == " ".join(f"w{n}" for n in range(18, 30)) + "."
-    assert len(contexts["y"]) == 120
-    assert [contexts[text] for text in (before[:9], "SIGN", "EXIT", "es")] == ["", "", "", ""]
-
-
 def test_no_clips_is_an_error_only_with_rows() -> None:
     assert make_passages((), []) == ()
     with pytest.raises(UsageError, match="at least one clip"):

@@ -91,7 +91,7 @@ def test_a_phrase_that_is_everywhere_stays_cheap(library: Catalogue, make_record
     retriever = by_words(library)
     candidates = retriever.candidates('"the" word7', Filter())
     assert len(candidates.windows.first) < 20_000
-    assert retriever.search('"the" word7', k=1)[0].text.split()[1] == "word7"
+    assert retriever.search('"the" word7', k=1)[0].text.split().count("word7") == 1
 
 
 def test_the_title_is_found_too(filled: Catalogue) -> None:

@@ -47,7 +47,6 @@ def test_the_right_row_comes_first_and_spans_do_not_overlap(retriever: Retriever
     found = retriever.locate("onions fry until golden", k=3, where=within(retriever, "kitchen"))
     assert "onions fry until golden" in found[0].text
     assert all(0.0 <= moment.score <= 1.0 for moment in found)
-    assert [moment.score for moment in found] == sorted((moment.score for moment in found), reverse=True)
     for at, moment in enumerate(found):
         assert not any(moment.span.overlaps(other.span) for other in found[:at])
 
