@@ -350,7 +350,7 @@ def _variants(dev: Mapping[str, Sequence[Case]]) -> Iterator[tuple[str, dict[str
 
 #: Fitted weights are divided by this: probabilities of windows that overlap are not independent, and a sharper
 #: distribution spreads the hits less. Chosen on the development halves by `fit`.
-TEMPERATURE = 0.6
+TEMPERATURE = 0.65
 
 
 def _sharpened(weights: Mapping[str, float], temperature: float = TEMPERATURE) -> dict[str, float]:
