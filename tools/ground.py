@@ -23,8 +23,8 @@ def ground(
     track: str | None = None,
     within: Moment | None = None,
 ) -> list[Moment]:
-    """Where exactly the query happens: tighter moments than search, likeliest first, score = confidence 0.5 to 1; empty if
-    nothing fits well enough.
+    """Where exactly the query happens: tighter moments than search, likeliest first, score = confidence 0.5 to 1; empty
+    if nothing fits well enough.
 
     Args:
         query: one event or statement, in a few words

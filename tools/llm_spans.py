@@ -70,7 +70,7 @@ class Pick:
 
 
 def choose_spans(context: ToolContext, query: str, places: Sequence[Moment], where: Filter) -> list[Moment]:
-    """The moments that `context.chat` chooses around `places` (likeliest first), best first; none where it sees nothing.
+    """The moments that `context.chat` chooses around `places`, best first; none where it sees nothing.
 
     `score` is the mean of the model's certainty (0.5, 0.75, 1) and the presence of the nearest place: what only one of
     them believes in must have all of its belief to reach 0.5. Text and rows are the catalogue's; similarity and ranks
