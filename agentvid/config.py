@@ -47,6 +47,9 @@ class Settings(BaseModel):
     max_hours: float = Field(24.0, gt=0, description="longer videos are refused")
     model: str = Field("", description="LLM as provider:name for planning and composing; empty = embedded planner")
     model_timeout_seconds: float = Field(60.0, gt=0, description="longest wait for one LLM reply")
+    reranker: str = Field(
+        "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
+    )
     max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Ingested, Pipeline
-    from agentvid.models.base import Embedder
+    from agentvid.models.base import Embedder, Reranker
     from agentvid.tools.base import ToolContext
     from agentvid.tools.program import Run
 
@@ -196,16 +196,11 @@ class Library:
     ) -> list[Hit]:
         """The best moments for `query`, at most `k`, best first.
 
-        Raises UsageError for an empty or over-long query, k < 1 or reversed times; UnknownVideo, AmbiguousVideo.
+        Raises UsageError for an empty or over-long query, k < 1 or reversed times; UnknownVideo, AmbiguousVideo;
+        with a reranker, MissingDependency and ModelError.
         """
         check_query(query, "query", hint="write the query in quotes")
-        if not 1 <= k <= MAX_HITS:
-            raise UsageError(f"k = {k} is not allowed; allowed: 1 to {MAX_HITS}")
-        where = Filter(
-            video_ids=tuple(self.catalogue.find_video(reference).id for reference in videos),
-            tracks=tuple(tracks),
-            within=_window(start, end),
-        )
+        where = self._where(k, videos, tracks, start, end)
         names: dict[str, str] = {}
         hits = []
         for moment in self.retriever.search(query, k=k, where=where):
@@ -227,18 +222,26 @@ class Library:
     ) -> Explanation:
         """The hits of `search`, and why each ranks where it does; of an expected (video, span), what became.
 
+        Reranking is no part of it: with a reranker these are the hits, and the order, before it.
+
         Raises what `search` raises, and UsageError if the expected span begins after its video's end.
         """
         check_query(query, "query", hint="write the query in quotes")
+        where = self._where(k, videos, tracks, start, end)
+        wanted = self._in_video(*expected) if expected else None
+        return self.retriever.explain(query, k=k, where=where, expected=wanted)
+
+    def _where(
+        self, k: int, videos: Sequence[str], tracks: Sequence[str], start: float | None, end: float | None
+    ) -> Filter:
+        """The filter of a search for `k` hits. Raises UsageError, UnknownVideo, AmbiguousVideo."""
         if not 1 <= k <= MAX_HITS:
             raise UsageError(f"k = {k} is not allowed; allowed: 1 to {MAX_HITS}")
-        where = Filter(
+        return Filter(
             video_ids=tuple(self.catalogue.find_video(reference).id for reference in videos),
             tracks=tuple(tracks),
             within=_window(start, end),
         )
-        wanted = self._in_video(*expected) if expected else None
-        return self.retriever.explain(query, k=k, where=where, expected=wanted)
 
     def _in_video(self, reference: str, span: Span) -> tuple[str, Span]:
         video = self.catalogue.find_video(reference)
@@ -261,8 +264,9 @@ class Library:
         """One document per line of a JSONL file of {"query", "video"?}, in order.
 
         A bad line yields {"line", "error"} instead of hits and the others go on. Raises UsageError for an
-        unreadable file.
+        unreadable file, and for k, videos and times what `search` raises.
         """
+        self._where(k, videos, tracks, start, end)
         for number, line in enumerate(_read_lines(file), 1):
             if not line.strip():
                 continue
@@ -340,6 +344,12 @@ class Library:
         return load_embedder(self.settings.embedder, self.settings.cache) if self.settings.embed else None
 
     @cached_property
+    def _reranker(self) -> Reranker | None:
+        from agentvid.models import load_reranker
+
+        return load_reranker(self.settings.reranker) if self.settings.reranker else None
+
+    @cached_property
     def _backend(self) -> Backend:
         return choose_backend(self.settings.index)
 
@@ -347,7 +357,7 @@ class Library:
     def retriever(self) -> Retriever:
         from agentvid.indexes.retriever import Retriever
 
-        return Retriever(self.catalogue, self._embedder, self._backend)
+        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker)
 
     @cached_property
     def _pipeline(self) -> Pipeline:
@@ -434,6 +444,10 @@ def _parse_batch_line(line: str) -> tuple[str, str | None]:
 
 def _read_lines(file: str | Path) -> list[str]:
     try:
-        return Path(file).read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from None
+        text = Path(file).read_text("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}", hint="name a JSONL file") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8: byte {error.start}", hint="name a JSONL file") from None
+    # Only at line feeds: JSON may hold other line separators as they are.
+    return text.split("\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +20,7 @@ from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.lexical import phrases
 from agentvid.indexes.places import Floats, Places, Rows
 from agentvid.indexes.windows import Question, Windows, gather, passage_scores, windows_around
-from agentvid.models.base import Embedder, Vectors
+from agentvid.models.base import Embedder, Reranker, Vectors
 from agentvid.types import Moment, Passage, Span
 from agentvid.words import query_stems
 
@@ -38,6 +38,8 @@ _BEST_SEEDS = 10
 #: In a scope of at most so many passages every one is looked at, unless search is by words only.
 _EXHAUSTIVE = 500
 _SCAN_ROWS = 16384
+#: A reranker reads so many moments, or as many as are wanted if those are more.
+RERANKED = 40
 #: `locate` looks at so many spans for each that it returns: some overlap.
 _SPANS_PER_RESULT = 4
 #: So many other videos make a fair comparison.
@@ -70,13 +72,16 @@ class Retriever:
     """Searches one catalogue. Opens the indexes and the embedding model at the first search that needs them.
 
     Without an embedder, or when the library holds no vectors of its space, search is lexical and `channels` says so.
-    Safe to share between threads.
+    With a reranker, `search` orders what it found by that model too. Safe to share between threads.
     """
 
-    def __init__(self, catalogue: Catalogue, embedder: Embedder | None, backend: Backend) -> None:
+    def __init__(
+        self, catalogue: Catalogue, embedder: Embedder | None, backend: Backend, reranker: Reranker | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._embedder = embedder
         self._backend = backend
+        self._reranker = reranker
         self._held: _Opened | None = None
         self._opening = threading.Lock()
 
@@ -105,14 +110,17 @@ class Retriever:
         """The best `k` moments, best first; the filter applies before ranking.
 
         A moment is one passage or a run of neighbouring ones. `score` is the expected recall that it adds to the
-        moments before it, so scores fall and sum to at most 1 (see ranking.py). `similarity` is the highest cosine of
-        a passage in it, `ranks` the best places, from 1, that its passages have in the channels that found them.
+        moments before it, so scores fall and sum to at most 1 (see ranking.py); with a reranker, times the relevance
+        of its text, and the best are those of RERANKED moments. `similarity` is the highest cosine of a passage in it,
+        `ranks` the best places, from 1, that its passages have in the channels that found them.
         """
         if k <= 0:
             return []
         candidates = self.candidates(query, where or Filter(), depth=max(SEEDS, k))
-        chosen = ranking.choose(candidates.windows, ranking.scores(candidates.windows), k)
-        return self.moments(candidates, chosen)
+        count = k if self._reranker is None else max(k, RERANKED)
+        chosen = ranking.choose(candidates.windows, ranking.scores(candidates.windows), count)
+        moments = self.moments(candidates, chosen)
+        return moments if self._reranker is None else _reranked(self._reranker, query, moments)[:k]
 
     def candidates(self, query: str, where: Filter, *, depth: int = SEEDS) -> Candidates:
         """The windows that compete for a query, with the evidence for each; `depth` passages of a channel seed them."""
@@ -325,6 +333,13 @@ class Retriever:
             return np.concatenate([self._cosines(opened.places, opened.index, vector, chunk) for chunk in chunks])
 
         return Search(query, candidates, stems, terms, cosines)
+
+
+def _reranked(reranker: Reranker, query: str, moments: Sequence[Moment]) -> list[Moment]:
+    """The moments with scores times the relevance of their texts, best first; equals keep their order."""
+    relevance = reranker.relevance(query, [moment.text for moment in moments]).tolist()
+    weighed = [replace(moment, score=moment.score * share) for moment, share in zip(moments, relevance, strict=True)]
+    return sorted(weighed, key=lambda moment: -moment.score)
 
 
 def _best_rows(scores: Floats, allowed: NDArray[np.bool_] | None, k: int) -> Rows:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agentvid.cli.output import note, print_json, print_table
-from agentvid.cli.state import AsJson
+from agentvid.cli.state import AsJson, Reranker
 
 if TYPE_CHECKING:
     from agentvid.evaluate.queries import Asked
@@ -76,6 +76,7 @@ def retrieval(
     channel: Annotated[
         Literal["fused", "dense", "lexical", "all"], typer.Option("--channel", help="What to measure.")
     ] = "all",
+    reranker: Reranker = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure search: R@k at IoU 0.3, 0.5, 0.7, MRR, mIoU, IoP, right video, misses, milliseconds.
@@ -85,8 +86,10 @@ def retrieval(
     from agentvid.evaluate.metrics import retrieval_scores
     from agentvid.evaluate.queries import load_queries
     from agentvid.evaluate.retrieval import retrieval_runs
+    from agentvid.evaluate.runs import check_files
 
-    with context.obj.open() as library:
+    with context.obj.open(flags={"reranker": reranker}) as library:
+        check_files(queries, output, against)
         asked = load_queries(library, queries, part=part, limit=limit)
         runs = retrieval_runs(library, asked, channel=channel, is_single_video=single_video, has_baselines=baselines)
         document = _measure(runs, asked, retrieval_scores, output, against)
@@ -116,8 +119,10 @@ def ground(
     from agentvid.evaluate.grounding import grounding_runs
     from agentvid.evaluate.metrics import grounding_scores
     from agentvid.evaluate.queries import load_queries
+    from agentvid.evaluate.runs import check_files
 
     with context.obj.open() as library:
+        check_files(queries, output, against)
         asked = load_queries(library, queries, part=part, limit=limit)
         runs = grounding_runs(library, asked, has_absent=absent, has_baselines=baselines)
         document = _measure(runs, asked, grounding_scores, output, against)

@@ -11,7 +11,7 @@ import typer
 
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.output import note, print_json, print_text
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Videos
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
@@ -50,6 +50,7 @@ def search(
             show_default=False,
         ),
     ] = None,
+    reranker: Reranker = None,
     as_json: AsJson = False,
 ) -> None:
     """Find moments by meaning and by words.
@@ -60,7 +61,7 @@ def search(
         raise UsageError("give either QUERY or --batch FILE.jsonl", hint="agentvid search --help shows examples")
     span = _expected_span(expect, videos or (), is_explained=explain, is_batch=batch is not None)
     window = {"start": _seconds("--from", start), "end": _seconds("--to", end)}
-    with context.obj.open() as library:
+    with context.obj.open(flags={"reranker": reranker}) as library:
         if batch is not None:
             for document in library.search_batch(batch, k=k, videos=videos or (), tracks=tracks or (), **window):
                 print_json(document, indent=None)
@@ -73,6 +74,8 @@ def search(
                 query, k=k, videos=videos or (), tracks=tracks or (), **window, expected=expected
             )
             hits = [explained.hit for explained in explanation.hits]
+            if library.settings.reranker:
+                note("--explain shows the hits before reranking, which is no part of the explanation")
         else:
             hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window)
         notes = library.notes()
@@ -99,13 +102,14 @@ def ask(
         str | None,
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
+    reranker: Reranker = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
 
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
     """
-    with context.obj.open(flags={"model": model}) as library:
+    with context.obj.open(flags={"model": model, "reranker": reranker}) as library:
         answer = library.ask(question, videos=videos or (), choices=choices or ())
         notes = library.notes()
     for line in notes:

@@ -20,6 +20,11 @@ Videos = Annotated[
     typer.Option("--video", metavar="VIDEO", help="Only this video; may repeat.", show_default=False),
 ]
 
+Reranker = Annotated[
+    str | None,
+    typer.Option("--reranker", metavar="NAME", help="Rerank hits with this cross-encoder.", show_default=False),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class State:

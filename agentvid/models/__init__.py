@@ -1,4 +1,4 @@
-"""Models by name: `load_embedder` and `load_chat`. Each implementation is one file, imported when it is chosen.
+"""Models by name: `load_embedder`, `load_reranker`, `load_chat`. Each implementation is one file, imported when chosen.
 
 A package adds embedders of its own under the entry-point group "agentvid.embedders": the name a user gives, and a
 callable that takes the cache directory and returns an `Embedder`. `AGENTVID_PLUGINS=off` switches plug-ins off.
@@ -15,7 +15,7 @@ from agentvid.errors import AgentvidError, ModelError, UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from agentvid.models.base import ChatModel, Embedder
+    from agentvid.models.base import ChatModel, Embedder, Reranker
 
 EMBEDDER_GROUP = "agentvid.embedders"
 _SCRIPTED = "scripted:"
@@ -39,6 +39,18 @@ def load_embedder(name: str, cache: Path) -> Embedder:
     from agentvid.models.sentence_transformer import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(name)
+
+
+def load_reranker(name: str) -> Reranker:
+    """The reranker of that name: any sentence-transformers cross-encoder by hub name or path, loaded at its first use.
+
+    Raises UsageError for an empty name or a path that is no folder.
+    """
+    if not name.strip():
+        raise UsageError("the reranker has no name", hint="use the name of a sentence-transformers cross-encoder")
+    from agentvid.models.cross_encoder import CrossEncoderReranker
+
+    return CrossEncoderReranker(name)
 
 
 def load_chat(name: str, timeout_seconds: float) -> ChatModel:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+Probabilities = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,17 @@ class Embedder(Protocol):
 
     def encode_document(self, texts: Sequence[str]) -> Vectors:
         """(len(texts), dimension) float32, rows L2-normalised."""
+        ...
+
+
+class Reranker(Protocol):
+    """Reads a query and a text together and tells how well the text answers it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def relevance(self, query: str, texts: Sequence[str]) -> Probabilities:
+        """(len(texts),) probabilities, 0 to 1, that each text is what the query asks for."""
         ...
 
 

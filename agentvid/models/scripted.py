@@ -1,6 +1,7 @@
 """Models that need no weights and answer by rule: for tests, examples and offline demonstrations.
 
-`HashEmbedder` places texts by their words, `ScriptedChat` gives prepared replies and keeps the prompts it saw.
+`HashEmbedder` places texts by their words, `WordReranker` counts the words of the query, `ScriptedChat` gives prepared
+replies and keeps the prompts it saw.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import yaml
 
 from agentvid.errors import ModelError, UsageError
-from agentvid.models.base import EmbeddingSpace, Reply, Vectors
+from agentvid.models.base import EmbeddingSpace, Probabilities, Reply, Vectors
 
 _WORD = re.compile(r"\w+")
 
@@ -52,6 +53,18 @@ class HashEmbedder:
     def encode_document(self, texts: Sequence[str]) -> Vectors:
         """The same as `encode_query`."""
         return self.encode_query(texts)
+
+
+class WordReranker:
+    """Relevance is the share of the query's words that a text holds; 0 for a query without words."""
+
+    name = "words"
+
+    def relevance(self, query: str, texts: Sequence[str]) -> Probabilities:
+        """(len(texts),) shares, 0 to 1."""
+        wanted = set(_WORD.findall(query.casefold()))
+        held = [len(wanted & set(_WORD.findall(text.casefold()))) for text in texts]
+        return np.array(held, np.float64) / max(len(wanted), 1)
 
 
 class Prompt(NamedTuple):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agentvid.errors import ModelError, UsageError
 from agentvid.models import load_chat
 from agentvid.models.base import Reply
-from agentvid.models.scripted import HashEmbedder, Line, Prompt, ScriptedChat
+from agentvid.models.scripted import HashEmbedder, Line, Prompt, ScriptedChat, WordReranker
 
 
 @given(st.lists(st.text(st.characters(), max_size=60), max_size=5), st.integers(1, 96))
@@ -31,6 +31,13 @@ def test_shared_words_bring_texts_nearer() -> None:
     cosines = documents @ embedder.encode_query(["the cat"])[0]
     assert cosines[2] == pytest.approx(1.0)
     assert cosines[0] > cosines[1]
+
+
+def test_relevance_is_the_share_of_the_words() -> None:
+    relevance = WordReranker().relevance("The red boat", ["A RED boat, the boat!", "red", "", "boats"])
+    assert relevance.tolist() == pytest.approx([1.0, 1 / 3, 0.0, 0.0])
+    assert WordReranker().relevance("?!", ["red"]).tolist() == [0.0]
+    assert WordReranker().relevance("red", []).shape == (0,)
 
 
 def test_vectors_are_the_same_in_another_process() -> None:

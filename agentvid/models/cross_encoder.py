@@ -1,0 +1,112 @@
+"""Any sentence-transformers cross-encoder, by hub name or by path, on the best device there is.
+
+It reads a query and a text together and gives one number, of which the sigmoid is the probability of relevance.
+The transformer's weights are read from safetensors only and no code of the model's repository runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentvid.errors import MissingDependency, ModelError, UsageError
+from agentvid.models.base import Probabilities, encodable
+
+if TYPE_CHECKING:
+    from sentence_transformers import CrossEncoder
+
+_TEXT_ONLY = {"text", "message"}
+
+
+class CrossEncoderReranker:
+    """Reranker over a cross-encoder with one output, loaded when it is first asked for something.
+
+    `name` is a model of the Hugging Face hub, or a folder when it begins with ".", "/" or "~" or exists.
+    `device` is "cpu", "cuda", "mps"...; None takes the fastest available. Safe to share between threads.
+    Raises UsageError if a path names no folder.
+    """
+
+    def __init__(self, name: str, *, device: str | None = None) -> None:
+        self._name = str(Path(name).expanduser()) if name.startswith("~") else name
+        self._device = device
+        self._using = threading.Lock()  # threads load one model and take turns
+        if self._name.startswith((".", "/")) and not Path(self._name).is_dir():
+            raise UsageError(
+                f"the reranker {name!r} is not a folder", hint="name an existing folder, or a model of a hub"
+            )
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def relevance(self, query: str, texts: Sequence[str]) -> Probabilities:
+        """(len(texts),) probabilities, 0 to 1; what exceeds the model's longest input is cut off.
+
+        Raises MissingDependency, ModelError if the model cannot be loaded, is of another kind or gives no number.
+        """
+        if not texts:
+            return np.empty(0)
+        pairs = [(encodable(query), encodable(text)) for text in texts]
+        with self._using:
+            found = np.asarray(self._model.predict(pairs, show_progress_bar=False), np.float64)
+        if not np.isfinite(found).all():
+            raise self._unfit("gives values that are no numbers")
+        return found
+
+    @cached_property
+    def _model(self) -> CrossEncoder:
+        try:
+            from sentence_transformers import CrossEncoder
+            from torch.nn import Sigmoid
+        except ImportError as error:
+            raise MissingDependency(
+                f"the reranker {self._name!r} needs sentence-transformers ({error})",
+                hint='pip install "sentence-transformers>=6,<7"',
+            ) from None
+        try:
+            model = CrossEncoder(
+                self._name,
+                device=self._device,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+                activation_fn=Sigmoid(),  # many models are saved with the identity, and would give log-odds
+            )
+        except Exception as error:  # hub, file, format and device errors have no common base
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ModelError(f"the reranker {self._name!r} cannot be loaded: {reason}", hint=self._way_out()) from error
+        self._check(model)
+        return model
+
+    def _check(self, model: CrossEncoder) -> None:
+        """Raises ModelError unless the model gives one trained number per pair of texts."""
+        if model.num_labels != 1:
+            raise self._unfit(f"gives {model.num_labels} numbers for each text; needed: 1")
+        if _has_new_head(model):
+            raise self._unfit("was not trained to compare a query with a text: it has no output layer")
+        # Such a model opens a text that looks like the address of a picture, and videos' texts are only data.
+        if not _TEXT_ONLY.issuperset(model.modalities):
+            raise self._unfit("reads more than text")
+
+    def _unfit(self, what: str) -> ModelError:
+        return ModelError(
+            f"the reranker {self._name!r} {what}",
+            hint="use a cross-encoder for ranking texts, as cross-encoder/ms-marco-MiniLM-L6-v2",
+        )
+
+    def _way_out(self) -> str:
+        if Path(self._name).exists():
+            return "the folder must hold a cross-encoder with safetensors weights and no code of its own"
+        repository = self._name if "/" in self._name else f"cross-encoder/{self._name}"
+        return f"check the name and the network (once: `hf download {repository}`), or search without a reranker"
+
+
+def _has_new_head(model: CrossEncoder) -> bool:
+    """Whether loading has put a random output layer on a model of another kind, an embedder for example."""
+    if getattr(model[0], "transformer_task", "") != "sequence-classification":
+        return False
+    return not any(name.endswith("ForSequenceClassification") for name in model.config.architectures or ())
