@@ -297,6 +297,10 @@ class Library:
             self.catalogue.observations(video.id, tracks=(track,) if track else ()),
         )
 
+    def tracks(self) -> list[str]:
+        """The tracks that at least one video has."""
+        return sorted(self.catalogue.track_holders([video.id for video in self.catalogue.videos()]))
+
     def remove(self, reference: str) -> Video:
         """Remove a video from the library, its file stays. Raises UnknownVideo, AmbiguousVideo, LibraryBusy."""
         video = self.catalogue.find_video(reference)

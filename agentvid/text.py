@@ -33,11 +33,12 @@ def clean_text(text: str, *, limit: int = 4096) -> str:
 
 def check_query(text: str, what: str, *, hint: str) -> None:
     """Raise UsageError unless `text`, the user's `what`, says something and is of bearable length."""
-    if not text.strip():
-        raise UsageError(f"the {what} is empty", hint=hint)
     if len(text) > MAX_QUERY_CHARACTERS:
         allowed = f"allowed: up to {MAX_QUERY_CHARACTERS}"
         raise UsageError(f"the {what} has {len(text)} characters; {allowed}", hint="ask a shorter one")
+    # Control and invisible characters alone say nothing either.
+    if not clean_text(text, limit=MAX_QUERY_CHARACTERS):
+        raise UsageError(f"the {what} is empty", hint=hint)
 
 
 def terminal_text(text: str) -> str:

@@ -448,6 +448,7 @@ def _names(video: Video) -> set[str]:
 
 def _unknown(reference: str, videos: list[Video]) -> UnknownVideo:
     names = sorted({name for video in videos for name in _names(video)})
-    near = difflib.get_close_matches(reference, names, n=3, cutoff=0.4)
+    holding = [name for name in names if reference and reference.casefold() in name.casefold()]
+    near = holding[:3] or difflib.get_close_matches(reference, names, n=3, cutoff=0.4)
     hint = f"near: {', '.join(near)}" if near else "`agentvid ls` lists the videos"
     return UnknownVideo(f"no video is called {reference!r}", hint=hint)

@@ -135,13 +135,15 @@ def _measure(
     runs: Iterator[Run], asked: Sequence[Asked], scorer: Scorer, output: Path | None, against: Path | None
 ) -> Json:
     """Every run as JSON; the first one is also written and compared, before the others take their time."""
-    from agentvid.evaluate.runs import compare_with_file, run_json, write_run
+    from agentvid.evaluate.runs import compare_with_file, differences_json, run_json, write_run
 
     first = next(runs)
     comparison = compare_with_file(first, asked, against, scorer).to_json() if against else None
     if output:
         write_run(output, first, asked)
-    results = [run_json(first, asked, scorer), *(run_json(run, asked, scorer) for run in runs)]
+    results = [run_json(first, asked, scorer) | {"differences": None}]
+    for run in runs:
+        results.append(run_json(run, asked, scorer) | {"differences": differences_json(run, first, asked, scorer)})
     videos = len({one.video.id for one in asked})
     return {"queries": len(asked), "videos": videos, "results": results, "comparison": comparison}
 

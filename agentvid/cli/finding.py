@@ -79,6 +79,7 @@ def search(
         else:
             hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window)
         notes = library.notes()
+        known = library.tracks() if tracks and not hits else []
     for line in notes:
         note(line)
     if as_json:
@@ -86,8 +87,16 @@ def search(
     else:
         _print_hits(hits, explanation)
     if not hits:
-        note("nothing found")
+        note(_nothing_found(tracks or (), known))
         raise typer.Exit(EXIT_NOTHING_FOUND)
+
+
+def _nothing_found(tracks: Sequence[str], known: Sequence[str]) -> str:
+    """With the way out where a --track is one that no video has."""
+    unknown = [repr(track) for track in tracks if track not in known]
+    if not unknown:
+        return "nothing found"
+    return f"nothing found: no video has the track {' or '.join(unknown)}; tracks here: {', '.join(known) or 'none'}"
 
 
 def ask(

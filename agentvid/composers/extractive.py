@@ -63,14 +63,12 @@ class _Desk:
         self._names = len(request.context.scope) > 1
 
     def quote(self, moment: Moment) -> Evidence | None:
-        """The moment's evidence; the same words at the same seconds are numbered once."""
+        """The moment's evidence; the same words at the same seconds, or a part of them, are numbered once."""
         found = quote(self.request.context, moment, self.topic, f"e{len(self.evidence) + 1}")
         if found is None:
             return None
         for known in self.evidence:
-            if (known.video_id, known.track, known.quote) == (found.video_id, found.track, found.quote) and (
-                known.span.overlaps(found.span)
-            ):
+            if _tells_the_same(known, found):
                 return known
         self.evidence.append(found)
         return found
@@ -157,6 +155,12 @@ class _Desk:
         return examined(self.request.context)
 
 
+def _tells_the_same(one: Evidence, other: Evidence) -> bool:
+    """Whether two quotes of overlapping seconds are one quote, or one is a part of the other."""
+    is_one_place = (one.video_id, one.track) == (other.video_id, other.track) and one.span.overlaps(other.span)
+    return is_one_place and (one.quote in other.quote or other.quote in one.quote)
+
+
 def completeness(request: ComposeRequest, seen: Examined | None) -> str:
     """What a count, a list, or a yes or no that was found by looking everywhere rests on; "" for other answers."""
     return seen.sentence(request.evidence) if seen is not None and request.kind in EXHAUSTIVE else ""
@@ -214,7 +218,10 @@ def _count(desk: _Desk, certainty: float) -> Draft:
     if not found or not is_number(number):
         return _list(desk, certainty)
     shown = "; ".join(desk.where(item) for item in found)
-    more = f"; the first {len(found)} are" if number > len(found) else ""
+    more = ""
+    if number > len(found):
+        is_cut = len(desk.request.evidence) > MAX_LISTED
+        more = f"; the first {len(found)} are" if is_cut else ", some of them in the same moment"
     total = _claim(f"{_total(desk, number)}{more}: {shown}", *found)
     return desk.draft([total, *(_claim(desk.says(item), item) for item in found[:MAX_QUOTES])], certainty)
 

@@ -59,6 +59,12 @@ def run_json(run: Run, asked: Sequence[Asked], scorer: Scorer) -> Json:
     return {"name": run.name, "metrics": metrics, "ms": ms}
 
 
+def differences_json(run: Run, first: Run, asked: Sequence[Asked], scorer: Scorer) -> Json:
+    """`{metric: difference}`: `run` minus `first` over the same queries, with the interval and p of `compare`."""
+    differences = compare(run.scores(asked, scorer), first.scores(asked, scorer))
+    return {name: difference.to_json() for name, difference in differences.items()}
+
+
 def write_run(file: Path, run: Run, asked: Sequence[Asked]) -> None:
     """One line per query: query, video, spans, hits, ms. Raises UsageError if the file cannot be written."""
     lines = [json.dumps(line) + "\n" for line in _run_lines(run, asked)]
@@ -96,6 +102,16 @@ class Comparison:
     def to_json(self) -> Json:
         differences = {name: difference.to_json() for name, difference in self.differences.items()}
         return {"against": self.against, "matched": self.matched, "differences": differences}
+
+
+def check_files(queries: Path, output: Path | None, against: Path | None) -> None:
+    """Before a measurement that takes minutes: raise UsageError if its files could be neither written nor compared."""
+    if against:
+        _read_run(against)
+    if output and output.resolve() == queries.resolve():
+        raise UsageError(f"{output} is the query file, and would be lost", hint="choose another --output")
+    if output and (output.is_dir() or not output.parent.is_dir()):
+        raise UsageError(f"{output} is no file in a folder that exists", hint="choose another --output")
 
 
 def compare_with_file(run: Run, asked: Sequence[Asked], file: Path, scorer: Scorer) -> Comparison:

@@ -24,6 +24,9 @@ from agentvid.types import Answer, Json
 ContextFor = Callable[..., AskContext]
 
 GOOD = 'hits = search(query="Rubisco enzyme", k=3, track="speech")\nanswer(kind="what", evidence=hits)'
+BARGE = """short = list_all(query="barge brings")
+long = search(query="barge water wheel")
+answer(kind="what", evidence=short + long)"""
 BAD = 'hits = serch(query="Rubisco enzyme")\nanswer(kind="what", evidence=hits)'
 
 
@@ -38,6 +41,18 @@ def nodes(events: Sequence[Json | Answer]) -> list[str]:
         assert isinstance(event, dict)
         found.append(event["node"])
     return found
+
+
+def test_what_two_overlapping_moments_say_is_quoted_once(
+    context_for: ContextFor, import_video: Callable[..., None], tmp_path: Path
+) -> None:
+    rows = [("speech", 0, 4, "The barge brings the new"), ("speech", 4, 8, "water wheel across the harbour.")]
+    with Catalogue.open(tmp_path / "library") as opened:
+        import_video(opened, tmp_path / "rows.jsonl", {"harbour": rows})
+        context = context_for(of=opened, planner=LLMPlanner(ScriptedChat([BARGE])))
+        answer = ask("What does the barge bring?", context)
+    assert answer.evidence[0].quote.startswith("The barge brings the new")
+    assert len(answer.evidence) == 1, quotes(answer)
 
 
 def test_a_look_up_is_quoted_with_its_seconds(context_for: ContextFor) -> None:
@@ -133,7 +148,7 @@ def test_what_is_not_there_is_not_answered(context_for: ContextFor, question: st
     assert answer.text.startswith("I cannot answer")
 
 
-@pytest.mark.parametrize("question", ["", "   ", "\n\t", "x" * 10_001])
+@pytest.mark.parametrize("question", ["", "   ", "\n\t", "\u200b\x01", "x" * 10_001])
 def test_a_question_that_is_none_is_refused(context_for: ContextFor, question: str) -> None:
     with pytest.raises(UsageError, match="question"):
         ask(question, context_for())

@@ -87,6 +87,7 @@ def test_there_are_enough_forms_and_every_kind_has_a_sentence() -> None:
         ("How often does he say hello?", "count_said"),
         ("How many videos mention bread?", "count_videos"),
         ("Show me all mentions of bread", "list_all"),
+        ("List all moments where the bell rings", "list_all"),
         ("How long does the song last?", "how_long"),
         ("How long is the title on screen?", "how_long_shown"),
         ("How long is the video?", "video_length"),
@@ -135,6 +136,24 @@ def test_there_are_enough_forms_and_every_kind_has_a_sentence() -> None:
 )
 def test_natural_questions_find_their_form(question: str, form_id: str) -> None:
     assert plan(question)[0] == form_id
+
+
+@pytest.mark.parametrize(
+    ("question", "wanted"),
+    [
+        ("List all moments where the bell rings", "bell rings"),
+        ("Find all the scenes in which Anna smiles", "Anna smiles"),
+        ("Show every moment when a dog barks", "dog barks"),
+        ("List all moments where they talk about money", "money"),
+        ("List each time the bell rings", "bell rings"),
+        ("What are all the parts where taxes are discussed?", "taxes"),
+        ("List all parts where taxes are discussed", "taxes"),
+    ],
+)
+def test_a_list_looks_for_what_happens_not_for_the_word_moment(question: str, wanted: str) -> None:
+    form_id, program = plan(question)
+    assert form_id == "list_all"
+    assert f'list_all(query="{wanted}")' in program
 
 
 def test_what_is_quoted_stays_one_phrase() -> None:

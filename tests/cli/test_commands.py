@@ -85,6 +85,7 @@ def test_no_library_yet_is_said_with_the_way_out() -> None:
     [
         (["search", ""], 2, "empty"),
         (["search", " \t "], 2, "empty"),
+        (["search", "\u200b\ufeff\x01"], 2, "empty"),
         (["search", "x" * 10_001], 2, "10000"),
         (["search", "key", "-k", "0"], 2, "k = 0"),
         (["search", "key", "--from", "50", "--to", "10"], 2, "not before"),
@@ -93,6 +94,7 @@ def test_no_library_yet_is_said_with_the_way_out() -> None:
         (["search", "key", "--video", "nosuch"], 3, "nosuch"),
         (["search"], 2, "QUERY"),
         (["ask", ""], 2, "empty"),
+        (["ask", "\x01"], 2, "empty"),
         (["ask", "y" * 10_001], 2, "10001"),
         (["ask", "What is it?", "--video", "nosuch"], 3, "nosuch"),
         (["ask", "What is it?", "--choice", "only one"], 2, "choices"),
@@ -178,10 +180,42 @@ def test_batch_prints_one_line_per_query_in_order(imported: Path, tmp_path: Path
     assert documents[3]["hits"] == []
 
 
+def test_a_line_of_a_batch_ends_at_a_line_feed_only(imported: Path, tmp_path: Path) -> None:
+    batch = tmp_path / "queries.jsonl"
+    batch.write_bytes(b'\xef\xbb\xbf{"query": "red\xe2\x80\xa8boat"}\r\n\r\n{"query": "key"}\r\n')
+    documents = [json.loads(line) for line in agentvid("search", "--batch", str(batch)).stdout.splitlines()]
+    assert [document["query"] for document in documents] == ["red\u2028boat", "key"]
+    assert all(document["hits"] for document in documents)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["-k", "0"], 2, "k = 0"),
+        (["--video", "nosuch"], 3, "nosuch"),
+        (["--from", "50", "--to", "10"], 2, "not before"),
+    ],
+)
+def test_a_wrong_option_of_a_batch_is_said_once(
+    imported: Path, tmp_path: Path, options: list[str], code: int, says: str
+) -> None:
+    batch = tmp_path / "queries.jsonl"
+    batch.write_text('{"query": "boat"}\n{"query": "key"}\n', "utf-8")
+    finished = agentvid("search", "--batch", str(batch), *options)
+    assert finished.returncode == code
+    assert says in one_line(finished)
+
+
 def test_filters_come_before_the_limit(imported: Path) -> None:
     hits = json.loads(agentvid("search", "key", "--from", "0:30", "-k", "1", "--json").stdout)["hits"]
     assert [(hit["start"], hit["end"]) for hit in hits] == [(40, 45)]
     assert agentvid("search", "key", "--track", "caption").returncode == 3
+
+
+def test_a_track_that_no_video_has_is_named_with_those_there_are(imported: Path) -> None:
+    finished = agentvid("search", "key", "--track", "speach")
+    assert finished.returncode == 3
+    assert one_line(finished) == "nothing found: no video has the track 'speach'; tracks here: caption, speech"
 
 
 def test_which_video_names_the_video_as_it_is_called(imported: Path) -> None:

@@ -70,6 +70,12 @@ def test_retrieval_document_and_table(queries: str) -> None:
     assert names == ["fused", "lexical", "bm25 rows", "bm25 10 s", "bm25 30 s", "bm25 80 s", "random"]
     assert found["results"][2]["metrics"]["R@1/0.7"] == 1
     assert found["results"][0]["ms"].keys() == {"p50", "p95"}
+    assert found["results"][0]["differences"] is None
+    for result in found["results"][1:]:
+        difference = result["differences"]["mIoU"]
+        assert difference["here"] == result["metrics"]["mIoU"]
+        assert difference["there"] == found["results"][0]["metrics"]["mIoU"]
+        assert difference["low"] <= difference["difference"] <= difference["high"]
     shown = agentvid("eval", "retrieval", queries, "--single-video", "--channel", "lexical")
     assert shown.code == 0
     assert "lexical" in shown.stdout
@@ -90,8 +96,8 @@ def test_a_run_is_written_and_compared(queries: str, tmp_path: Path, command: li
 
 
 def test_ground_document(queries: str) -> None:
-    found = document("eval", "ground", queries, "--absent")
-    (ground,) = found["results"]
+    found = document("eval", "ground", queries, "--absent", "--baselines")
+    ground = found["results"][0]
     assert ground["name"] == "ground"
     assert ground["metrics"]["mIoU"] == 1
     assert ground["metrics"]["rejected"] == 1
@@ -136,6 +142,9 @@ def test_bad_query_files(queries: str, tmp_path: Path, command: str, content: st
         (["retrieval", "/no/such/file"], "/no/such/file"),
         (["retrieval", "QUERIES", "--against", "/no/such/run"], "/no/such/run"),
         (["retrieval", "QUERIES", "-o", "/no/such/folder/run"], "/no/such/folder/run"),
+        (["retrieval", "QUERIES", "-o", "QUERIES"], "is the query file"),
+        (["ground", "QUERIES", "-o", "."], "--output"),
+        (["ground", "QUERIES", "--against", "QUERIES"], "no line of a run"),
         (["retrieval", "QUERIES", "--channel", "dense"], "dense"),
         (["retrieval", "QUERIES", "--limit", "0"], "limit 0"),
         (["retrieval", "QUERIES", "--part", "train"], "train"),
@@ -151,6 +160,7 @@ def test_wrong_values(queries: str, tmp_path: Path, arguments: list[str], says: 
     assert says in finished.stderr
     assert finished.stdout == ""
     assert not (tmp_path / "out").exists()
+    assert "hits" not in Path(queries).read_text("utf-8")
 
 
 def test_convert_import_measure(tmp_path: Path) -> None:

@@ -111,6 +111,14 @@ def test_an_unknown_name_suggests_near_ones(library: Catalogue, make_record: Mak
     assert "lecture" in caught.value.hint
 
 
+def test_names_that_hold_what_was_written_are_near(library: Catalogue, make_record: MakeRecord) -> None:
+    for name in ("21", "31", "13-harbour"):
+        library.put_video(make_record(f"s{name}", LINES))
+    with pytest.raises(UnknownVideo) as caught:
+        library.find_video("S13")
+    assert caught.value.hint == "near: s13-harbour, s13-harbour.mp4"
+
+
 def test_one_content_may_lie_at_several_paths(library: Catalogue, make_record: MakeRecord) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)

@@ -228,9 +228,19 @@ class _Evaluator:
             return fit(None, node.type)
         if function.name not in BUILTINS:
             return self._call_tool(node, function, arguments)
-        if function.name in SCOPED:
-            return self._result(node, function.run(self._context.scope, **arguments))
-        return self._result(node, function.run(**arguments))
+        return self._result(node, self._call_builtin(node, function, arguments))
+
+    def _call_builtin(self, node: Call, function: Tool, arguments: dict[str, Any]) -> Any:
+        """What a builtin refuses is told with its line, as for tools."""
+        scope = (self._context.scope,) if function.name in SCOPED else ()
+        place = f"line {node.line}: {node.fragment!r}"
+        try:
+            return function.run(*scope, **arguments)
+        except ToolError as error:
+            raise ToolError(f"{place}: {error}", hint=error.hint) from error
+        except ProgramError as error:
+            refused = ProgramError(f"{place}: {error}", fragment=node.fragment, allowed=error.allowed, hint=error.hint)
+            raise refused from error
 
     def _call_tool(self, node: Call, function: Tool, arguments: dict[str, Any]) -> Value:
         self.tool_calls += 1
