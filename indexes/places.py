@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from agentvid.errors import LibraryDamaged
 from agentvid.indexes.base import Filter, Ids
 from agentvid.models.base import Vectors
+from agentvid.types import SPEECH
 from agentvid.words import index_stems
 
 Rows = NDArray[np.int64]
@@ -90,6 +91,18 @@ class Places:
         borders = np.concatenate([[0], np.flatnonzero(breaks) + 1, [self.count]])
         sizes = np.diff(borders)
         return np.repeat(borders[:-1], sizes), np.repeat(borders[1:], sizes)
+
+    @cached_property
+    def is_speech(self) -> NDArray[np.bool_]:
+        """(n,) whether a row is of the track speech."""
+        return np.array([name == SPEECH for name in self.tracks], bool)[self.track]
+
+    @cached_property
+    def video_seconds(self) -> Floats:
+        """(v,) when the last passage of each video ends; 0 without any."""
+        seconds = np.zeros(len(self.video_ids))
+        np.maximum.at(seconds, self.video, self.end)
+        return seconds
 
     def allowed(self, where: Filter) -> NDArray[np.bool_] | None:
         """Which rows a filter keeps; None for all."""

@@ -19,6 +19,7 @@ from agentvid.indexes.base import Filter, Ids, Ranked, VectorIndex
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.lexical import phrases
 from agentvid.indexes.places import Floats, Places, Rows
+from agentvid.indexes.question_kind import question_kind
 from agentvid.indexes.windows import Question, Windows, gather, passage_scores, windows_around
 from agentvid.models.base import Embedder, Reranker, Vectors
 from agentvid.types import Moment, Passage, Span
@@ -130,7 +131,13 @@ class Retriever:
         vector = self._encode(query) if index is not None and query.strip() else None
         words = query_stems(query)[:_MOST_TERMS]
         terms = places.terms(words)
-        question = Question(terms, vector, self._phrase_rows(query, places), places.known_share(words, terms))
+        question = Question(
+            terms,
+            vector,
+            self._phrase_rows(query, places),
+            places.known_share(words, terms),
+            question_kind(query),
+        )
         word_scores = passage_scores(places, question.terms)
         channels = {LEXICAL: _best_rows(word_scores, allowed, depth)}
         if index is not None and vector is not None:

@@ -13,17 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.indexes.places import LONG_RUNS, RUN_LENGTHS, SHORT_RUNS, Floats, Places, Rows, Term
+from agentvid.indexes.question_kind import DESCRIPTION, FACT, KINDS
 from agentvid.models.base import Vectors
 
 #: Columns of the evidence, in order. `pooled` and `best` are cosines in standard deviations above the library's
 #: mean cosine with the query: of the run's mean vector, and of its best passage. `words` is BM25 of the run as one
 #: text, as a share of the best possible; `covered` the share of the query's rarity-weighted words that occur.
 #: `video` and `video_covered` say the same of the whole video, title included. `phrase` is 1 if it holds a phrase
-#: that the query quotes.
-EVIDENCE = ("pooled", "best", "words", "covered", "passages", "video", "video_covered", "phrase")
+#: that the query quotes. `passages` is the logarithm of how many there are.
+CONTENT = ("pooled", "best", "words", "covered", "video", "video_covered", "phrase")
+#: How long a moment is likely to be. `seconds` is the logarithm of its length without gaps, with its square; the others
+#: are that logarithm where the track is speech (`long_speech`: times the logarithm of the video's length against four
+#: minutes, since an hour of talk stays with a topic for longer than a scene does; `spoken_fact`: if a fact is asked
+#: for), and by the kind of question. `speech_passages` is `passages` where the track is speech.
+LENGTH = (
+    "passages",
+    "seconds",
+    "seconds_squared",
+    "speech",
+    "long_speech",
+    "speech_passages",
+    "spoken_fact",
+    *KINDS,
+)
+EVIDENCE = (*CONTENT, *LENGTH)
+_COLUMN = {name: at for at, name in enumerate(EVIDENCE)}
+#: A shorter moment is as good as one of this length.
+_LEAST_SECONDS = 0.5
+_SCENE_SECONDS = 240.0
 
 #: No run of several passages is longer than this; a long one, of many passages, may be a whole discussion.
 LONGEST_SECONDS, LONGEST_LONG_SECONDS = 120.0, 420.0
+#: Passages with more silence between them than words are no one moment.
+_LEAST_TOLD = 0.5
 #: Long runs start at every eighth of their length: neighbours that share so much need no competition.
 _STRIDE = 8
 K1, B = 1.2, 0.75
@@ -42,6 +64,7 @@ class Windows:
     start: Floats
     end: Floats
     video: NDArray[np.int32]
+    track: NDArray[np.int16]
     evidence: Floats
     similarity: Floats
 
@@ -52,6 +75,7 @@ class Windows:
             self.start[chosen],
             self.end[chosen],
             self.video[chosen],
+            self.track[chosen],
             self.evidence[chosen],
             self.similarity[chosen],
         )
@@ -69,13 +93,15 @@ class Windows:
 class Question:
     """A query as ranking sees it: terms of the library's vocabulary, its vector, rows with a quoted phrase.
 
-    `known_share` is the part of the query's weight that the terms have: 1 if the library knows all its words.
+    `known_share` is the part of the query's weight that the terms have: 1 if the library knows all its words; `kind`
+    what kind of moment it asks for.
     """
 
     terms: Sequence[Term]
     vector: Vectors | None
     phrase_rows: Rows
     known_share: float = 1.0
+    kind: str = DESCRIPTION
 
 
 def passage_scores(places: Places, terms: Sequence[Term]) -> Floats:
@@ -120,8 +146,10 @@ def _runs(places: Places, seeds: Rows, lengths: Sequence[int], longest_seconds: 
         starts = np.sort(first[fits])
         starts = starts[np.diff(starts, prepend=-1) > 0]
         # The row that ends last need not be the last row.
-        ends = places.end[starts + np.arange(length)[:, None]].max(axis=0)
-        starts = starts[(length == 1) | (ends - places.start[starts] <= longest_seconds)]
+        members = starts + np.arange(length)[:, None]
+        seconds = places.end[members].max(axis=0) - places.start[starts]
+        told = (places.end[members] - places.start[members]).sum(axis=0)
+        starts = starts[(length == 1) | ((seconds <= longest_seconds) & (told >= _LEAST_TOLD * seconds))]
         firsts.append(starts)
         lasts.append(starts + length)
     return np.concatenate(firsts), np.concatenate(lasts)
@@ -132,19 +160,38 @@ def gather(places: Places, question: Question, first: Rows, last: Rows, cosines:
     at, to = np.searchsorted(rows, first), np.searchsorted(rows, last - 1) + 1
     lengths = last - first
     evidence = np.zeros((len(first), len(EVIDENCE)))
+    column = {name: evidence[:, position] for name, position in _COLUMN.items()}
     end = _highest(places.end[rows], at, lengths)
-    evidence[:, 4] = np.log(lengths)
     similarity = np.zeros(len(first))
+    video = places.video[first]
     if question.vector is not None:
         similarity = _highest(cosines, at, lengths)
-        evidence[:, 0], evidence[:, 1] = _meaning(places, question.vector, first, lengths, cosines, at, to, similarity)
-        evidence[:, 5] = _video_meaning(places, question.vector)[places.video[first]]
-    evidence[:, 2], evidence[:, 3] = _word_evidence(places, question.terms, rows, at, to)
-    evidence[:, 6] = _video_words(places, question.terms)[places.video[first]]
-    evidence[:, (2, 3, 6)] *= question.known_share
+        column["pooled"][:], column["best"][:] = _meaning(
+            places, question.vector, first, lengths, cosines, at, to, similarity
+        )
+        column["video"][:] = _video_meaning(places, question.vector)[video]
+    words, covered = _word_evidence(places, question.terms, rows, at, to)
+    column["words"][:], column["covered"][:] = words * question.known_share, covered * question.known_share
+    column["video_covered"][:] = _video_words(places, question.terms)[video] * question.known_share
     if len(question.phrase_rows):
-        evidence[:, 7] = _sums(np.isin(rows, question.phrase_rows), at, to) > 0
-    return Windows(first, last, places.start[first], end, places.video[first], evidence, similarity)
+        column["phrase"][:] = _sums(np.isin(rows, question.phrase_rows), at, to) > 0
+    # Silence between passages makes nothing longer; where passages overlap, time counts once.
+    told = np.minimum(end - places.start[first], _sums(places.end[rows] - places.start[rows], at, to))
+    for name, values in _length_evidence(places, question.kind, first, lengths, told).items():
+        column[name][:] = values
+    return Windows(first, last, places.start[first], end, video, places.track[first], evidence, similarity)
+
+
+def _length_evidence(places: Places, kind: str, first: Rows, lengths: Rows, told: Floats) -> dict[str, Floats]:
+    """(w,) for each of LENGTH that is not 0 everywhere; windows are `told` (w,) seconds long without their gaps."""
+    passages, seconds = np.log(lengths), np.log(np.maximum(told, _LEAST_SECONDS))
+    is_speech, speech = places.is_speech[first], seconds * places.is_speech[first]
+    scenes = np.log(np.maximum(places.video_seconds, 1.0) / _SCENE_SECONDS)[places.video[first]]
+    found = {"passages": passages, "seconds": seconds, "seconds_squared": seconds**2}
+    found |= {"speech": speech, "long_speech": speech * scenes, "speech_passages": passages * is_speech}
+    if kind == FACT:
+        found["spoken_fact"] = speech
+    return found if kind == DESCRIPTION else found | {kind: seconds}
 
 
 def _meaning(

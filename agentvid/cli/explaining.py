@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
@@ -84,11 +84,22 @@ def _words(standing: Standing) -> str:
 
 
 def _contributions(standing: Standing) -> str:
-    parts = sorted(standing.evidence, key=lambda part: -abs(part.contribution))
-    return ", ".join(f"{part.name} {part.contribution:+.2f}" for part in parts if part.contribution) or "none"
+    parts = sorted(_told(standing, "contribution").items(), key=lambda part: -abs(part[1]))
+    return ", ".join(f"{name} {value:+.2f}" for name, value in parts if value) or "none"
 
 
 def _differences(standing: Standing) -> str:
-    parts = sorted(standing.evidence, key=lambda part: -abs(part.difference))[:_MOST_DIFFERENCES]
-    told = [f"{part.name} {part.difference:+.2f}" for part in parts if abs(part.difference) >= _LEAST_DIFFERENCE]
+    parts = sorted(_told(standing, "difference").items(), key=lambda part: -abs(part[1]))[:_MOST_DIFFERENCES]
+    told = [f"{name} {value:+.2f}" for name, value in parts if abs(value) >= _LEAST_DIFFERENCE]
     return ", ".join(told) or "no evidence differs"
+
+
+def _told(standing: Standing, value: Literal["contribution", "difference"]) -> dict[str, float]:
+    """Name -> value; the parts that weigh how long the moment is are told as one."""
+    from agentvid.indexes.windows import LENGTH
+
+    told: dict[str, float] = {}
+    for part in standing.evidence:
+        name = "length" if part.name in LENGTH else part.name
+        told[name] = told.get(name, 0.0) + getattr(part, value)
+    return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +27,7 @@ def windows_of(spans: list[tuple[int, int, int]]) -> Windows:
         start.astype(float),
         (start + length).astype(float),
         video.astype(np.int32),
+        np.zeros(count, np.int16),
         np.zeros((count, len(EVIDENCE))),
         np.zeros(count),
     )
@@ -89,6 +92,12 @@ def test_a_copy_comes_after_another_place() -> None:
     assert chosen.windows[1] == 3
     assert chosen.gains[1] == pytest.approx(0.25)
     assert chosen.gains[2:].sum() < 0.1
+
+
+def test_of_tracks_that_tell_of_the_same_seconds_the_one_that_fits_is_shown() -> None:
+    windows = replace(windows_of([(0, 0, 114), (0, 0, 114), (0, 1, 114)]), track=np.array([0, 1, 1], np.int16))
+    assert choose(windows, np.array([-3.6, 8.6, -2.0]), 1).windows.tolist() == [1]
+    assert choose(windows, np.array([8.6, -3.6, -2.0]), 1).windows.tolist() == [0]
 
 
 def test_among_places_that_add_nothing_the_likelier_comes_first() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from agentvid.indexes.base import Filter
 from agentvid.indexes.places import RUN_LENGTHS, PlaceRow, Places, Rows, make_places
+from agentvid.indexes.question_kind import DESCRIPTION, KINDS
 from agentvid.indexes.windows import EVIDENCE, K1, LONGEST_SECONDS, B, Question, gather, passage_scores, windows_around
 from agentvid.models.base import Vectors
 from agentvid.words import index_stems
@@ -93,6 +94,11 @@ def test_one_passage_by_hand() -> None:
     )
 
 
+def may_be_one(run: list[PlaceRow]) -> bool:
+    seconds = max(row.end for row in run) - run[0].start
+    return seconds <= LONGEST_SECONDS and sum(row.end - row.start for row in run) >= seconds / 2
+
+
 @given(LIBRARIES, st.data())
 def test_windows_are_all_the_runs_that_may_be(
     found: list[tuple[int, str, float, float, list[str], bool]], data: st.DataObject
@@ -115,7 +121,7 @@ def test_windows_are_all_the_runs_that_may_be(
                 is_stream
                 and any(seed in rows for seed in seeds)
                 and (allowed is None or all(allowed[row] for row in rows))
-                and (length == 1 or max(row.end for row in run) - run[0].start <= LONGEST_SECONDS)
+                and (length == 1 or may_be_one(run))
             ):
                 expected.add((begin, begin + length))
     windows = list(zip(first.tolist(), last.tolist(), strict=True))
@@ -129,6 +135,13 @@ def test_a_long_passage_inside_a_run_counts() -> None:
     places = make_places([("v", "")], rows, None)
     first, last = windows_around(places, np.arange(3), None)
     assert set(zip(first.tolist(), last.tolist(), strict=True)) == {(0, 1), (1, 2), (2, 3)}
+
+
+def test_no_window_bridges_more_silence_than_it_holds_words() -> None:
+    starts = [0, 4, 60]
+    rows = [PlaceRow(at + 1, 0, "speech", start, start + 4, "door") for at, start in enumerate(starts)]
+    first, last = windows_around(make_places([("v", "")], rows, None), np.arange(3), None)
+    assert set(zip(first.tolist(), last.tolist(), strict=True)) == {(0, 1), (1, 2), (2, 3), (0, 2)}
 
 
 def test_no_seeds_no_windows() -> None:
@@ -145,9 +158,13 @@ def spread(cosines: list[float]) -> tuple[float, float]:
 
 
 def slow_evidence(
-    small: Small, query: list[str], vector: Vectors | None, phrase_rows: set[int], first: int, last: int
+    small: Small, query: list[str], vector: Vectors | None, phrase_rows: set[int], kind: str, first: int, last: int
 ) -> dict[str, float]:
     run = small.rows[first:last]
+    told = min(max(row.end for row in run) - run[0].start, sum(row.end - row.start for row in run))
+    seconds = math.log(told)
+    is_speech = run[0].track == "speech"
+    video_seconds = max(row.end for row in small.rows if row.video == run[0].video)
     texts = [Counter(index_stems(row.text)) for row in small.rows]
     together = sum(texts[first:last], Counter[str]())
     mean_length = max(1.0, sum(text.total() for text in texts) / len(texts))
@@ -162,6 +179,13 @@ def slow_evidence(
         "covered": sum(weight[word] for word in weight if together[word]) / most if most else 0.0,
         "video_covered": sum(weight[word] for word in weight if word in heard) / most if most else 0.0,
         "passages": math.log(last - first),
+        "seconds": seconds,
+        "seconds_squared": seconds**2,
+        "speech": seconds * is_speech,
+        "long_speech": seconds * is_speech * math.log(video_seconds / 240),
+        "speech_passages": math.log(last - first) * is_speech,
+        "spoken_fact": seconds * is_speech * (kind == "fact"),
+        **{name: seconds if name == kind else 0.0 for name in KINDS},
         "phrase": float(any(row in phrase_rows for row in range(first, last))),
         "pooled": 0.0,
         "best": 0.0,
@@ -187,6 +211,7 @@ def slow_evidence(
     st.lists(st.sampled_from([*WORDS, "unheard"]), unique=True),
     st.booleans(),
     st.sets(st.integers(0, 29)),
+    st.sampled_from([DESCRIPTION, *KINDS]),
     st.data(),
 )
 def test_evidence_is_what_a_slow_look_says(
@@ -194,6 +219,7 @@ def test_evidence_is_what_a_slow_look_says(
     query: list[str],
     is_embedded: bool,
     phrase_rows: set[int],
+    kind: str,
     data: st.DataObject,
 ) -> None:
     small = small_library(found)
@@ -204,7 +230,7 @@ def test_evidence_is_what_a_slow_look_says(
     rows: Rows = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]))
     cosines = np.zeros(len(rows)) if vector is None else (small.dense[rows] @ vector).astype(float)
     phrases = np.array(sorted(row for row in phrase_rows if row < count), np.int64)
-    windows = gather(places, Question(places.terms(query), vector, phrases), first, last, cosines, rows)
+    windows = gather(places, Question(places.terms(query), vector, phrases, kind=kind), first, last, cosines, rows)
     for at, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
         run = small.rows[begin:end]
         assert windows.start[at] == run[0].start
@@ -212,7 +238,7 @@ def test_evidence_is_what_a_slow_look_says(
         assert windows.video[at] == run[0].video
         if vector is not None:
             assert windows.similarity[at] == pytest.approx(float((small.dense[begin:end] @ vector).max()), abs=1e-6)
-        expected = slow_evidence(small, query, vector, phrase_rows, begin, end)
+        expected = slow_evidence(small, query, vector, phrase_rows, kind, begin, end)
         # Norms are float16, and small sums of vectors are divided by them.
         np.testing.assert_allclose(windows.evidence[at], [expected[name] for name in EVIDENCE], rtol=0.02, atol=0.02)
 
