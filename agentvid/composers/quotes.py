@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import hull
@@ -13,6 +13,8 @@ from agentvid.words import content_words, rarity, sentences, topic_words
 QUOTE_LIMIT = 280
 #: Cosine of MiniLM below which two texts share nothing, and above which they say the same.
 _FAR, _NEAR = 0.15, 0.65
+#: Words of a question may be spread over so many sentences.
+_NEIGHBOURS = 3
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”")
 
 
@@ -34,13 +36,18 @@ class Topic:
         return sum(weight for word, weight in self.weights.items() if word in found)
 
     def coverage(self, text: str) -> list[float]:
-        """Per phrase, the share of its weight that `text` holds, 0 to 1."""
-        found = set(content_words(text))
-        shares = []
-        for phrase in self._phrases:
-            total = sum(self.weights[word] for word in phrase)
-            shares.append(sum(self.weights[word] for word in phrase if word in found) / total)
-        return shares
+        """Per phrase, the share of its weight that neighbouring sentences of `text` hold together, 0 to 1.
+
+        A few minutes of talk hold most words of any question somewhere.
+        """
+        parts = sentences(text)
+        stretches = [" ".join(parts[at : at + _NEIGHBOURS]) for at in range(max(1, len(parts) - _NEIGHBOURS + 1))]
+        found = [set(content_words(stretch)) for stretch in stretches]
+        return [max(self._share(phrase, words) for words in found) for phrase in self._phrases]
+
+    def _share(self, phrase: Sequence[str], found: Set[str]) -> float:
+        total = sum(self.weights[word] for word in phrase)
+        return sum(self.weights[word] for word in phrase if word in found) / total
 
 
 def belief(coverage: float, moment: Moment) -> float:
