@@ -22,7 +22,7 @@ from agentvid.models.base import Vectors
 #: `video` and `video_covered` say the same of the whole video, title included. `phrase` is 1 if it holds a phrase
 #: that the query quotes. `passages` is the logarithm of how many there are.
 CONTENT = ("pooled", "best", "words", "covered", "video", "video_covered", "phrase")
-#: How long a moment is likely to be. `seconds` is the logarithm of its length without gaps, with its square; the others
+#: How long a moment is likely to be. `seconds` is the logarithm of its length, with its square; the others
 #: are that logarithm where the track is speech (`long_speech`: times the logarithm of the video's length against four
 #: minutes, since an hour of talk stays with a topic for longer than a scene does; `spoken_fact`: if a fact is asked
 #: for), and by the kind of question. `speech_passages` is `passages` where the track is speech.
@@ -44,8 +44,8 @@ _SCENE_SECONDS = 240.0
 
 #: No run of several passages is longer than this; a long one, of many passages, may be a whole discussion.
 LONGEST_SECONDS, LONGEST_LONG_SECONDS = 120.0, 420.0
-#: Passages with more silence between them than words are no one moment.
-_LEAST_TOLD = 0.5
+#: Passages with much more silence between them than words are no one moment: this share of it must be told.
+_LEAST_TOLD = 0.4
 #: Long runs start at every eighth of their length: neighbours that share so much need no competition.
 _STRIDE = 8
 K1, B = 1.2, 0.75
@@ -175,16 +175,14 @@ def gather(places: Places, question: Question, first: Rows, last: Rows, cosines:
     column["video_covered"][:] = _video_words(places, question.terms)[video] * question.known_share
     if len(question.phrase_rows):
         column["phrase"][:] = _sums(np.isin(rows, question.phrase_rows), at, to) > 0
-    # Silence between passages makes nothing longer; where passages overlap, time counts once.
-    told = np.minimum(end - places.start[first], _sums(places.end[rows] - places.start[rows], at, to))
-    for name, values in _length_evidence(places, question.kind, first, lengths, told).items():
+    for name, values in _length_evidence(places, question.kind, first, lengths, end).items():
         column[name][:] = values
     return Windows(first, last, places.start[first], end, video, places.track[first], evidence, similarity)
 
 
-def _length_evidence(places: Places, kind: str, first: Rows, lengths: Rows, told: Floats) -> dict[str, Floats]:
-    """(w,) for each of LENGTH that is not 0 everywhere; windows are `told` (w,) seconds long without their gaps."""
-    passages, seconds = np.log(lengths), np.log(np.maximum(told, _LEAST_SECONDS))
+def _length_evidence(places: Places, kind: str, first: Rows, lengths: Rows, end: Floats) -> dict[str, Floats]:
+    """(w,) for each of LENGTH that is not 0 everywhere."""
+    passages, seconds = np.log(lengths), np.log(np.maximum(end - places.start[first], _LEAST_SECONDS))
     is_speech, speech = places.is_speech[first], seconds * places.is_speech[first]
     scenes = np.log(np.maximum(places.video_seconds, 1.0) / _SCENE_SECONDS)[places.video[first]]
     found = {"passages": passages, "seconds": seconds, "seconds_squared": seconds**2}

@@ -96,7 +96,7 @@ def test_one_passage_by_hand() -> None:
 
 def may_be_one(run: list[PlaceRow]) -> bool:
     seconds = max(row.end for row in run) - run[0].start
-    return seconds <= LONGEST_SECONDS and sum(row.end - row.start for row in run) >= seconds / 2
+    return seconds <= LONGEST_SECONDS and sum(row.end - row.start for row in run) >= 0.4 * seconds
 
 
 @given(LIBRARIES, st.data())
@@ -137,7 +137,7 @@ def test_a_long_passage_inside_a_run_counts() -> None:
     assert set(zip(first.tolist(), last.tolist(), strict=True)) == {(0, 1), (1, 2), (2, 3)}
 
 
-def test_no_window_bridges_more_silence_than_it_holds_words() -> None:
+def test_no_window_bridges_a_long_silence() -> None:
     starts = [0, 4, 60]
     rows = [PlaceRow(at + 1, 0, "speech", start, start + 4, "door") for at, start in enumerate(starts)]
     first, last = windows_around(make_places([("v", "")], rows, None), np.arange(3), None)
@@ -161,8 +161,7 @@ def slow_evidence(
     small: Small, query: list[str], vector: Vectors | None, phrase_rows: set[int], kind: str, first: int, last: int
 ) -> dict[str, float]:
     run = small.rows[first:last]
-    told = min(max(row.end for row in run) - run[0].start, sum(row.end - row.start for row in run))
-    seconds = math.log(told)
+    seconds = math.log(max(row.end for row in run) - run[0].start)
     is_speech = run[0].track == "speech"
     video_seconds = max(row.end for row in small.rows if row.video == run[0].video)
     texts = [Counter(index_stems(row.text)) for row in small.rows]
