@@ -288,21 +288,22 @@ def test_what_another_process_published_is_opened(tmp_path: Path) -> None:
 
 
 READ_ONLY = """
-import os, sys, tempfile
+import os, shutil, sys, tempfile
 from pathlib import Path
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.retriever import Retriever
 from agentvid.indexes.vectors import Backend
 from agentvid.models.scripted import HashEmbedder
-def search(directory, create):
-    with Catalogue.open(Path(directory), create=create) as library:
+def search(directory):
+    with Catalogue.open(Path(directory), create=False) as library:
         found = Retriever(library, HashEmbedder(64), Backend("numpy")).search("red door", k=1)
         return [moment.text for moment in found], library.store.is_writable
-with tempfile.TemporaryDirectory() as scratch:
-    search(scratch, True)  # imports everything, while the environment can be read: it may lie in a private folder
+with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+    # A copy is searched first, to import everything while it can be read: the environment may lie in a private folder.
+    search(shutil.copytree(sys.argv[1], Path(scratch) / "copy"))
 if os.geteuid() == 0:
     os.setuid(65534)  # nobody: the superuser may write anywhere
-print(*search(sys.argv[1], False))
+print(*search(sys.argv[1]))
 """
 
 
