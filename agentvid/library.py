@@ -172,15 +172,24 @@ class Library:
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
-        """Afterwards, interrupted or not, put the indexes of what was committed beside the catalogue."""
+        """Afterwards, failed or not, put the indexes of what was committed beside the catalogue.
+
+        Not after Ctrl-C: it may have cut a transaction short whose lock is held until the process ends, and the next
+        search makes what is missing.
+        """
         try:
             yield
-        finally:
-            spaces = self.catalogue.spaces()
-            for space in spaces:
-                publish(self.catalogue, space, self._backend)
-            for wanted in spaces or (None,):
-                publish_places(self.catalogue, wanted)
+        except Exception:
+            self._publish()
+            raise
+        self._publish()
+
+    def _publish(self) -> None:
+        spaces = self.catalogue.spaces()
+        for space in spaces:
+            publish(self.catalogue, space, self._backend)
+        for wanted in spaces or (None,):
+            publish_places(self.catalogue, wanted)
 
     # -- search -------------------------------------------------------------------------------------------------
 

