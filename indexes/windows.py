@@ -37,7 +37,6 @@ LENGTH = (
     *KINDS,
 )
 EVIDENCE = (*CONTENT, *LENGTH)
-_COLUMN = {name: at for at, name in enumerate(EVIDENCE)}
 #: A shorter moment is as good as one of this length.
 _LEAST_SECONDS = 0.5
 _SCENE_SECONDS = 240.0
@@ -160,7 +159,7 @@ def gather(places: Places, question: Question, first: Rows, last: Rows, cosines:
     at, to = np.searchsorted(rows, first), np.searchsorted(rows, last - 1) + 1
     lengths = last - first
     evidence = np.zeros((len(first), len(EVIDENCE)))
-    column = {name: evidence[:, position] for name, position in _COLUMN.items()}
+    column = dict(zip(EVIDENCE, evidence.T, strict=True))
     end = _highest(places.end[rows], at, lengths)
     similarity = np.zeros(len(first))
     video = places.video[first]
