@@ -26,6 +26,17 @@ from agentvid.indexes.store import Store
 from agentvid.models.base import EmbeddingSpace, Vectors
 from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
 
+#: Every search asks these two; making a statement costs more than SQLite takes to answer it.
+_PASSAGES = (
+    sa.select(schema.passages, schema.videos.c.id.label("video_id"))
+    .join(schema.videos)
+    .where(schema.passages.c.id.in_(records.given_list()))
+)
+_CONTENT_HASHES = sa.select(
+    sa.select(schema.derived.c.content_hash).where(schema.derived.c.name == schema.LEXICAL).scalar_subquery(),
+    sa.select(schema.spaces.c.content_hash).where(schema.spaces.c.key == sa.bindparam("space")).scalar_subquery(),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -250,13 +261,9 @@ class Catalogue:
 
     def passages(self, ids: Iterable[int]) -> dict[int, Passage]:
         """Passages by id; unknown ids are left out."""
-        query = (
-            sa.select(schema.passages, schema.videos.c.id.label("video_id"))
-            .join(schema.videos)
-            .where(schema.passages.c.id.in_(records.json_list(map(int, ids))))
-        )
+        wanted = {records.JSON_LIST: records.json_text(map(int, ids))}
         with self.store.reading() as connection:
-            return {row.id: records.passage_of(row) for row in connection.execute(query)}
+            return {row.id: records.passage_of(row) for row in connection.execute(_PASSAGES, wanted)}
 
     def passage_ids(self, where: Filter) -> Ids:
         """Ids of the passages that a filter keeps, ascending."""
@@ -323,12 +330,8 @@ class Catalogue:
 
     def content_hashes(self, space: EmbeddingSpace | None) -> tuple[str, str]:
         """What the library holds now: (hash of all words, hash of the vectors of `space`, "" without one)."""
-        derived, spaces = schema.derived, schema.spaces
-        words = sa.select(derived.c.content_hash).where(derived.c.name == schema.LEXICAL).scalar_subquery()
-        key = space.key if space else ""
-        vectors = sa.select(spaces.c.content_hash).where(spaces.c.key == key).scalar_subquery()
         with self.store.reading() as connection:
-            row = connection.execute(sa.select(words, vectors)).one()
+            row = connection.execute(_CONTENT_HASHES, {"space": space.key if space else ""}).one()
         return row[0] or EMPTY, row[1] or ""
 
     def iter_vectors(self, space: EmbeddingSpace) -> Iterator[tuple[Ids, Vectors]]:

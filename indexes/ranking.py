@@ -57,6 +57,14 @@ def scores(windows: Windows, weights: dict[str, float] = WEIGHTS) -> Floats:
     return values
 
 
+def highest(values: Floats, k: int) -> Rows:
+    """Positions of the `k` highest, best first, earlier ones first among equals."""
+    found = np.arange(len(values))
+    if len(values) > k:
+        found = np.flatnonzero(values >= np.partition(values, len(values) - k)[len(values) - k])
+    return found[np.argsort(-values[found], kind="stable")][:k]
+
+
 Reward = Callable[[Floats], Floats]
 
 
@@ -78,7 +86,7 @@ _OTHER_TRACK = 0.8
 
 def choose(windows: Windows, score: Floats, k: int, reward: Reward = recall) -> Chosen:
     """At most `k` windows that together have the largest expected reward."""
-    top = np.argsort(-score, kind="stable")[: max(_MOST_WINDOWS, 2 * k)]
+    top = highest(score, max(_MOST_WINDOWS, 2 * k))
     probability = np.exp(score[top] - score[top].max(initial=-np.inf))
     probability /= max(probability.sum(), 1e-12)
     best = windows.take(top)

@@ -289,7 +289,24 @@ def filter_clauses(where: Filter) -> list[sa.ColumnElement[bool]]:
 
 def json_list(values: Iterable[Any]) -> sa.Select[Any]:
     """Any number of values as one bound parameter: SQLite limits how many a statement may have."""
-    return sa.select(sa.func.json_each(json.dumps(list(values))).table_valued("value").c.value)
+    return _each(sa.literal(json_text(values)))
+
+
+#: The name under which a statement that was made before gets its list, as `json_text`.
+JSON_LIST = "json_list"
+
+
+def given_list() -> sa.Select[Any]:
+    """`json_list` of values that are given when the statement runs."""
+    return _each(sa.bindparam(JSON_LIST))
+
+
+def json_text(values: Iterable[Any]) -> str:
+    return json.dumps(list(values))
+
+
+def _each(text: sa.ColumnElement[str]) -> sa.Select[Any]:
+    return sa.select(sa.func.json_each(text).table_valued("value").c.value)
 
 
 def span_of(row: Any) -> Span:

@@ -154,7 +154,7 @@ class Retriever:
             seeds = scope
         best_seeds = np.unique(np.concatenate([rows[:_BEST_SEEDS] for rows in channels.values()]))
         first, last = windows_around(places, seeds, allowed, best_seeds)
-        rows = _covered(first, last, places.count)
+        rows = _covered(first, last)
         cosines = self._cosines(places, index, vector, rows)
         return Candidates(places, gather(places, question, first, last, cosines, rows), channels)
 
@@ -352,16 +352,20 @@ def _reranked(reranker: Reranker, query: str, moments: Sequence[Moment]) -> list
 def _best_rows(scores: Floats, allowed: NDArray[np.bool_] | None, k: int) -> Rows:
     """Rows with the highest positive scores, best first, earlier rows first among equals."""
     found = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
-    if len(found) > k:
-        kth = np.partition(scores[found], len(found) - k)[len(found) - k]
-        found = found[scores[found] >= kth]
-    return found[np.lexsort((found, -scores[found]))][:k]
+    return found[ranking.highest(scores[found], k)]
 
 
-def _covered(first: Rows, last: Rows, count: int) -> Rows:
+def _covered(first: Rows, last: Rows) -> Rows:
     """Every row that lies in a window, ascending."""
-    edges = np.bincount(first, minlength=count + 1) - np.bincount(last, minlength=count + 1)
-    return np.flatnonzero(np.cumsum(edges))
+    if not len(first):
+        return first
+    order = np.argsort(first)
+    first, last = first[order], np.maximum.accumulate(last[order])
+    begins = np.flatnonzero(first > np.concatenate([[-1], last[:-1]]))  # behind everything before
+    starts, ends = first[begins], last[np.append(begins[1:], len(last)) - 1]
+    sizes = ends - starts
+    rows: Rows = np.arange(sizes.sum()) + np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+    return rows
 
 
 def _share_time(windows: Windows, one: int, other: int) -> bool:

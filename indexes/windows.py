@@ -160,11 +160,11 @@ def gather(places: Places, question: Question, first: Rows, last: Rows, cosines:
     lengths = last - first
     evidence = np.zeros((len(first), len(EVIDENCE)))
     column = dict(zip(EVIDENCE, evidence.T, strict=True))
-    end = _highest(places.end[rows], at, lengths)
+    end = _highest(places.end[rows], at, to)
     similarity = np.zeros(len(first))
     video = places.video[first]
     if question.vector is not None:
-        similarity = _highest(cosines, at, lengths)
+        similarity = _highest(cosines, at, to)
         column["pooled"][:], column["best"][:] = _meaning(
             places, question.vector, first, lengths, cosines, at, to, similarity
         )
@@ -258,10 +258,9 @@ def _sums(values: NDArray[np.generic], at: Rows, to: Rows) -> Floats:
     return sums
 
 
-def _highest(values: NDArray[np.floating], at: Rows, lengths: Rows) -> Floats:
-    """The largest of `values[at : at + length]` for each window."""
-    highest = np.empty(len(at))
-    for length in np.unique(lengths):
-        chosen = lengths == length
-        highest[chosen] = values[at[chosen] + np.arange(length)[:, None]].max(axis=0)
+def _highest(values: NDArray[np.floating], at: Rows, to: Rows) -> Floats:
+    """The largest of `values[at:to]` for each window."""
+    borders = np.stack([at, to], axis=1).ravel()
+    padded = np.append(values, -np.inf)  # a border may be the end
+    highest: Floats = np.maximum.reduceat(padded, borders)[::2].astype(float) if len(at) else np.empty(0)
     return highest
