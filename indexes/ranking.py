@@ -26,6 +26,7 @@ WEIGHTS = {
     "video": 1.02,
     "video_covered": 2.86,
     "phrase": 20.0,
+    "position": 6.0,
     "passages": -2.5,
     "seconds": 1.81,
     "seconds_squared": -0.274,

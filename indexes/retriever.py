@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agentvid.errors import UsageError
 from agentvid.indexes import merging, ranking
+from agentvid.indexes.asked_position import asked_position
 from agentvid.indexes.base import Filter, Ids, Ranked, VectorIndex
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.lexical import phrases
@@ -137,6 +138,7 @@ class Retriever:
             self._phrase_rows(query, places),
             places.known_share(words, terms),
             question_kind(query),
+            asked_position(query),
         )
         word_scores = passage_scores(places, question.terms)
         channels = {LEXICAL: _best_rows(word_scores, allowed, depth)}

@@ -21,7 +21,8 @@ from agentvid.models.base import Vectors
 #: text, as a share of the best possible; `covered` the share of the query's rarity-weighted words that occur.
 #: `video` and `video_covered` say the same of the whole video, title included. `phrase` is 1 if it holds a phrase
 #: that the query quotes. `passages` is the logarithm of how many there are.
-CONTENT = ("pooled", "best", "words", "covered", "video", "video_covered", "phrase")
+#: `position` is how far its middle is from where in the video the query wants it, as a share of the video, negative.
+CONTENT = ("pooled", "best", "words", "covered", "video", "video_covered", "phrase", "position")
 #: How long a moment is likely to be. `seconds` is the logarithm of its length, with its square; the others
 #: are that logarithm where the track is speech (`long_speech`: times the logarithm of the video's length against four
 #: minutes, since an hour of talk stays with a topic for longer than a scene does; `spoken_fact`: if a fact is asked
@@ -93,7 +94,7 @@ class Question:
     """A query as ranking sees it: terms of the library's vocabulary, its vector, rows with a quoted phrase.
 
     `known_share` is the part of the query's weight that the terms have: 1 if the library knows all its words; `kind`
-    what kind of moment it asks for.
+    what kind of moment it asks for; `position` where in the video, as a share of its length.
     """
 
     terms: Sequence[Term]
@@ -101,6 +102,7 @@ class Question:
     phrase_rows: Rows
     known_share: float = 1.0
     kind: str = DESCRIPTION
+    position: float | None = None
 
 
 def passage_scores(places: Places, terms: Sequence[Term]) -> Floats:
@@ -174,6 +176,9 @@ def gather(places: Places, question: Question, first: Rows, last: Rows, cosines:
     column["video_covered"][:] = _video_words(places, question.terms)[video] * question.known_share
     if len(question.phrase_rows):
         column["phrase"][:] = _sums(np.isin(rows, question.phrase_rows), at, to) > 0
+    if question.position is not None:
+        middle = (places.start[first] + end) / 2 / np.maximum(places.video_seconds[video], 1e-9)
+        column["position"][:] = -np.abs(middle - question.position)
     for name, values in _length_evidence(places, question.kind, first, lengths, end).items():
         column[name][:] = values
     return Windows(first, last, places.start[first], end, video, places.track[first], evidence, similarity)

@@ -158,9 +158,17 @@ def spread(cosines: list[float]) -> tuple[float, float]:
 
 
 def slow_evidence(
-    small: Small, query: list[str], vector: Vectors | None, phrase_rows: set[int], kind: str, first: int, last: int
+    small: Small,
+    query: list[str],
+    vector: Vectors | None,
+    phrase_rows: set[int],
+    kind: str,
+    position: float | None,
+    first: int,
+    last: int,
 ) -> dict[str, float]:
     run = small.rows[first:last]
+    middle = (run[0].start + max(row.end for row in run)) / 2
     seconds = math.log(max(row.end for row in run) - run[0].start)
     is_speech = run[0].track == "speech"
     video_seconds = max(row.end for row in small.rows if row.video == run[0].video)
@@ -186,6 +194,7 @@ def slow_evidence(
         "spoken_fact": seconds * is_speech * (kind == "fact"),
         **{name: seconds if name == kind else 0.0 for name in KINDS},
         "phrase": float(any(row in phrase_rows for row in range(first, last))),
+        "position": 0.0 if position is None else -abs(middle / video_seconds - position),
         "pooled": 0.0,
         "best": 0.0,
         "video": 0.0,
@@ -211,6 +220,7 @@ def slow_evidence(
     st.booleans(),
     st.sets(st.integers(0, 29)),
     st.sampled_from([DESCRIPTION, *KINDS]),
+    st.sampled_from([None, 0.0, 0.5, 1.0]),
     st.data(),
 )
 def test_evidence_is_what_a_slow_look_says(
@@ -219,6 +229,7 @@ def test_evidence_is_what_a_slow_look_says(
     is_embedded: bool,
     phrase_rows: set[int],
     kind: str,
+    position: float | None,
     data: st.DataObject,
 ) -> None:
     small = small_library(found)
@@ -229,7 +240,8 @@ def test_evidence_is_what_a_slow_look_says(
     rows: Rows = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]))
     cosines = np.zeros(len(rows)) if vector is None else (small.dense[rows] @ vector).astype(float)
     phrases = np.array(sorted(row for row in phrase_rows if row < count), np.int64)
-    windows = gather(places, Question(places.terms(query), vector, phrases, kind=kind), first, last, cosines, rows)
+    question = Question(places.terms(query), vector, phrases, kind=kind, position=position)
+    windows = gather(places, question, first, last, cosines, rows)
     for at, (begin, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
         run = small.rows[begin:end]
         assert windows.start[at] == run[0].start
@@ -237,7 +249,7 @@ def test_evidence_is_what_a_slow_look_says(
         assert windows.video[at] == run[0].video
         if vector is not None:
             assert windows.similarity[at] == pytest.approx(float((small.dense[begin:end] @ vector).max()), abs=1e-6)
-        expected = slow_evidence(small, query, vector, phrase_rows, kind, begin, end)
+        expected = slow_evidence(small, query, vector, phrase_rows, kind, position, begin, end)
         # Norms are float16, and small sums of vectors are divided by them.
         np.testing.assert_allclose(windows.evidence[at], [expected[name] for name in EVIDENCE], rtol=0.02, atol=0.02)
 
