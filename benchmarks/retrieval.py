@@ -331,7 +331,7 @@ def _located(prepared: Prepared, names: Sequence[str]) -> Iterator[tuple[Floats,
             windows, score = candidates.windows, ranking.scores(candidates.windows)
             if len(score):
                 margins = retriever.margins(one.query.query, where, candidates.places, windows, score)
-                best_window = ranking.choose(windows, score, 1, ranking.iou).windows
+                best_window = ranking.choose(windows, score / ranking.SPAN_TEMPERATURE, 1, ranking.iou).windows
                 columns = ranking.presence_columns(windows, margins)
                 yield np.array([columns[name][best_window][0] for name in names]), video is one.video
 

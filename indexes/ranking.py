@@ -40,6 +40,9 @@ WEIGHTS = {
     "fact": 0.153,
 }
 RECALL_AT_IOU = (0.3, 0.5, 0.7)
+#: Where one span is asked for, log-odds count for less by this factor: weights that spread twenty hits well are too
+#: sure of one, and a hedge between neighbouring spans overlaps more of what evidence cannot tell apart.
+SPAN_TEMPERATURE = 1.3
 #: So many of the best windows share the probability, twice the hits if more are wanted: more change nothing.
 _MOST_WINDOWS = 200
 
@@ -121,8 +124,8 @@ def greedy(earned: NDArray[np.floating], probability: Floats, k: int) -> tuple[R
 #: How sure a window is of holding the event at all: log-odds from its evidence, fitted by the same command on queries
 #: asked of the right video and of another one. `margin` is how far the window's score lies above the best window of
 #: all other videos: what fits another video much better is probably not in this one.
-PRESENCE = {"bias": 0.16, "best": 0.25, "covered": 1.2, "video": 0.76, "margin": 0.32}
-PRESENCE_ALONE = {"bias": -4.06, "similarity": 6.41, "covered": 2.53}
+PRESENCE = {"bias": 0.46, "best": 0.19, "covered": 1.19, "video": 0.78, "margin": 0.33}
+PRESENCE_ALONE = {"bias": -4.02, "similarity": 6.41, "covered": 2.46}
 PRESENCE_BY_WORDS = {"bias": -1.96, "covered": 4.24}
 
 

@@ -170,7 +170,7 @@ class Retriever:
         where = where or Filter()
         candidates = self.candidates(query, where)
         windows, score = candidates.windows, ranking.scores(candidates.windows)
-        chosen = ranking.choose(windows, score, _SPANS_PER_RESULT * k, ranking.iou)
+        chosen = ranking.choose(windows, score / ranking.SPAN_TEMPERATURE, _SPANS_PER_RESULT * k, ranking.iou)
         sure = ranking.presence(windows, self.margins(query, where, candidates.places, windows, score))
         likely = chosen.windows.tolist()
         kept: list[int] = []
