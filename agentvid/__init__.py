@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentvid.budget import Budget
     from agentvid.config import Settings
     from agentvid.errors import AgentvidError
     from agentvid.library import Library
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AgentvidError",
     "Answer",
+    "Budget",
     "Claim",
     "Evidence",
     "Hit",
@@ -34,6 +36,7 @@ __all__ = [
 
 _HOMES = {
     "AgentvidError": "errors",
+    "Budget": "budget",
     "IndexReport": "reports",
     "Library": "library",
     "Settings": "config",

@@ -17,6 +17,7 @@
     │   └── LibraryDamaged        1  the catalogue itself fails its integrity check
     ├── MissingDependency         1  a package or model is not installed; names the command
     ├── ModelError                1  a model server or model failed
+    │   └── BudgetSpent           1  a model was not asked, because a limit of the question is reached
     └── ToolError                 1  a tool refused its arguments; the planner may read and repair
 
 A message has three parts: the offending value, what is allowed, the way out. The first two are
@@ -113,6 +114,10 @@ class MissingDependency(AgentvidError):
 
 class ModelError(AgentvidError):
     """A model or model server failed."""
+
+
+class BudgetSpent(ModelError):
+    """A model was not asked, or not waited for, because a limit of the question's budget is reached."""
 
 
 class ToolError(AgentvidError):

@@ -23,6 +23,7 @@ from agentvid.text import check_query
 from agentvid.types import Answer, Hit, Json, Span, Video
 
 if TYPE_CHECKING:
+    from agentvid.budget import Budget, Price
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
@@ -323,23 +324,39 @@ class Library:
 
     # -- path 2: ask --------------------------------------------------------------------------------------------
 
-    def ask(self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = "") -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        videos: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        model: str = "",
+        budget: Budget | None = None,
+    ) -> Answer:
         """Answer from evidence or abstain.
 
-        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM.
-        Raises UsageError for an empty or over-long question, UnknownVideo, MissingDependency, ModelError.
+        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `budget`
+        replaces the limits of the settings: when one is reached, the best answer so far says so in `stopped`.
+        Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
+        MissingDependency, ModelError.
         """
         from agentvid.graph import ask
 
-        return ask(question, self._ask_context(videos, model), choices=tuple(choices))
+        return ask(question, self._ask_context(videos, model, budget), choices=tuple(choices))
 
     def stream(
-        self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = ""
+        self,
+        question: str,
+        *,
+        videos: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        model: str = "",
+        budget: Budget | None = None,
     ) -> Iterator[Json | Answer]:
         """Like `ask`, but yields an event per step as it happens, and the Answer last."""
         from agentvid.graph import stream
 
-        return stream(question, self._ask_context(videos, model), choices=tuple(choices))
+        return stream(question, self._ask_context(videos, model, budget), choices=tuple(choices))
 
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""
@@ -382,7 +399,7 @@ class Library:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
         return {video.id: video for video in chosen}
 
-    def _ask_context(self, videos: Sequence[str], model: str) -> AskContext:
+    def _ask_context(self, videos: Sequence[str], model: str, budget: Budget | None) -> AskContext:
         """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
         from agentvid.composers.extractive import ExtractiveComposer
         from agentvid.graph import AskContext
@@ -396,15 +413,19 @@ class Library:
             settings=self.settings,
             embedder=self._embedder,
             library=self.catalogue.directory,
+            budget=budget or self.settings.budget,
         )
         name = model or self.settings.model
         if not name:
             return context
+        from agentvid.budgeted import BudgetedChat
         from agentvid.composers.llm import LLMComposer
         from agentvid.models import load_chat
         from agentvid.planners.llm import LLMPlanner
 
-        chat = load_chat(name, self.settings.model_timeout_seconds)
+        ledger = context.tools.ledger
+        ledger.price = self._price(name, context.budget)
+        chat = BudgetedChat(load_chat(name, self.settings.model_timeout_seconds), ledger)
         return replace(
             context,
             planner=LLMPlanner(chat, embedder=self._embedder),
@@ -412,6 +433,16 @@ class Library:
             tools=replace(context.tools, chat=chat),
             shortcut=embedded,
         )
+
+    def _price(self, model: str, budget: Budget | None) -> Price | None:
+        price = self.settings.price(model)
+        if price is None and budget and budget.money is not None:
+            known = ", ".join(self.settings.prices) or "none"
+            raise UsageError(
+                f"a budget of {budget.money:g} money needs the price of {model!r}; prices are set for: {known}",
+                hint=f'set it, as in AGENTVID_PRICES="{model}=1.25/10": of a million tokens read and written',
+            )
+        return price
 
     def _tool_context(self, videos: Sequence[str]) -> ToolContext:
         from agentvid.tools.base import ToolContext

@@ -25,13 +25,14 @@ class AskState(TypedDict, total=False):
     planner: str  # route, plan
     tried: list[Json]  # execute: every program with its error, "" if it ran
     steps: list[Json]  # execute: typed steps of the last program
+    asked: dict[str, int]  # execute: every tool call, and how many programs made it
     outcome: Json  # execute: kind, value, evidence; {} if nothing ran through
     feedback: Json  # execute, check: what was wrong, for the planner; {} if nothing
     replans: int  # check
-    stopped: str  # check: why no further program is tried, "" if it was not needed
+    stopped: str  # plan, check: why no further program is tried, "" if it was not needed
     draft: Json  # compose
     answer: Json  # cite
-    counters: dict[str, int]  # plan, execute, compose: steps, tool_calls, llm_calls, tokens
+    counters: Json  # cite: what it cost
 
 
 def moment_to_json(moment: Moment) -> Json:
@@ -109,6 +110,7 @@ def answer_from_json(data: Mapping[str, Any], *, usage: Usage) -> Answer:
         usage=usage,
         choice=data["choice"],
         program=data["program"],
+        stopped=data["stopped"],
     )
 
 

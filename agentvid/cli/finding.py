@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
+from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos
 from agentvid.errors import UsageError
@@ -112,13 +113,31 @@ def ask(
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
     reranker: Reranker = None,
+    max_steps: MaxSteps = None,
+    max_tool_calls: MaxToolCalls = None,
+    max_llm_calls: MaxLlmCalls = None,
+    max_tokens: MaxTokens = None,
+    max_money: MaxMoney = None,
+    max_frames: MaxFrames = None,
+    max_seconds: MaxSeconds = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
 
+    At the first limit that is reached the best answer so far is printed, and which limit it was.
+
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
     """
-    with context.obj.open(flags={"model": model, "reranker": reranker}) as library:
+    limits = {
+        "max_steps": max_steps,
+        "max_tool_calls": max_tool_calls,
+        "max_llm_calls": max_llm_calls,
+        "max_tokens": max_tokens,
+        "max_money": max_money,
+        "max_frames": max_frames,
+        "max_seconds": max_seconds,
+    }
+    with context.obj.open(flags={"model": model, "reranker": reranker, **limits}) as library:
         answer = library.ask(question, videos=videos or (), choices=choices or ())
         notes = library.notes()
     for line in notes:
@@ -234,6 +253,8 @@ def _print_answer(answer: Answer) -> None:
         print_text(f"  [{item.id}] {_place(item)} {item.track}: {_shorten(item.quote, 300)}")
     print_text()
     print_text(f"confidence {answer.confidence:.2f}; looked at {_coverage(answer)}")
+    if answer.stopped:
+        print_text(f"stopped: {answer.stopped}")
     for missing in answer.coverage.missing:
         print_text(f"missing: {missing}")
     print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")

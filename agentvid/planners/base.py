@@ -11,11 +11,15 @@ from agentvid.types import Usage, Video
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A question as the user put it, with what was frozen from it: choices and the videos in scope."""
+    """A question as the user put it, with what was frozen from it: choices and the videos in scope.
+
+    `balance`: what is left of its budget, in words.
+    """
 
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
+    balance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,9 @@ class LLMPlanner:
         system = render("plan_system", **self._prefix, examples=self._examples(question))
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
         user = render("plan_user", videos=_listed(request), question=asked)
-        user = f"{user}\n\n{repair}" if repair else user
+        # Last, because it is all that changes from one request to the next.
+        balance = render("balance", balance=request.balance) if request.balance else ""
+        user = "\n\n".join(part for part in (user, repair, balance) if part)
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)

@@ -293,3 +293,30 @@ def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> 
     assert 0 < len(json.loads(agentvid("ls", "--json").stdout)["videos"]) < 4000
     agentvid("search", "anything")  # makes the files that the interruption left out
     assert json.loads(agentvid("doctor", "--json").stdout)["problems"] == []
+
+
+def test_a_spent_limit_is_said_beside_the_answer(imported: Path) -> None:
+    finished = agentvid("ask", "How many times is a key mentioned?", "--json", "--max-steps", "1")
+    document = json.loads(finished.stdout)
+    assert document["stopped"] == "the budget of 1 steps is spent"
+    assert "stopped: the budget" in agentvid("ask", "How many times is a key mentioned?", "--max-steps", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--max-tool-calls", "0"), "max_tool_calls = 0 (from flag)"),
+        (("--max-seconds", "-1"), "max_seconds = -1.0 (from flag)"),
+        (("--max-money", "nan"), "max_money = nan (from flag)"),
+        (("--max-tokens", "50", "--model", "scripted:SCRIPT"), "of the budget of 50 tokens"),
+        (("--max-money", "0.1", "--model", "scripted:SCRIPT"), "needs the price of 'scripted:"),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_one_line(
+    imported: Path, tmp_path: Path, flags: tuple[str, ...], reason: str
+) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- answer(evidence=[])\n", "utf-8")
+    finished = agentvid("ask", "Tell me a tale", *(flag.replace("SCRIPT", str(script)) for flag in flags))
+    assert finished.returncode == 2
+    assert reason in one_line(finished)
