@@ -6,13 +6,14 @@ come from the provider's own environment variables (OPENAI_API_KEY, OPENAI_BASE_
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
 from typing import TYPE_CHECKING
 
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
-from agentvid.models.base import Reply
+from agentvid.models.base import Reply, encodable
 from agentvid.models.deadline import within
 from agentvid.models.failures import Failure, describe, is_retryable, read_failure
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 EXTRAS = {"openai": "openai", "anthropic": "anthropic", "google_genai": "google", "ollama": "ollama"}
 FORM = "openai:MODEL, anthropic:MODEL, google_genai:MODEL, ollama:MODEL or scripted:FILE"
 
+MAX_REPLY_CHARACTERS = 200_000
 _ATTEMPTS = 4
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
@@ -115,8 +117,15 @@ class LangChainChat:
             refusal = message.additional_kwargs.get("refusal")
             why = "refused" if refusal else f"empty reply (finish reason: {reason or 'not given'})"
             raise ModelError(f"model {self._name!r}: {why}", hint="ask in other words, or choose another model")
+        # A longer text is no reply to anything asked here, and no encoder takes a lone surrogate.
+        text = encodable(text[:MAX_REPLY_CHARACTERS])
         usage = message.usage_metadata
-        return Reply(str(text), usage["input_tokens"], usage["output_tokens"]) if usage else Reply(str(text))
+        return Reply(text, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(text)
+
+
+def _count(tokens: object) -> int:
+    """As the provider counted; 0 for what is no count."""
+    return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens < math.inf else 0
 
 
 def _wait_seconds(attempt: int, failure: Failure) -> float:
