@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from agentvid.config import Settings
     from agentvid.errors import AgentvidError
     from agentvid.library import Library
+    from agentvid.models.cassette import Cassette
     from agentvid.reports import IndexReport
     from agentvid.types import Answer, Claim, Evidence, Hit, Moment, Observation, Span, Video
 
@@ -22,6 +23,7 @@ __all__ = [
     "AgentvidError",
     "Answer",
     "Budget",
+    "Cassette",
     "Claim",
     "Evidence",
     "Hit",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "AgentvidError": "errors",
     "Budget": "budget",
+    "Cassette": "models.cassette",
     "IndexReport": "reports",
     "Library": "library",
     "Settings": "config",

@@ -3,7 +3,8 @@
     AgentvidError                 exit code 1; catch this one to catch all of them
     ├── UsageError                2  a value the caller gave is not allowed
     │   ├── AmbiguousVideo        2  a name fits several videos; lists them
-    │   └── ProgramError          2  a program does not parse, type-check or finish
+    │   ├── ProgramError          2  a program does not parse, type-check or finish
+    │   └── CassetteMiss          2  a replayed run asked a model what was not recorded
     ├── NotFound                  3  nothing by that name
     │   └── UnknownVideo          3
     ├── MediaError                1  a file that cannot be read as video; one failed row
@@ -60,6 +61,10 @@ class ProgramError(UsageError):
         super().__init__(message, hint=hint)
         self.fragment = fragment
         self.allowed = allowed
+
+
+class CassetteMiss(UsageError):
+    """A replayed run asked a model what was not recorded: its prompt changed."""
 
 
 class NotFound(AgentvidError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,8 +25,9 @@ from agentvid.answer import Checked, check_answer, coverage_of
 from agentvid.budget import Budget
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
-from agentvid.errors import BudgetSpent, ModelError, ProgramError, ToolError, UsageError
+from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder
+from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
 from agentvid.state import (
     AskState,
@@ -59,8 +60,8 @@ class AskContext:
     """What one question may use. Make a new one, with a new `tools.ledger`, for every question.
 
     `shortcut` plans look-ups when `planner` is an LLM; None sends every question to `planner`. `library`: the directory
-    whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `clock`: seconds,
-    monotonic.
+    whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
+    chat model, "" for none; `calls`: where its recorder puts them, for the trace. `clock`: seconds, monotonic.
     """
 
     planner: Planner
@@ -71,6 +72,8 @@ class AskContext:
     shortcut: Planner | None = None
     library: Path | None = None
     budget: Budget | None = None
+    model: str = ""
+    calls: list[Call] = field(default_factory=list)
     clock: Callable[[], float] = time.monotonic
 
 
@@ -91,15 +94,22 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     limit = _NODES_ONCE + _NODES_PER_ROUND * (context.settings.max_replans + 1)
     graph = build_graph()
     parts = graph.stream(state, {"recursion_limit": limit}, context=context, stream_mode=["custom", "values"])
-    for mode, part in cast("Iterator[tuple[str, Any]]", parts):
-        if mode == "custom":
-            yield part
-        else:
-            state = part
-    answer, warning = _record(state, context)
-    if warning:
+    try:
+        for mode, part in cast("Iterator[tuple[str, Any]]", parts):
+            if mode == "custom":
+                yield part
+            else:
+                state = part
+    except AgentvidError as error:
+        _record(state, context, choices, {"error": str(error), "hint": error.hint})
+        raise
+    answer = answer_from_json(state["answer"], usage=context.tools.ledger.total())
+    traced = replace(answer, trace_id=trace.new_trace_id() if context.library else "")
+    rejected = state["answer"]["rejected"]
+    outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
+    if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
         yield {"node": "trace", "detail": warning}
-    yield answer
+    yield answer if warning else traced
 
 
 @lru_cache(maxsize=1)
@@ -358,27 +368,29 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
     )
 
 
-def _record(state: AskState, context: AskContext) -> tuple[Answer, str]:
-    """The answer with its costs and trace id, and a warning if the trace could not be written."""
-    answer = answer_from_json(state["answer"], usage=context.tools.ledger.total())
+def _record(state: AskState, context: AskContext, choices: Sequence[str], outcome: Json, *, trace_id: str = "") -> str:
+    """Write the trace, with what it takes to replay it; returns why it could not be written, or ""."""
     if context.library is None:
-        return answer, ""
-    traced = replace(answer, trace_id=trace.new_trace_id())
+        return ""
+    settings = context.settings
+    catalogue = context.tools.catalogue
     record: dict[str, Any] = {
-        "question": answer.question,
-        "choices": state["choices"],
+        "question": state["question"],
+        "choices": list(choices),
         "scope": state["scope"],
+        "fingerprints": {video_id: catalogue.fingerprint(video_id) for video_id in state["scope"]},
+        "model": context.model,
+        "budget": asdict(context.budget or settings.budget),
+        "settings": {name: getattr(settings, name) for name in trace.SHAPING_SETTINGS},
         "route": state.get("route", ""),
         "planner": state.get("planner", ""),
         "composer": context.composer.name,
         "form": state.get("form", ""),
-        "program": answer.program,
+        "program": state["program"],
         "programs": state["tried"],
         "steps": state["steps"],
-        "answer": answer.text,
-        "result": traced.to_json(),
-        "rejected": state["answer"]["rejected"],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
+        "model_calls": [call.to_json() for call in context.calls],
+        **outcome,
     }
-    warning = trace.write_trace(context.library, traced.trace_id, record)
-    return (answer if warning else traced), warning
+    return trace.write_trace(context.library, trace_id or trace.new_trace_id(), record)

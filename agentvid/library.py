@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Ingested, Pipeline
-    from agentvid.models.base import Embedder, Reranker
+    from agentvid.models.base import ChatModel, Embedder, Reranker
+    from agentvid.models.cassette import Cassette
+    from agentvid.replay import Replay
     from agentvid.tools.base import ToolContext
     from agentvid.tools.program import Run
 
 MAX_HITS = 1000
 EMPTY_DIRECTORY = "no video in this directory"
+_CHOOSE = "choose one, as in --model openai:NAME"
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
 
@@ -332,17 +335,19 @@ class Library:
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
+        cassette: Cassette | None = None,
     ) -> Answer:
         """Answer from evidence or abstain.
 
         `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `budget`
         replaces the limits of the settings: when one is reached, the best answer so far says so in `stopped`.
+        `cassette` records the model's calls or replays them; then nothing is sent and no key is needed.
         Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
-        MissingDependency, ModelError.
+        MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
-        return ask(question, self._ask_context(videos, model, budget), choices=tuple(choices))
+        return ask(question, self.ask_context(videos, model, budget, cassette), choices=tuple(choices))
 
     def stream(
         self,
@@ -352,11 +357,12 @@ class Library:
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
+        cassette: Cassette | None = None,
     ) -> Iterator[Json | Answer]:
         """Like `ask`, but yields an event per step as it happens, and the Answer last."""
         from agentvid.graph import stream
 
-        return stream(question, self._ask_context(videos, model, budget), choices=tuple(choices))
+        return stream(question, self.ask_context(videos, model, budget, cassette), choices=tuple(choices))
 
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""
@@ -399,7 +405,22 @@ class Library:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
         return {video.id: video for video in chosen}
 
-    def _ask_context(self, videos: Sequence[str], model: str, budget: Budget | None) -> AskContext:
+    def replay(self, reference: str) -> Replay:
+        """Run a stored question again without any model or network, and compare.
+
+        Raises UsageError for text that is no trace id, NotFound, LibraryError if the trace is damaged or too old.
+        """
+        from agentvid.replay import replay
+
+        return replay(self, reference)
+
+    def ask_context(
+        self,
+        videos: Sequence[str] = (),
+        model: str = "",
+        budget: Budget | None = None,
+        cassette: Cassette | None = None,
+    ) -> AskContext:
         """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
         from agentvid.composers.extractive import ExtractiveComposer
         from agentvid.graph import AskContext
@@ -415,23 +436,32 @@ class Library:
             library=self.catalogue.directory,
             budget=budget or self.settings.budget,
         )
-        name = model or self.settings.model
+        name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)
         if not name:
+            if cassette and cassette.is_recording:
+                raise UsageError(f"{cassette.path}: no model is chosen, so there is nothing to record", hint=_CHOOSE)
             return context
         from agentvid.budgeted import BudgetedChat
         from agentvid.composers.llm import LLMComposer
         from agentvid.models import load_chat
+        from agentvid.models.cassette import RecordingChat
         from agentvid.planners.llm import LLMPlanner
 
         ledger = context.tools.ledger
         ledger.price = self._price(name, context.budget)
-        chat = BudgetedChat(load_chat(name, self.settings.model_timeout_seconds), ledger)
+
+        def load() -> ChatModel:
+            return load_chat(name, self.settings.model_timeout_seconds)
+
+        recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
+        chat = BudgetedChat(recorder, ledger)
         return replace(
             context,
             planner=LLMPlanner(chat, embedder=self._embedder),
             composer=LLMComposer(chat),
             tools=replace(context.tools, chat=chat),
             shortcut=embedded,
+            model=name,
         )
 
     def _price(self, model: str, budget: Budget | None) -> Price | None:

@@ -118,9 +118,9 @@ class LangChainChat:
             why = "refused" if refusal else f"empty reply (finish reason: {reason or 'not given'})"
             raise ModelError(f"model {self._name!r}: {why}", hint="ask in other words, or choose another model")
         # A longer text is no reply to anything asked here, and no encoder takes a lone surrogate.
-        text = encodable(text[:MAX_REPLY_CHARACTERS])
+        kept = encodable(text[:MAX_REPLY_CHARACTERS])
         usage = message.usage_metadata
-        return Reply(text, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(text)
+        return Reply(kept, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(kept)
 
 
 def _count(tokens: object) -> int:

@@ -32,8 +32,8 @@ CLAIMS = json.dumps({"claims": [{"text": "Rubisco captures carbon dioxide.", "ev
 #: What no retry mends, and no repair.
 FINAL = {
     "silence", "trickle", "stall", "429 retry in an hour", "401", "403", "404", "413", "422", "context overflow",
-    "html", "no body", "null", "half of a JSON", "deep JSON", "bad UTF-8", "event stream", "no choices", "wrong role", "empty",
-    "no content", "number for content", "refusal", "content filter", "unknown tool",
+    "html", "no body", "null", "half of a JSON", "deep JSON", "bad UTF-8", "event stream", "no choices", "wrong role",
+    "empty", "no content", "number for content", "refusal", "content filter", "unknown tool",
 }  # fmt: skip
 STALLING = {"silence", "trickle", "stall"}
 SHORT_SECONDS, LONG_SECONDS = 0.6, 20.0

@@ -320,3 +320,40 @@ def test_a_limit_that_cannot_be_kept_is_one_line(
     finished = agentvid("ask", "Tell me a tale", *(flag.replace("SCRIPT", str(script)) for flag in flags))
     assert finished.returncode == 2
     assert reason in one_line(finished)
+
+
+def test_a_run_is_recorded_replayed_and_listed(imported: Path, tmp_path: Path) -> None:
+    script, cassette = tmp_path / "script.yaml", tmp_path / "calls.jsonl"
+    script.write_text(
+        '- |\n  hits = search(query="cipher key")\n  answer(evidence=hits)\n- \'{"claims": []}\'\n', "utf-8"
+    )
+    question = ("ask", "How often does a cipher come up, please", "--json")
+    recorded = agentvid(*question, "--model", f"scripted:{script}", "--record", str(cassette))
+    script.unlink()
+    replayed = agentvid(*question, "--replay", str(cassette))
+    assert (recorded.returncode, recorded.stderr) == (replayed.returncode, replayed.stderr)
+    first, second = json.loads(recorded.stdout), json.loads(replayed.stdout)
+    assert second["usage"]["llm_calls"] == 2
+    assert first["evidence"] == second["evidence"]
+
+    listed = json.loads(agentvid("trace", "ls", "--json").stdout)["traces"]
+    assert [item["trace_id"] for item in listed] == [second["trace_id"], first["trace_id"]]
+    assert "How often does a cipher" in agentvid("trace", "ls", "-n", "1").stdout
+    again = agentvid("trace", "replay", first["trace_id"], "--json")
+    assert again.returncode == 0, again.stdout
+    assert json.loads(again.stdout)["same"] is True
+
+    agentvid("rm", "lecture")
+    changed = agentvid("trace", "replay", first["trace_id"])
+    assert changed.returncode == 1
+    assert "is not in the library any more" in changed.stdout
+    assert one_line(agentvid(*question, "--record", "a", "--replay", "b")).startswith("agentvid: --record and --replay")
+    missed = agentvid("ask", "How often does a boat come up, please", "--replay", str(cassette))
+    assert missed.returncode == 2
+    assert "model call 1 was not recorded" in one_line(missed)
+
+
+def test_without_traces_there_is_nothing_to_list(imported: Path) -> None:
+    finished = agentvid("trace", "ls")
+    assert finished.returncode == 3
+    assert "agentvid ask" in finished.stderr

@@ -18,7 +18,7 @@ LAYERS = [
     {"planners", "composers", "state", "budgeted"},
     {"answer"},
     {"ingest", "graph"},
-    {"library"},
+    {"library", "replay"},
     {"evaluate"},
     {"cli", "demo", "__main__"},
 ]
