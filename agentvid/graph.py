@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -37,6 +38,8 @@ from agentvid.state import (
     draft_to_json,
     moment_from_json,
     moment_to_json,
+    turn_from_json,
+    turn_to_json,
 )
 from agentvid.text import check_query
 from agentvid.tools import load_tools
@@ -47,7 +50,11 @@ from agentvid.tools.program.values import to_json
 from agentvid.types import Answer, Json
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
+    from langchain_core.runnables import RunnableConfig
     from langgraph.graph.state import CompiledStateGraph
+
+    Graph = CompiledStateGraph["AskState", "AskContext", "AskState", "AskState"]
 
 #: So many programs may make the same tool call; a planner that asks once more is stopped.
 MOST_ASKED = 2
@@ -61,7 +68,9 @@ class AskContext:
 
     `shortcut` plans look-ups when `planner` is an LLM; None sends every question to `planner`. `library`: the directory
     whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
-    chat model, "" for none; `calls`: where its recorder puts them, for the trace. `clock`: seconds, monotonic.
+    chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
+    question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
+    `callbacks`: LangChain's, which see every node and model call. `clock`: seconds, monotonic.
     """
 
     planner: Planner
@@ -74,6 +83,9 @@ class AskContext:
     budget: Budget | None = None
     model: str = ""
     calls: list[Call] = field(default_factory=list)
+    thread: str = ""
+    earlier: Sequence[Json] = ()
+    callbacks: Sequence[BaseCallbackHandler] = ()
     clock: Callable[[], float] = time.monotonic
 
 
@@ -91,15 +103,19 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
     state = _start(question, choices, context)
     context.tools.ledger.begin(context.budget or context.settings.budget, clock=context.clock)
-    limit = _NODES_ONCE + _NODES_PER_ROUND * (context.settings.max_replans + 1)
-    graph = build_graph()
-    parts = graph.stream(state, {"recursion_limit": limit}, context=context, stream_mode=["custom", "values"])
+    config = _config(context)
+    options: Any = {"context": context, "stream_mode": ["custom", "values"]}
+    if context.thread:
+        # Only the end of a question is kept: what tools returned is alive and in no checkpoint, so that an answer could
+        # not cite from half a run.
+        options["durability"] = "exit"
     try:
-        for mode, part in cast("Iterator[tuple[str, Any]]", parts):
-            if mode == "custom":
-                yield part
-            else:
-                state = part
+        with _compiled(context) as graph:
+            for mode, part in cast("Iterator[tuple[str, Any]]", graph.stream(state, config, **options)):
+                if mode == "custom":
+                    yield part
+                else:
+                    state = part
     except AgentvidError as error:
         _record(state, context, choices, {"error": str(error), "hint": error.hint})
         raise
@@ -112,8 +128,37 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     yield answer if warning else traced
 
 
+@contextmanager
+def _compiled(context: AskContext) -> Iterator[Graph]:
+    """The graph; with a thread, one that keeps the state of the question in it."""
+    if not context.thread:
+        yield build_graph()
+        return
+    from agentvid.threads import checkpointer, turns_of
+
+    if context.library is None:
+        raise UsageError(f"thread {context.thread!r} needs a library to be kept in")
+    with checkpointer(context.library) as saver:
+        turns_of(saver, context.thread)  # what cannot be read is told before anything is asked
+        yield build_graph().copy(update={"checkpointer": saver})
+
+
+def _config(context: AskContext) -> RunnableConfig:
+    rounds = context.settings.max_replans + 1
+    config: RunnableConfig = {
+        "recursion_limit": _NODES_ONCE + _NODES_PER_ROUND * rounds,
+        "callbacks": list(context.callbacks),
+        "run_name": "agentvid.ask",
+    }
+    if context.thread:
+        from agentvid.threads import config_of
+
+        config |= config_of(context.thread)
+    return config
+
+
 @lru_cache(maxsize=1)
-def build_graph() -> CompiledStateGraph[AskState, AskContext, AskState, AskState]:
+def build_graph() -> Graph:
     """The compiled graph; it holds nothing of a question and serves all of them."""
     graph = StateGraph(AskState, context_schema=AskContext)
     for node in (route, plan, execute, check, compose, cite):
@@ -137,12 +182,18 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
     if choices and (not 2 <= len(choices) <= MAX_OPTIONS or not all(choice.strip() for choice in choices)):
         raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty")
     return {
+        "turns": list(context.earlier),
         "question": question,
         "choices": list(choices),
         "scope": list(context.tools.scope),
+        "route": "",
         "program": "",
+        "form": "",
+        "focus": [],
+        "planner": "",
         "tried": [],
         "steps": [],
+        "asked": {},
         "outcome": {},
         "feedback": {},
         "replans": 0,
@@ -154,9 +205,12 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
 
 
 def route(state: AskState, runtime: Runtime[AskContext]) -> AskState:
-    """A look-up takes its form's program at once; the rest goes to the planner."""
+    """A look-up takes its form's program at once; the rest goes to the planner.
+
+    So does a question that goes on with a thread: "what does it do then?" is no form.
+    """
     shortcut = runtime.context.shortcut
-    if shortcut is None or state["stopped"]:
+    if shortcut is None or state["stopped"] or state.get("turns"):
         return {"route": "loop"}
     first = shortcut.plan(_request(state, runtime))
     if not first.is_lookup:
@@ -171,6 +225,8 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         return {}
     planner, request, feedback = runtime.context.planner, _request(state, runtime), state["feedback"]
     ledger = runtime.context.tools.ledger
+    if request.turns and not feedback and runtime.context.shortcut is None:
+        ledger.notes.append("thread: without a model, earlier questions are not read; choose one with --model")
     try:
         if feedback:
             new = planner.repair(request, state["program"], _error_from_json(feedback))
@@ -277,6 +333,7 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
     return {
         "answer": {**answer_to_json(answer), "rejected": rejected},
+        "turns": [turn_to_json(answer)],
         "counters": context.tools.ledger.usage.to_json(),
     }
 
@@ -287,7 +344,8 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     videos = tuple(runtime.context.tools.scope.values())
     balance = runtime.context.tools.ledger.budget.balance(runtime.context.tools.ledger.usage)
-    return PlanRequest(state["question"], tuple(state["choices"]), videos, balance)
+    turns = tuple(turn_from_json(turn) for turn in state.get("turns", ()))
+    return PlanRequest(state["question"], tuple(state["choices"]), videos, balance, turns)
 
 
 def _planned(new: Plan, state: AskState, planner: str) -> AskState:
@@ -380,6 +438,8 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "scope": state["scope"],
         "fingerprints": {video_id: catalogue.fingerprint(video_id) for video_id in state["scope"]},
         "model": context.model,
+        "thread": context.thread,
+        "turns": state.get("turns", [])[: -1 if state.get("answer") else None],
         "budget": asdict(context.budget or settings.budget),
         "settings": {name: getattr(settings, name) for name in trace.SHAPING_SETTINGS},
         "route": state.get("route", ""),

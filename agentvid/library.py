@@ -23,6 +23,8 @@ from agentvid.text import check_query
 from agentvid.types import Answer, Hit, Json, Span, Video
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
+
     from agentvid.budget import Budget, Price
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
@@ -336,18 +338,23 @@ class Library:
         model: str = "",
         budget: Budget | None = None,
         cassette: Cassette | None = None,
+        thread: str = "",
+        callbacks: Sequence[BaseCallbackHandler] = (),
     ) -> Answer:
         """Answer from evidence or abstain.
 
         `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `budget`
         replaces the limits of the settings: when one is reached, the best answer so far says so in `stopped`.
-        `cassette` records the model's calls or replays them; then nothing is sent and no key is needed.
+        `cassette` records the model's calls or replays them; then nothing is sent and no key is needed. `thread` names
+        a conversation: a model that plans reads what was asked before in it. `callbacks` are LangChain's: they see
+        every node and every model call, as those of OpenTelemetry and LangSmith do.
         Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
         MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
-        return ask(question, self.ask_context(videos, model, budget, cassette), choices=tuple(choices))
+        context = self.ask_context(videos, model, budget, cassette)
+        return ask(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
 
     def stream(
         self,
@@ -358,11 +365,32 @@ class Library:
         model: str = "",
         budget: Budget | None = None,
         cassette: Cassette | None = None,
+        thread: str = "",
+        callbacks: Sequence[BaseCallbackHandler] = (),
     ) -> Iterator[Json | Answer]:
         """Like `ask`, but yields an event per step as it happens, and the Answer last."""
         from agentvid.graph import stream
 
-        return stream(question, self.ask_context(videos, model, budget, cassette), choices=tuple(choices))
+        context = self.ask_context(videos, model, budget, cassette)
+        return stream(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
+
+    def threads(self) -> list[Json]:
+        """`{"thread", "turns", "question"}`: the last question of each thread, the one asked last first."""
+        from agentvid.threads import list_threads
+
+        return list_threads(self.catalogue.directory)
+
+    def thread(self, name: str) -> list[Json]:
+        """The turns of a thread: `{"question", "answer", "abstained", "program", "evidence"}`. Raises NotFound."""
+        from agentvid.threads import read_thread
+
+        return read_thread(self.catalogue.directory, name)
+
+    def remove_thread(self, name: str) -> None:
+        """Forget a thread; traces of its questions stay. Raises NotFound."""
+        from agentvid.threads import remove_thread
+
+        remove_thread(self.catalogue.directory, name)
 
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""

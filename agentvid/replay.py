@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentvid.budget import Budget
 from agentvid.errors import AgentvidError, LibraryError
+from agentvid.graph import AskContext, ask
 from agentvid.models.cassette import Call, Cassette
 from agentvid.trace import SHAPING_SETTINGS, read_trace, versions
 from agentvid.types import Answer, Json
@@ -54,16 +55,18 @@ def replay(library: Library, reference: str) -> Replay:
     name = f"trace {document['trace_id']}"
     try:
         calls = [Call.from_json(call) for call in document["model_calls"]]
-        budget = Budget(**document["budget"])
-        recorded = _recorded(document)
-        known = {video.id for video in library.catalogue.videos()}
-        scope = [video_id for video_id in document["scope"] if video_id in known]
+        cassette = Cassette.of_calls(name, calls, document["model"])
+        recorded = {"error": document["error"]} if "error" in document else document["result"]
         changes = tuple(_changes(library, document))
-        question, choices, model = document["question"], document["choices"], document["model"]
+        context = _context(library, document, cassette)
+        question, choices = document["question"], document["choices"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         hint = "only traces of this version and later can be replayed"
         raise LibraryError(f"{name} does not hold what a replay needs: {error}", hint=hint) from None
-    answer, failure = _run(library, question, choices, scope, model, budget, Cassette.of_calls(name, calls, model))
+    try:
+        answer, failure = ask(question, context, choices=choices), ""
+    except AgentvidError as error:
+        answer, failure = None, str(error)
     replayed: Json = {"error": failure} if answer is None else answer.to_json()
     if ("error" in recorded) != (answer is None):
         # One of the two is no answer: every value of the other would be listed.
@@ -83,28 +86,12 @@ def differences(recorded: Json, replayed: Json) -> Iterator[Json]:
             yield {"path": path, "recorded": before, "replayed": after}
 
 
-def _run(
-    library: Library,
-    question: str,
-    choices: list[str],
-    scope: list[str],
-    model: str,
-    budget: Budget,
-    cassette: Cassette,
-) -> tuple[Answer | None, str]:
-    """(answer, "") or (None, why there is none). Nothing is stored."""
-    from agentvid.graph import ask
-
-    context = library.ask_context(scope, model, budget, cassette)
-    tools = replace(context.tools, scope={video_id: library.catalogue.video(video_id) for video_id in scope})
-    try:
-        return ask(question, replace(context, tools=tools, library=None), choices=choices), ""
-    except AgentvidError as error:
-        return None, str(error)
-
-
-def _recorded(document: Json) -> Json:
-    return {"error": document["error"]} if "error" in document else document["result"]
+def _context(library: Library, document: Json, cassette: Cassette) -> AskContext:
+    """The stored question's, limited to those of its videos that are still there. Nothing is stored."""
+    known = {video.id: video for video in library.catalogue.videos()}
+    scope = {video_id: known[video_id] for video_id in document["scope"] if video_id in known}
+    context = library.ask_context(list(scope), document["model"], Budget(**document["budget"]), cassette)
+    return replace(context, tools=replace(context.tools, scope=scope), library=None, earlier=document["turns"])
 
 
 def _changes(library: Library, document: Json) -> Iterator[str]:

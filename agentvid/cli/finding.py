@@ -128,6 +128,10 @@ def ask(
         Path | None,
         typer.Option(metavar="FILE", help="Take the LLM's replies from this cassette.", show_default=False),
     ] = None,
+    thread: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Go on with this conversation; begins it if it is new.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
@@ -149,7 +153,14 @@ def ask(
         context.obj.open(flags={"model": model, "reranker": reranker, **limits}) as library,
         _cassette(record, replay) as cassette,
     ):
-        answer = library.ask(question, videos=videos or (), choices=choices or (), model=model or "", cassette=cassette)
+        answer = library.ask(
+            question,
+            videos=videos or (),
+            choices=choices or (),
+            model=model or "",
+            cassette=cassette,
+            thread=thread or "",
+        )
         notes = library.notes()
     for line in notes:
         note(line)

@@ -8,12 +8,12 @@ planner's prompt.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from agentvid.errors import ProgramError, ToolError
 from agentvid.models.base import ChatModel, Embedder
-from agentvid.planners.base import Plan, PlanRequest
+from agentvid.planners.base import Plan, PlanRequest, Turn
 from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
@@ -23,7 +23,7 @@ from agentvid.tools.program import LANGUAGE_RULES, describe
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
 
-EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS = 6, 50, 120
+EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS, MAX_TURNS = 6, 50, 120, 20
 _FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -60,7 +60,7 @@ class LLMPlanner:
         choices = request.choices or inline
         system = render("plan_system", **self._prefix, examples=self._examples(question))
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        user = render("plan_user", videos=_listed(request), question=asked)
+        user = render("plan_user", videos=_listed(request), earlier=_told(request.turns), question=asked)
         # Last, because it is all that changes from one request to the next.
         balance = render("balance", balance=request.balance) if request.balance else ""
         user = "\n\n".join(part for part in (user, repair, balance) if part)
@@ -88,6 +88,16 @@ def program_in(reply: str) -> str:
     """The program of a reply: what stands in its first fence, or all of it; at most 20,000 characters."""
     fenced = _FENCE.search(reply)
     return (fenced.group(1) if fenced else reply).strip()[:20_000] + "\n"
+
+
+def _told(turns: Sequence[Turn]) -> str:
+    """The thread so far, each turn as it stood in the prompt before, so that a prompt only grows at its end."""
+    told = []
+    for turn in turns[-MAX_TURNS:]:
+        cited = [f"{video[:16]} {span.start_seconds:.1f}-{span.end_seconds:.1f}" for video, span in turn.cited]
+        program = turn.program.strip() or "none"
+        told.append(f"Question: {turn.question}\n{program}\nCited: {', '.join(cited) or 'nothing'}\n\n")
+    return "".join(told)
 
 
 def _listed(request: PlanRequest) -> str:

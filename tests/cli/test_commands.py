@@ -357,3 +357,15 @@ def test_without_traces_there_is_nothing_to_list(imported: Path) -> None:
     finished = agentvid("trace", "ls")
     assert finished.returncode == 3
     assert "agentvid ask" in finished.stderr
+
+
+def test_conversations_are_listed_shown_and_forgotten(imported: Path) -> None:
+    assert agentvid("thread", "ls").returncode == 3
+    assert agentvid("ask", "Is a key mentioned?", "--thread", "keys").returncode == 0
+    assert json.loads(agentvid("thread", "ls", "--json").stdout)["threads"][0]["thread"] == "keys"
+    assert "? Is a key mentioned?" in agentvid("thread", "show", "keys").stdout
+    assert agentvid("thread", "rm", "keys").returncode == 0
+    gone = agentvid("thread", "show", "keys", "--json")
+    assert gone.returncode == 3
+    assert "no thread 'keys'" in one_line(gone)
+    assert agentvid("ask", "Is a key mentioned?", "--thread", "a b").returncode == 2

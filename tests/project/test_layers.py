@@ -15,7 +15,7 @@ LAYERS = [
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
     {"perceive", "passages", "importer", "discover", "tools", "trace", "reports"},
-    {"planners", "composers", "state", "budgeted"},
+    {"planners", "composers", "state", "budgeted", "threads"},
     {"answer"},
     {"ingest", "graph"},
     {"library", "replay"},
