@@ -40,7 +40,9 @@ class BudgetedChat:
             )
         seconds = self._ledger.left("seconds")
         try:
-            reply = self._chat.reply(system, user) if math.isinf(seconds) else self._within(seconds, system, user)
+            # A thread of its own only for a model that may take longer than what is left.
+            is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf)
+            reply = self._chat.reply(system, user) if is_in_time else self._within(seconds, system, user)
         except TimeoutError:
             raise BudgetSpent(f"the budget of {self._ledger.budget.seconds:g} seconds is spent") from None
         if reply.input_tokens or reply.output_tokens:

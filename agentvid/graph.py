@@ -94,17 +94,22 @@ def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> A
 
     Raises UsageError for an empty or over-long question or choices, ModelError if an LLM fails for good.
     """
-    *_, last = stream(question, context, choices=choices)
+    # Nobody reads the events: without them LangGraph runs the nodes in this thread, in half the time.
+    *_, last = _run(question, context, choices, ["values"])
     assert isinstance(last, Answer)
     return last
 
 
 def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Iterator[Json | Answer]:
     """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
+    return _run(question, context, choices, ["custom", "values"])
+
+
+def _run(question: str, context: AskContext, choices: Sequence[str], modes: list[str]) -> Iterator[Json | Answer]:
     state = _start(question, choices, context)
     context.tools.ledger.begin(context.budget or context.settings.budget, clock=context.clock)
     config = _config(context)
-    options: Any = {"context": context, "stream_mode": ["custom", "values"]}
+    options: Any = {"context": context, "stream_mode": modes}
     if context.thread:
         # Only the end of a question is kept: what tools returned is alive and in no checkpoint, so that an answer could
         # not cite from half a run.

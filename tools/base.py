@@ -85,7 +85,7 @@ class Ledger:
 
     def left(self, name: str) -> float:
         """What is left of the limit `name` of the budget; infinite where there is none."""
-        left = self.budget.left(name, self.total())
+        left = self.budget.left(name, self.total() if name == "seconds" else self.usage)
         return math.inf if left is None else left
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import os
 import re
 import tempfile
@@ -84,6 +85,7 @@ class RecordingChat:
     """Asks `chat` and appends each call to `calls`."""
 
     def __init__(self, chat: ChatModel, calls: list[Call]) -> None:
+        self.timeout_seconds: float = getattr(chat, "timeout_seconds", math.inf)
         self._chat = chat
         self._calls = calls
 
@@ -105,6 +107,8 @@ class RecordingChat:
 
 class ReplayingChat:
     """Gives the recorded reply of each prompt, of equal prompts in their order. Nothing is sent anywhere."""
+
+    timeout_seconds = 0.0
 
     def __init__(self, name: str, calls: Sequence[Call], source: str) -> None:
         self._name = name

@@ -51,6 +51,10 @@ class LangChainChat:
     def name(self) -> str:
         return self._name
 
+    @property
+    def timeout_seconds(self) -> float:
+        return self._timeout_seconds
+
     def reply(self, system: str, user: str) -> Reply:
         """Answer within `timeout_seconds`, retries included; an empty `system` is left out.
 

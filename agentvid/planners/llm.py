@@ -35,6 +35,7 @@ class LLMPlanner:
         self._embedder = embedder
         self._bank = bank or load_bank()
         self.prompts: dict[str, str] = {}
+        self._last_system = ("", "")
 
     @property
     def name(self) -> str:
@@ -58,9 +59,9 @@ class LLMPlanner:
     def _ask(self, request: PlanRequest, repair: str) -> Plan:
         question, inline = split_choices(request.question)
         choices = request.choices or inline
-        system = render("plan_system", **self._prefix, examples=self._examples(question))
+        system = self._system(question)
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        user = render("plan_user", videos=_listed(request), earlier=_told(request.turns), question=asked)
+        user = render("plan_user", videos=_listed(request), question=_told(request.turns) + asked)
         # Last, because it is all that changes from one request to the next.
         balance = render("balance", balance=request.balance) if request.balance else ""
         user = "\n\n".join(part for part in (user, repair, balance) if part)
@@ -68,6 +69,13 @@ class LLMPlanner:
         reply = self._chat.reply(system, user)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
         return Plan(program_in(reply.text), focus=(question,), choices=choices, usage=usage)
+
+    def _system(self, question: str) -> str:
+        """The system prompt, which the repairs of one question share."""
+        if self._last_system[0] != question:
+            examples = self._examples(question)
+            self._last_system = (question, render("plan_system", **self._prefix, examples=examples))
+        return self._last_system[1]
 
     @cached_property
     def _prefix(self) -> Mapping[str, str]:
@@ -91,12 +99,12 @@ def program_in(reply: str) -> str:
 
 
 def _told(turns: Sequence[Turn]) -> str:
-    """The thread so far, each turn as it stood in the prompt before, so that a prompt only grows at its end."""
+    """The thread up to "Question: ", each turn as it stood in the prompt before: a prompt only grows at its end."""
     told = []
     for turn in turns[-MAX_TURNS:]:
         cited = [f"{video[:16]} {span.start_seconds:.1f}-{span.end_seconds:.1f}" for video, span in turn.cited]
         program = turn.program.strip() or "none"
-        told.append(f"Question: {turn.question}\n{program}\nCited: {', '.join(cited) or 'nothing'}\n\n")
+        told.append(f"{turn.question}\n{program}\nCited: {', '.join(cited) or 'nothing'}\n\nQuestion: ")
     return "".join(told)
 
 
