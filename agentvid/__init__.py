@@ -9,9 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agentvid.budget import Budget
     from agentvid.config import Settings
     from agentvid.errors import AgentvidError
     from agentvid.library import Library
+    from agentvid.models.cassette import Cassette
     from agentvid.reports import IndexReport
     from agentvid.types import Answer, Claim, Evidence, Hit, Moment, Observation, Span, Video
 
@@ -20,6 +22,8 @@ __version__ = "0.1.0"
 __all__ = [
     "AgentvidError",
     "Answer",
+    "Budget",
+    "Cassette",
     "Claim",
     "Evidence",
     "Hit",
@@ -34,6 +38,8 @@ __all__ = [
 
 _HOMES = {
     "AgentvidError": "errors",
+    "Budget": "budget",
+    "Cassette": "models.cassette",
     "IndexReport": "reports",
     "Library": "library",
     "Settings": "config",

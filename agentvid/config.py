@@ -7,14 +7,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from agentvid.budget import Budget, Price
 from agentvid.errors import UsageError
 
 ENV_PREFIX = "AGENTVID_"
+NonNegative = Annotated[float, Field(ge=0)]
 
 
 def plugins_allowed() -> bool:
@@ -50,8 +52,49 @@ class Settings(BaseModel):
     reranker: str = Field(
         "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
     )
+    max_steps: int = Field(100, ge=1, le=10_000, description="lines of programs one question may run")
     max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
+    max_llm_calls: int = Field(30, ge=1, le=1000, description="model calls one question may make")
+    max_tokens: int = Field(30_000, ge=1, description="tokens models may read and write for one question")
+    max_money: float | None = Field(None, gt=0, description="what models may cost for one question; needs prices")
+    max_frames: int = Field(1_000, ge=1, description="frames tools may decode for one question")
+    max_seconds: float = Field(600.0, gt=0, description="longest time for one question")
+    prices: dict[str, tuple[NonNegative, NonNegative]] = Field(
+        {}, description="per model: price of a million tokens read and of a million written, as openai:NAME=1.25/10"
+    )
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
+
+    @property
+    def budget(self) -> Budget:
+        """The limits of one question."""
+        return Budget(
+            self.max_steps,
+            self.max_tool_calls,
+            self.max_llm_calls,
+            self.max_tokens,
+            self.max_money,
+            self.max_frames,
+            self.max_seconds,
+        )
+
+    def price(self, model: str) -> Price | None:
+        """What the tokens of "provider:model" cost, None if it was not set."""
+        return Price(*self.prices[model]) if model in self.prices else None
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _prices(cls, value: object) -> object:
+        """From the environment: `provider:model=1.25/10`, several separated by commas."""
+        if not isinstance(value, str):
+            return value
+        found = {}
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            model, _, pair = part.rpartition("=")
+            prices = pair.split("/")
+            if not model or len(prices) != 2:
+                raise ValueError("allowed: provider:model=INPUT/OUTPUT, several separated by commas")
+            found[model.strip()] = tuple(prices)
+        return found
 
     @field_validator("library", "cache", mode="before")
     @classmethod

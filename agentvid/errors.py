@@ -3,7 +3,8 @@
     AgentvidError                 exit code 1; catch this one to catch all of them
     ├── UsageError                2  a value the caller gave is not allowed
     │   ├── AmbiguousVideo        2  a name fits several videos; lists them
-    │   └── ProgramError          2  a program does not parse, type-check or finish
+    │   ├── ProgramError          2  a program does not parse, type-check or finish
+    │   └── CassetteMiss          2  a replayed run asked a model what was not recorded
     ├── NotFound                  3  nothing by that name
     │   └── UnknownVideo          3
     ├── MediaError                1  a file that cannot be read as video; one failed row
@@ -17,6 +18,7 @@
     │   └── LibraryDamaged        1  the catalogue itself fails its integrity check
     ├── MissingDependency         1  a package or model is not installed; names the command
     ├── ModelError                1  a model server or model failed
+    │   └── BudgetSpent           1  a model was not asked, because a limit of the question is reached
     └── ToolError                 1  a tool refused its arguments; the planner may read and repair
 
 A message has three parts: the offending value, what is allowed, the way out. The first two are
@@ -59,6 +61,10 @@ class ProgramError(UsageError):
         super().__init__(message, hint=hint)
         self.fragment = fragment
         self.allowed = allowed
+
+
+class CassetteMiss(UsageError):
+    """A replayed run asked a model what was not recorded: its prompt changed."""
 
 
 class NotFound(AgentvidError):
@@ -113,6 +119,10 @@ class MissingDependency(AgentvidError):
 
 class ModelError(AgentvidError):
     """A model or model server failed."""
+
+
+class BudgetSpent(ModelError):
+    """A model was not asked, or not waited for, because a limit of the question's budget is reached."""
 
 
 class ToolError(AgentvidError):

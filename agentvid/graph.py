@@ -10,8 +10,10 @@ write `AskState` (JSON); what is alive is in `AskContext`, frozen from the user'
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,10 +23,12 @@ from langgraph.runtime import Runtime
 
 from agentvid import trace
 from agentvid.answer import Checked, check_answer, coverage_of
+from agentvid.budget import Budget
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
-from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
+from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder
+from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
 from agentvid.state import (
     AskState,
@@ -34,19 +38,28 @@ from agentvid.state import (
     draft_to_json,
     moment_from_json,
     moment_to_json,
+    turn_from_json,
+    turn_to_json,
 )
 from agentvid.text import check_query
 from agentvid.tools import load_tools
-from agentvid.tools.base import ToolContext
+from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
 from agentvid.tools.program.values import to_json
-from agentvid.types import Answer, Json, Usage
+from agentvid.types import Answer, Json
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
+    from langchain_core.runnables import RunnableConfig
     from langgraph.graph.state import CompiledStateGraph
 
+    Graph = CompiledStateGraph["AskState", "AskContext", "AskState", "AskState"]
+
+#: So many programs may make the same tool call; a planner that asks once more is stopped.
+MOST_ASKED = 2
 _NODES_PER_ROUND, _NODES_ONCE = 3, 4
+_CUT = 200
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,10 @@ class AskContext:
     """What one question may use. Make a new one, with a new `tools.ledger`, for every question.
 
     `shortcut` plans look-ups when `planner` is an LLM; None sends every question to `planner`. `library`: the directory
-    whose `traces/` keeps the record; None keeps none. `clock`: seconds, monotonic.
+    whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
+    chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
+    question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
+    `callbacks`: LangChain's, which see every node and model call. `clock`: seconds, monotonic.
     """
 
     planner: Planner
@@ -64,6 +80,12 @@ class AskContext:
     embedder: Embedder | None = None
     shortcut: Planner | None = None
     library: Path | None = None
+    budget: Budget | None = None
+    model: str = ""
+    calls: list[Call] = field(default_factory=list)
+    thread: str = ""
+    earlier: Sequence[Json] = ()
+    callbacks: Sequence[BaseCallbackHandler] = ()
     clock: Callable[[], float] = time.monotonic
 
 
@@ -72,31 +94,76 @@ def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> A
 
     Raises UsageError for an empty or over-long question or choices, ModelError if an LLM fails for good.
     """
-    *_, last = stream(question, context, choices=choices)
+    # Nobody reads the events: without them LangGraph runs the nodes in this thread, in half the time.
+    *_, last = _run(question, context, choices, ["values"])
     assert isinstance(last, Answer)
     return last
 
 
 def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Iterator[Json | Answer]:
     """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
+    return _run(question, context, choices, ["custom", "values"])
+
+
+def _run(question: str, context: AskContext, choices: Sequence[str], modes: list[str]) -> Iterator[Json | Answer]:
     state = _start(question, choices, context)
-    started = context.clock()
-    limit = _NODES_ONCE + _NODES_PER_ROUND * (context.settings.max_replans + 1)
-    graph = build_graph()
-    parts = graph.stream(state, {"recursion_limit": limit}, context=context, stream_mode=["custom", "values"])
-    for mode, part in cast("Iterator[tuple[str, Any]]", parts):
-        if mode == "custom":
-            yield part
-        else:
-            state = part
-    answer, warning = _record(state, context, context.clock() - started)
-    if warning:
+    context.tools.ledger.begin(context.budget or context.settings.budget, clock=context.clock)
+    config = _config(context)
+    options: Any = {"context": context, "stream_mode": modes}
+    if context.thread:
+        # Only the end of a question is kept: what tools returned is alive and in no checkpoint, so that an answer could
+        # not cite from half a run.
+        options["durability"] = "exit"
+    try:
+        with _compiled(context) as graph:
+            for mode, part in cast("Iterator[tuple[str, Any]]", graph.stream(state, config, **options)):
+                if mode == "custom":
+                    yield part
+                else:
+                    state = part
+    except AgentvidError as error:
+        _record(state, context, choices, {"error": str(error), "hint": error.hint})
+        raise
+    answer = answer_from_json(state["answer"], usage=context.tools.ledger.total())
+    traced = replace(answer, trace_id=trace.new_trace_id() if context.library else "")
+    rejected = state["answer"]["rejected"]
+    outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
+    if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
         yield {"node": "trace", "detail": warning}
-    yield answer
+    yield answer if warning else traced
+
+
+@contextmanager
+def _compiled(context: AskContext) -> Iterator[Graph]:
+    """The graph; with a thread, one that keeps the state of the question in it."""
+    if not context.thread:
+        yield build_graph()
+        return
+    from agentvid.threads import checkpointer, turns_of
+
+    if context.library is None:
+        raise UsageError(f"thread {context.thread!r} needs a library to be kept in")
+    with checkpointer(context.library) as saver:
+        turns_of(saver, context.thread)  # what cannot be read is told before anything is asked
+        yield build_graph().copy(update={"checkpointer": saver})
+
+
+def _config(context: AskContext) -> RunnableConfig:
+    rounds = context.settings.max_replans + 1
+    config: RunnableConfig = {
+        "recursion_limit": _NODES_ONCE + _NODES_PER_ROUND * rounds,
+        "callbacks": list(context.callbacks),
+        "run_name": "agentvid.ask",
+    }
+    if context.thread:
+        from agentvid.threads import config_of
+
+        config |= config_of(context.thread)
+    return config
 
 
 @lru_cache(maxsize=1)
-def build_graph() -> CompiledStateGraph[AskState, AskContext, AskState, AskState]:
+def build_graph() -> Graph:
     """The compiled graph; it holds nothing of a question and serves all of them."""
     graph = StateGraph(AskState, context_schema=AskContext)
     for node in (route, plan, execute, check, compose, cite):
@@ -120,17 +187,22 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
     if choices and (not 2 <= len(choices) <= MAX_OPTIONS or not all(choice.strip() for choice in choices)):
         raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty")
     return {
+        "turns": list(context.earlier),
         "question": question,
         "choices": list(choices),
         "scope": list(context.tools.scope),
+        "route": "",
         "program": "",
+        "form": "",
+        "focus": [],
+        "planner": "",
         "tried": [],
         "steps": [],
+        "asked": {},
         "outcome": {},
         "feedback": {},
         "replans": 0,
         "stopped": "" if context.tools.scope else "there is no video to look at; add one with `agentvid index PATH...`",
-        "counters": {},
     }
 
 
@@ -138,9 +210,12 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
 
 
 def route(state: AskState, runtime: Runtime[AskContext]) -> AskState:
-    """A look-up takes its form's program at once; the rest goes to the planner."""
+    """A look-up takes its form's program at once; the rest goes to the planner.
+
+    So does a question that goes on with a thread: "what does it do then?" is no form.
+    """
     shortcut = runtime.context.shortcut
-    if shortcut is None or state["stopped"]:
+    if shortcut is None or state["stopped"] or state.get("turns"):
         return {"route": "loop"}
     first = shortcut.plan(_request(state, runtime))
     if not first.is_lookup:
@@ -154,15 +229,23 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     if state["stopped"]:
         return {}
     planner, request, feedback = runtime.context.planner, _request(state, runtime), state["feedback"]
+    ledger = runtime.context.tools.ledger
+    if request.turns and not feedback and runtime.context.shortcut is None:
+        ledger.notes.append("thread: without a model, earlier questions are not read; choose one with --model")
     try:
         if feedback:
             new = planner.repair(request, state["program"], _error_from_json(feedback))
         else:
             new = planner.plan(request)
+    except BudgetSpent as error:
+        if not ledger.usage.llm_calls and not ledger.spent():
+            raise UsageError(str(error), hint="allow more tokens: the first prompt must fit") from None
+        return {"stopped": str(error), "feedback": {}}
     except ModelError as error:
         if not feedback:
             raise
         return {"stopped": f"{feedback['message']} ({error})", "feedback": {}}
+    ledger.spend(new.usage)
     runtime.stream_writer({"node": "plan", "detail": new.form_id or "a program of its own"})
     return _planned(new, state, planner.name)
 
@@ -170,18 +253,16 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     """Check and run the program; an error becomes feedback for the planner."""
     context, program = runtime.context, state["program"]
-    before = len(context.tools.ledger.moments)
-    budget = context.settings.max_tool_calls - state["counters"].get("tool_calls", 0)
+    ledger = context.tools.ledger
+    before = len(ledger.calls)
     try:
-        run = run_program(check_program(program, load_tools()), context.tools, Limits(tool_calls=max(0, budget)))
+        run = run_program(check_program(program, load_tools()), context.tools, _limits(ledger))
     except (ProgramError, ToolError) as error:
-        # A failed run does not tell its calls; what they returned bounds them, so that the budget cannot be cheated.
-        calls = min(max(budget, 0), max(1, len(context.tools.ledger.moments) - before))
         runtime.stream_writer({"node": "execute", "detail": f"the program failed: {error}"})
         return {
             "feedback": _error_to_json(error),
             "tried": [*state["tried"], {"program": program, "error": str(error)}],
-            "counters": _count(state, tool_calls=calls),
+            "asked": _asked(state, ledger.calls[before:]),
         }
     outcome = run.outcome
     runtime.stream_writer({"node": "execute", "detail": f"{outcome.kind}: {len(outcome.evidence)} moments"})
@@ -189,12 +270,12 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         "feedback": {},
         "tried": [*state["tried"], {"program": program, "error": ""}],
         "steps": [step.to_json() for step in run.steps],
+        "asked": _asked(state, ledger.calls[before:]),
         "outcome": {
             "kind": outcome.kind,
             "value": to_json(outcome.value),
             "evidence": [moment_to_json(moment) for moment in outcome.evidence],
         },
-        "counters": _count(state, tool_calls=run.tool_calls, steps=len(run.steps)),
     }
 
 
@@ -208,17 +289,18 @@ def check(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         }
     if not feedback:
         return {"feedback": {}}
+    # A program that ran and found nothing is an outcome, and for a count or a yes-or-no question an answer; but that
+    # the planner could not go on is told in any case.
+    if reason := runtime.context.tools.ledger.spent() or _repeated(state):
+        return {"feedback": {}, "stopped": reason}
     programs = [tried["program"] for tried in state["tried"]]
     if programs.count(state["program"]) > 1:
         reason = f"the same program failed twice: {feedback['message']}"
     elif state["replans"] >= settings.max_replans:
         reason = f"no program worked after {state['replans']} repairs: {feedback['message']}"
-    elif state["counters"].get("tool_calls", 0) >= settings.max_tool_calls:
-        reason = f"the budget of {settings.max_tool_calls} tool calls is spent"
     else:
         runtime.stream_writer({"node": "check", "detail": f"again: {feedback['message']}"})
-        return {"feedback": feedback, "replans": state["replans"] + 1}
-    # A program that ran and found nothing is an outcome, and for a count or a yes-or-no question an answer.
+        return {"feedback": _nudged(feedback, state), "replans": state["replans"] + 1}
     return {"feedback": {}, "stopped": reason if not state["outcome"] else ""}
 
 
@@ -236,11 +318,12 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             context=tools,
             choices=tuple(state["choices"]),
             focus=tuple(state.get("focus", ())),
-            stopped=state["stopped"],
+            stopped="" if outcome else state["stopped"],
         )
     )
+    tools.ledger.spend(draft.usage)
     runtime.stream_writer({"node": "compose", "detail": f"{len(draft.claims)} claims"})
-    return {"draft": draft_to_json(draft), "counters": _count(state, draft.usage, tools.ledger.usage)}
+    return {"draft": draft_to_json(draft)}
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
@@ -253,7 +336,11 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         {"node": "cite", "detail": f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"}
     )
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
-    return {"answer": {**answer_to_json(answer), "rejected": rejected}}
+    return {
+        "answer": {**answer_to_json(answer), "rejected": rejected},
+        "turns": [turn_to_json(answer)],
+        "counters": context.tools.ledger.usage.to_json(),
+    }
 
 
 # -- helpers ----------------------------------------------------------------------------------------------------------
@@ -261,7 +348,9 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     videos = tuple(runtime.context.tools.scope.values())
-    return PlanRequest(state["question"], tuple(state["choices"]), videos)
+    balance = runtime.context.tools.ledger.budget.balance(runtime.context.tools.ledger.usage)
+    turns = tuple(turn_from_json(turn) for turn in state.get("turns", ()))
+    return PlanRequest(state["question"], tuple(state["choices"]), videos, balance, turns)
 
 
 def _planned(new: Plan, state: AskState, planner: str) -> AskState:
@@ -271,16 +360,37 @@ def _planned(new: Plan, state: AskState, planner: str) -> AskState:
         "focus": list(new.focus),
         "choices": list(new.choices or state["choices"]),
         "planner": planner,
-        "counters": _count(state, new.usage),
     }
 
 
-def _count(state: AskState, *usages: Usage, **more: int) -> dict[str, int]:
-    counters = dict(state["counters"])
-    spent = [(key, int(n)) for usage in usages for key, n in usage.to_json().items() if key != "seconds"]
-    for key, value in (*spent, *more.items()):
-        counters[key] = counters.get(key, 0) + value
-    return counters
+def _limits(ledger: Ledger) -> Limits:
+    """What the budget leaves to one more program."""
+    seconds = min(Limits.wall_seconds, ledger.left("seconds"))
+    return Limits(statements=ledger.left("steps"), tool_calls=ledger.left("tool_calls"), wall_seconds=seconds)
+
+
+def _asked(state: AskState, calls: Sequence[str]) -> dict[str, int]:
+    """How many programs made each tool call, after one more made `calls`."""
+    return dict(Counter(state.get("asked", {})) + Counter(set(calls)))
+
+
+def _repeated(state: AskState) -> str:
+    """Why a planner that asks the same for the third time is stopped, "" if it does not."""
+    call, times = _most_asked(state)
+    return f"the planner asked the same {times} times: {call}" if times > MOST_ASKED else ""
+
+
+def _nudged(feedback: Json, state: AskState) -> Json:
+    """The feedback, and to a planner that repeats a call, that nothing new will come of it."""
+    call, times = _most_asked(state)
+    if times < MOST_ASKED:
+        return feedback
+    return {**feedback, "message": f"{feedback['message']}; {call} was asked {times} times already: ask something else"}
+
+
+def _most_asked(state: AskState) -> tuple[str, int]:
+    call, times = max(state.get("asked", {}).items(), key=lambda item: item[1], default=("", 0))
+    return (call if len(call) <= _CUT else f"{call[:_CUT]}..."), times
 
 
 def _error_to_json(error: ProgramError | ToolError) -> Json:
@@ -317,30 +427,35 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
         coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes)),
         choice=None if abstained else draft.choice,
         program=state["program"],
+        stopped=state["stopped"],
     )
 
 
-def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answer, str]:
-    """The answer with its costs and trace id, and a warning if the trace could not be written."""
-    answer = answer_from_json(state["answer"], usage=Usage(**state["counters"], seconds=seconds))
+def _record(state: AskState, context: AskContext, choices: Sequence[str], outcome: Json, *, trace_id: str = "") -> str:
+    """Write the trace, with what it takes to replay it; returns why it could not be written, or ""."""
     if context.library is None:
-        return answer, ""
-    traced = replace(answer, trace_id=trace.new_trace_id())
+        return ""
+    settings = context.settings
+    catalogue = context.tools.catalogue
     record: dict[str, Any] = {
-        "question": answer.question,
-        "choices": state["choices"],
+        "question": state["question"],
+        "choices": list(choices),
         "scope": state["scope"],
+        "fingerprints": {video_id: catalogue.fingerprint(video_id) for video_id in state["scope"]},
+        "model": context.model,
+        "thread": context.thread,
+        "turns": state.get("turns", [])[: -1 if state.get("answer") else None],
+        "budget": asdict(context.budget or settings.budget),
+        "settings": {name: getattr(settings, name) for name in trace.SHAPING_SETTINGS},
         "route": state.get("route", ""),
         "planner": state.get("planner", ""),
         "composer": context.composer.name,
         "form": state.get("form", ""),
-        "program": answer.program,
+        "program": state["program"],
         "programs": state["tried"],
         "steps": state["steps"],
-        "answer": answer.text,
-        "result": traced.to_json(),
-        "rejected": state["answer"]["rejected"],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
+        "model_calls": [call.to_json() for call in context.calls],
+        **outcome,
     }
-    warning = trace.write_trace(context.library, traced.trace_id, record)
-    return (answer if warning else traced), warning
+    return trace.write_trace(context.library, trace_id or trace.new_trace_id(), record)

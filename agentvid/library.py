@@ -23,16 +23,22 @@ from agentvid.text import check_query
 from agentvid.types import Answer, Hit, Json, Span, Video
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
+
+    from agentvid.budget import Budget, Price
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Ingested, Pipeline
-    from agentvid.models.base import Embedder, Reranker
+    from agentvid.models.base import ChatModel, Embedder, Reranker
+    from agentvid.models.cassette import Cassette
+    from agentvid.replay import Replay
     from agentvid.tools.base import ToolContext
     from agentvid.tools.program import Run
 
 MAX_HITS = 1000
 EMPTY_DIRECTORY = "no video in this directory"
+_CHOOSE = "choose one, as in --model openai:NAME"
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
 
@@ -323,23 +329,68 @@ class Library:
 
     # -- path 2: ask --------------------------------------------------------------------------------------------
 
-    def ask(self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = "") -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        videos: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        model: str = "",
+        budget: Budget | None = None,
+        cassette: Cassette | None = None,
+        thread: str = "",
+        callbacks: Sequence[BaseCallbackHandler] = (),
+    ) -> Answer:
         """Answer from evidence or abstain.
 
-        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM.
-        Raises UsageError for an empty or over-long question, UnknownVideo, MissingDependency, ModelError.
+        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `budget`
+        replaces the limits of the settings: when one is reached, the best answer so far says so in `stopped`.
+        `cassette` records the model's calls or replays them; then nothing is sent and no key is needed. `thread` names
+        a conversation: a model that plans reads what was asked before in it. `callbacks` are LangChain's: they see
+        every node and every model call, as those of OpenTelemetry and LangSmith do.
+        Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
+        MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
-        return ask(question, self._ask_context(videos, model), choices=tuple(choices))
+        context = self.ask_context(videos, model, budget, cassette)
+        return ask(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
 
     def stream(
-        self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = ""
+        self,
+        question: str,
+        *,
+        videos: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        model: str = "",
+        budget: Budget | None = None,
+        cassette: Cassette | None = None,
+        thread: str = "",
+        callbacks: Sequence[BaseCallbackHandler] = (),
     ) -> Iterator[Json | Answer]:
         """Like `ask`, but yields an event per step as it happens, and the Answer last."""
         from agentvid.graph import stream
 
-        return stream(question, self._ask_context(videos, model), choices=tuple(choices))
+        context = self.ask_context(videos, model, budget, cassette)
+        return stream(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
+
+    def threads(self) -> list[Json]:
+        """`{"thread", "turns", "question"}`: the last question of each thread, the one asked last first."""
+        from agentvid.threads import list_threads
+
+        return list_threads(self.catalogue.directory)
+
+    def thread(self, name: str) -> list[Json]:
+        """The turns of a thread: `{"question", "answer", "abstained", "program", "evidence"}`. Raises NotFound."""
+        from agentvid.threads import read_thread
+
+        return read_thread(self.catalogue.directory, name)
+
+    def remove_thread(self, name: str) -> None:
+        """Forget a thread; traces of its questions stay. Raises NotFound."""
+        from agentvid.threads import remove_thread
+
+        remove_thread(self.catalogue.directory, name)
 
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""
@@ -382,7 +433,22 @@ class Library:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
         return {video.id: video for video in chosen}
 
-    def _ask_context(self, videos: Sequence[str], model: str) -> AskContext:
+    def replay(self, reference: str) -> Replay:
+        """Run a stored question again without any model or network, and compare.
+
+        Raises UsageError for text that is no trace id, NotFound, LibraryError if the trace is damaged or too old.
+        """
+        from agentvid.replay import replay
+
+        return replay(self, reference)
+
+    def ask_context(
+        self,
+        videos: Sequence[str] = (),
+        model: str = "",
+        budget: Budget | None = None,
+        cassette: Cassette | None = None,
+    ) -> AskContext:
         """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
         from agentvid.composers.extractive import ExtractiveComposer
         from agentvid.graph import AskContext
@@ -396,22 +462,45 @@ class Library:
             settings=self.settings,
             embedder=self._embedder,
             library=self.catalogue.directory,
+            budget=budget or self.settings.budget,
         )
-        name = model or self.settings.model
+        name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)
         if not name:
+            if cassette and cassette.is_recording:
+                raise UsageError(f"{cassette.path}: no model is chosen, so there is nothing to record", hint=_CHOOSE)
             return context
+        from agentvid.budgeted import BudgetedChat
         from agentvid.composers.llm import LLMComposer
         from agentvid.models import load_chat
+        from agentvid.models.cassette import RecordingChat
         from agentvid.planners.llm import LLMPlanner
 
-        chat = load_chat(name, self.settings.model_timeout_seconds)
+        ledger = context.tools.ledger
+        ledger.price = self._price(name, context.budget)
+
+        def load() -> ChatModel:
+            return load_chat(name, self.settings.model_timeout_seconds)
+
+        recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
+        chat = BudgetedChat(recorder, ledger)
         return replace(
             context,
             planner=LLMPlanner(chat, embedder=self._embedder),
             composer=LLMComposer(chat),
             tools=replace(context.tools, chat=chat),
             shortcut=embedded,
+            model=name,
         )
+
+    def _price(self, model: str, budget: Budget | None) -> Price | None:
+        price = self.settings.price(model)
+        if price is None and budget and budget.money is not None:
+            known = ", ".join(self.settings.prices) or "none"
+            raise UsageError(
+                f"a budget of {budget.money:g} money needs the price of {model!r}; prices are set for: {known}",
+                hint=f'set it, as in AGENTVID_PRICES="{model}=1.25/10": of a million tokens read and written',
+            )
+        return price
 
     def _tool_context(self, videos: Sequence[str]) -> ToolContext:
         from agentvid.tools.base import ToolContext

@@ -5,16 +5,19 @@ Live things (catalogue, models, ledger, clock) are in `AskContext` and never ent
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from agentvid.composers.base import Draft
+from agentvid.planners.base import Turn
 from agentvid.types import Answer, Claim, Coverage, Evidence, Gap, Json, Moment, Span, Usage
 
 
 class AskState(TypedDict, total=False):
     """One question on its way through the graph; every key is set by the node named beside it."""
 
+    turns: Annotated[list[Json], operator.add]  # start, cite: the thread's questions, the last one is this
     question: str  # start
     choices: list[str]  # start, or plan when the question holds them
     scope: list[str]  # start: video ids, frozen before any text of a video is read
@@ -25,13 +28,14 @@ class AskState(TypedDict, total=False):
     planner: str  # route, plan
     tried: list[Json]  # execute: every program with its error, "" if it ran
     steps: list[Json]  # execute: typed steps of the last program
+    asked: dict[str, int]  # execute: every tool call, and how many programs made it
     outcome: Json  # execute: kind, value, evidence; {} if nothing ran through
     feedback: Json  # execute, check: what was wrong, for the planner; {} if nothing
     replans: int  # check
-    stopped: str  # check: why no further program is tried, "" if it was not needed
+    stopped: str  # plan, check: why no further program is tried, "" if it was not needed
     draft: Json  # compose
     answer: Json  # cite
-    counters: dict[str, int]  # plan, execute, compose: steps, tool_calls, llm_calls, tokens
+    counters: Json  # cite: what it cost
 
 
 def moment_to_json(moment: Moment) -> Json:
@@ -87,6 +91,19 @@ def draft_from_json(data: Mapping[str, Any]) -> Draft:
     )
 
 
+def turn_to_json(answer: Answer) -> Json:
+    """What the next question of a thread may refer to, and what people read of it later."""
+    cited = [{"video_id": item.video_id, **item.span.to_json()} for item in answer.evidence]
+    said = {"answer": answer.text, "abstained": answer.abstained}
+    return {"question": answer.question, **said, "program": answer.program, "evidence": cited}
+
+
+def turn_from_json(data: Mapping[str, Any]) -> Turn:
+    """For a planner: without the answer, whose words are a video's."""
+    cited = tuple((item["video_id"], Span(item["start"], item["end"])) for item in data["evidence"])
+    return Turn(data["question"], data["program"], cited)
+
+
 def answer_to_json(answer: Answer) -> Json:
     """As `Answer.to_json`, but with the evidence's ends and scores as exact as they are."""
     return {**answer.to_json(), "evidence": [_evidence_to_json(item) for item in answer.evidence]}
@@ -109,6 +126,7 @@ def answer_from_json(data: Mapping[str, Any], *, usage: Usage) -> Answer:
         usage=usage,
         choice=data["choice"],
         program=data["program"],
+        stopped=data["stopped"],
     )
 
 

@@ -20,6 +20,8 @@ from agentvid.errors import LibraryError, NotFound, UsageError
 from agentvid.types import Json
 
 FORMAT, FOLDER = 1, "traces"
+#: Settings that shape an answer: a replay says where they changed.
+SHAPING_SETTINGS = ("embedder", "embed", "reranker", "max_replans")
 _ID = re.compile(r"[0-9A-Za-z-]{1,40}")
 _LISTED = 5
 
@@ -69,6 +71,32 @@ def write_trace(library: Path, trace_id: str, record: Json) -> str:
 def trace_ids(library: Path) -> list[str]:
     """Every trace of the library, newest first."""
     return sorted((path.stem for path in (library / FOLDER).glob("*.json") if _ID.fullmatch(path.stem)), reverse=True)
+
+
+def summary(document: Json) -> Json:
+    """`{"trace_id", "question", "model", "outcome", "text", "seconds"}`; outcome: answered, abstained or failed."""
+    result = document.get("result") or {}
+    outcome = "failed" if "error" in document else "abstained" if result.get("abstained") else "answered"
+    return {
+        "trace_id": document.get("trace_id", ""),
+        "question": document.get("question", ""),
+        "model": document.get("model", ""),
+        "outcome": outcome,
+        "text": document.get("error") or document.get("answer", ""),
+        "seconds": result.get("usage", {}).get("seconds", 0.0),
+    }
+
+
+def list_traces(library: Path, *, limit: int) -> list[Json]:
+    """Summaries of the newest `limit` traces, newest first; a damaged one has the outcome "damaged"."""
+    found = []
+    for trace_id in trace_ids(library)[:limit]:
+        try:
+            found.append(summary(read_trace(library, trace_id)))
+        except LibraryError as error:
+            empty = {"question": "", "model": "", "seconds": 0.0}
+            found.append({"trace_id": trace_id, "outcome": "damaged", "text": str(error), **empty})
+    return found
 
 
 def read_trace(library: Path, reference: str) -> Json:

@@ -269,14 +269,29 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost."""
+    """What an answer cost. `frames`: pictures that tools decoded; `money`: None where the price is not known."""
 
     steps: int = 0
     tool_calls: int = 0
     llm_calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    frames: int = 0
     seconds: float = 0.0
+    money: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        prices = [usage.money for usage in (self, other) if usage.money is not None]
+        return Usage(
+            self.steps + other.steps,
+            self.tool_calls + other.tool_calls,
+            self.llm_calls + other.llm_calls,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.frames + other.frames,
+            self.seconds + other.seconds,
+            sum(prices) if prices else None,
+        )
 
     def to_json(self) -> Json:
         return {
@@ -285,7 +300,9 @@ class Usage:
             "llm_calls": self.llm_calls,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
+            "frames": self.frames,
             "seconds": round(self.seconds, 3),
+            "money": None if self.money is None else round(self.money, 6),
         }
 
 
@@ -293,6 +310,7 @@ class Usage:
 class Answer:
     """Claims with evidence, or an abstention with the nearest moments as evidence of no claim.
 
+    `stopped`: why the run ended before it was done (a spent budget, a planner that repeats itself), or "".
     Raises UsageError if a claim cites evidence that the answer does not hold.
     """
 
@@ -307,6 +325,7 @@ class Answer:
     choice: str | None = None
     program: str = ""
     trace_id: str = ""
+    stopped: str = ""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.confidence <= 1.0:
@@ -331,5 +350,6 @@ class Answer:
             "coverage": self.coverage.to_json(),
             "usage": self.usage.to_json(),
             "program": self.program,
+            "stopped": self.stopped,
             "trace_id": self.trace_id,
         }

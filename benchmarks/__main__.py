@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import hybrid, index_overhead, memory, search_scale, start_up
+from benchmarks import agent_loop, hybrid, index_overhead, memory, search_scale, start_up
 
 BENCHMARKS = {
     "index": index_overhead.run,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "search": search_scale.run,
     "hybrid": hybrid.run,
+    "agent": agent_loop.run,
 }
 
 

@@ -16,6 +16,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".md") for file in _FOLDER.iterdir() if file.name.endswith(".md")))
 
 
+@cache
 def variables(name: str) -> frozenset[str]:
     """The variables that prompt `name` asks for. Raises UsageError if there is no such prompt."""
     return frozenset(_template(name).get_identifiers())

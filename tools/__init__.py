@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from agentvid.config import plugins_allowed
@@ -41,7 +43,7 @@ def load_tools() -> Mapping[str, Tool]:
     if not plugins_allowed():
         return TOOLS
     tools = dict(TOOLS)
-    for plugin in entry_points(group=ENTRY_POINT_GROUP):
+    for plugin in _plugins(tuple(sys.path)):
         where = f"plug-in {plugin.name!r} ({plugin.value})"
         hint = "uninstall or repair it, or set AGENTVID_PLUGINS=off"
         try:
@@ -54,3 +56,9 @@ def load_tools() -> Mapping[str, Tool]:
             raise UsageError(f"{where} has the name of another tool: {tool.name}", hint=hint)
         tools[tool.name] = tool
     return tools
+
+
+@lru_cache(maxsize=4)
+def _plugins(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What is installed on `path`: looking through all packages takes longer than all the rest of a program."""
+    return tuple(entry_points(group=ENTRY_POINT_GROUP))

@@ -9,10 +9,14 @@ Parameter and return types are limited to the language's: float, bool, str, Mome
 from __future__ import annotations
 
 import inspect
+import math
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from agentvid.budget import UNLIMITED, Budget, Price
 from agentvid.types import Moment, Usage, Video
 
 if TYPE_CHECKING:
@@ -38,26 +42,51 @@ class Scan:
 class Ledger:
     """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
 
-    `usage`: what the model calls of tools cost. `notes`: what the user must know of how tools worked.
+    It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
+    tool call. `notes`: what the user must know of how tools worked.
     """
 
     moments: list[Moment] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    budget: Budget = UNLIMITED
+    price: Price | None = None
+    clock: Callable[[], float] = time.monotonic
+    started: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def begin(self, budget: Budget, *, clock: Callable[[], float]) -> None:
+        """Count seconds from now on, and hold the run to `budget`."""
+        self.budget, self.clock, self.started = budget, clock, clock()
 
     def record(self, moments: list[Moment]) -> list[Moment]:
         self.moments += moments
         return moments
 
+    def spend(self, usage: Usage) -> None:
+        """Add to what the run cost; calls from several threads are all counted."""
+        with self._lock:
+            total = self.usage + usage
+            self.usage = replace(total, money=self.price.of(total)) if self.price else total
+
     def count(self, reply: Reply) -> None:
         """Add one call of a chat model to `usage`."""
-        self.usage = replace(
-            self.usage,
-            llm_calls=self.usage.llm_calls + 1,
-            input_tokens=self.usage.input_tokens + reply.input_tokens,
-            output_tokens=self.usage.output_tokens + reply.output_tokens,
-        )
+        self.spend(Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens))
+
+    def total(self) -> Usage:
+        """What the run cost up to now, its seconds included."""
+        return replace(self.usage, seconds=self.clock() - self.started)
+
+    def spent(self) -> str:
+        """The limit that is reached, in words; "" if there is something left of all."""
+        return self.budget.spent(self.total())
+
+    def left(self, name: str) -> float:
+        """What is left of the limit `name` of the budget; infinite where there is none."""
+        left = self.budget.left(name, self.total() if name == "seconds" else self.usage)
+        return math.inf if left is None else left
 
 
 @dataclass

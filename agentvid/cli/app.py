@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentvid import __version__
-from agentvid.cli import catalogue, evaluating, finding, indexing, settings
+from agentvid.cli import catalogue, evaluating, finding, indexing, settings, threads, traces
 from agentvid.cli.state import State
 
 # Plain help: Rich's takes longer to import than all the rest of `--help`.
@@ -56,5 +56,6 @@ for command in (
     settings.config,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
-app.add_typer(finding.trace, name="trace")
+app.add_typer(traces.trace, name="trace")
+app.add_typer(threads.thread, name="thread")
 app.add_typer(evaluating.eval_, name="eval")

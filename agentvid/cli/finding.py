@@ -1,25 +1,26 @@
-"""`agentvid search`, `ask`, `program` and `trace show`."""
+"""`agentvid search`, `ask` and `program`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
-from agentvid.cli.output import note, print_json, print_text
+from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
+from agentvid.cli.output import note, print_json, print_text, shorten
 from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
 if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
+    from agentvid.models.cassette import Cassette
     from agentvid.types import Answer, Evidence, Hit, Span
-
-trace = typer.Typer(help="Look at what an earlier run did.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def search(
@@ -112,14 +113,54 @@ def ask(
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
     reranker: Reranker = None,
+    max_steps: MaxSteps = None,
+    max_tool_calls: MaxToolCalls = None,
+    max_llm_calls: MaxLlmCalls = None,
+    max_tokens: MaxTokens = None,
+    max_money: MaxMoney = None,
+    max_frames: MaxFrames = None,
+    max_seconds: MaxSeconds = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the LLM's calls to this cassette.", show_default=False),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the LLM's replies from this cassette.", show_default=False),
+    ] = None,
+    thread: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Go on with this conversation; begins it if it is new.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
 
+    At the first limit that is reached the best answer so far is printed, and which limit it was.
+
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
     """
-    with context.obj.open(flags={"model": model, "reranker": reranker}) as library:
-        answer = library.ask(question, videos=videos or (), choices=choices or ())
+    limits = {
+        "max_steps": max_steps,
+        "max_tool_calls": max_tool_calls,
+        "max_llm_calls": max_llm_calls,
+        "max_tokens": max_tokens,
+        "max_money": max_money,
+        "max_frames": max_frames,
+        "max_seconds": max_seconds,
+    }
+    with (
+        context.obj.open(flags={"model": model, "reranker": reranker, **limits}) as library,
+        _cassette(record, replay) as cassette,
+    ):
+        answer = library.ask(
+            question,
+            videos=videos or (),
+            choices=choices or (),
+            model=model or "",
+            cassette=cassette,
+            thread=thread or "",
+        )
         notes = library.notes()
     for line in notes:
         note(line)
@@ -152,30 +193,14 @@ def program(
         print_json(library.run_program(source, videos=videos or ()).to_json())
 
 
-@trace.command("show")
-def trace_show(
-    context: typer.Context,
-    trace_id: Annotated[str, typer.Argument(metavar="ID", help="A trace id or its unique beginning.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show the stored run of a question: program, typed steps, evidence."""
-    from agentvid.trace import read_trace
+def _cassette(record: Path | None, replay: Path | None) -> AbstractContextManager[Cassette | None]:
+    if record and replay:
+        raise UsageError("--record and --replay exclude each other", hint="record first, then replay the file")
+    if not record and not replay:
+        return nullcontext()
+    from agentvid.models.cassette import Cassette
 
-    document = read_trace(context.obj.load().settings.library, trace_id)
-    if as_json:
-        print_json(document)
-        return
-    print_text(f"{document['trace_id']}  {document['question']}")
-    for line in document["program"].splitlines():
-        print_text(f"    {line}")
-    for step in document["steps"]:
-        print_text(f"{step['name'] or 'result'}: {step['type']} = {_shorten(step['value'])}")
-    print_text(f"answer: {document['answer']}")
-
-
-def _shorten(value: object, limit: int = 200) -> str:
-    text = str(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return Cassette.recording(record) if record else Cassette.replaying(replay or "")
 
 
 def _read_source(file: str) -> str:
@@ -216,7 +241,7 @@ def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
         place = f"{Path(hit.video).name}  {timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
         ranks = ", ".join(f"{channel} {rank}" for channel, rank in moment.ranks.items())
         print_text(f"{number:2}  {place}  [{moment.track}]  score {moment.score:.3f} ({ranks})")
-        print_text(f"    {_shorten(moment.text, 300)}")
+        print_text(f"    {shorten(moment.text, 300)}")
         for line in hit_lines(explanation.hits[number - 1], number) if explanation else ():
             print_text(f"      {line}")
     if explanation and explanation.expected:
@@ -231,9 +256,11 @@ def _print_answer(answer: Answer) -> None:
         print_text()
         print_text("nearest moments:" if answer.abstained else "evidence:")
     for item in answer.evidence:
-        print_text(f"  [{item.id}] {_place(item)} {item.track}: {_shorten(item.quote, 300)}")
+        print_text(f"  [{item.id}] {_place(item)} {item.track}: {shorten(item.quote, 300)}")
     print_text()
     print_text(f"confidence {answer.confidence:.2f}; looked at {_coverage(answer)}")
+    if answer.stopped:
+        print_text(f"stopped: {answer.stopped}")
     for missing in answer.coverage.missing:
         print_text(f"missing: {missing}")
     print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")

@@ -20,6 +20,11 @@ def print_text(text: str = "") -> None:
     sys.stdout.write(terminal_text(text) + "\n")
 
 
+def shorten(value: object, limit: int = 200) -> str:
+    text = str(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on stdout. Wide cells fold on a terminal; in a pipe lines stay whole."""
     from rich import box

@@ -48,7 +48,8 @@ class ExtractiveComposer:
             return form(desk, certainty)
         # Whoever gives choices wants the best of them; how sure it is stands in the confidence.
         is_sure = certainty >= ABSTAIN_BELOW or request.kind == "choice"
-        if request.stopped or not request.evidence or not is_sure:
+        # Without an outcome the moments found so far may still hold the words asked for.
+        if not request.evidence or not is_sure:
             return desk.abstain(certainty)
         return form(desk, certainty)
 

@@ -43,16 +43,20 @@ class LLMComposer:
         return f"llm:{self._chat.name}"
 
     def compose(self, request: ComposeRequest) -> Draft:
-        """Raises ModelError if the model cannot be reached."""
+        """Raises nothing: what the evidence says is worth more than an error, and the notes tell of it."""
         topic = Topic(request.focus, request.context.ledger.moments)
         evidence = _numbered(request, topic)
         if request.stopped or not evidence:
             return self._embedded.compose(request)
         prompt = _prompt(request, evidence)
         self.prompts = {"compose": prompt_hash(prompt)}
-        usage, problem = Usage(), ""
+        usage = Usage()
         for attempt in (prompt, f"{prompt}\n\nYour last reply was not usable. Reply with the JSON object only."):
-            reply = self._chat.reply(_SYSTEM, attempt)
+            try:
+                reply = self._chat.reply(_SYSTEM, attempt)
+            except ModelError as error:
+                problem = f"{error} ({error.hint})" if error.hint else str(error)
+                break
             usage = Usage(
                 llm_calls=usage.llm_calls + 1,
                 input_tokens=usage.input_tokens + reply.input_tokens,
@@ -61,7 +65,7 @@ class LLMComposer:
             try:
                 claims, choice = _parse(reply.text, request.choices)
             except ModelError as error:
-                problem = str(error)
+                problem = f"{self._chat.name} gave no usable reply: {error}"
                 continue
             certainty = confidence(topic, request.context.ledger.moments)
             seen = examined(request.context)
@@ -76,7 +80,7 @@ class LLMComposer:
                 notes=(seen.note,) if seen and seen.note else (),
                 usage=usage,
             )
-        note = f"composing: {self._chat.name} gave no usable reply ({problem}); the answer is made of quotes alone"
+        note = f"composing: {problem}; the answer is made of quotes alone"
         draft = self._embedded.compose(request)
         return replace(draft, notes=(*draft.notes, note), usage=usage)
 

@@ -67,7 +67,10 @@ def encodable(text: str) -> str:
 
 
 class ChatModel(Protocol):
-    """A model that answers one prompt."""
+    """A model that answers one prompt.
+
+    One that also has `timeout_seconds` promises to end within them by itself.
+    """
 
     @property
     def name(self) -> str: ...

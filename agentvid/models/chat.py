@@ -6,29 +6,26 @@ come from the provider's own environment variables (OPENAI_API_KEY, OPENAI_BASE_
 
 from __future__ import annotations
 
-import contextvars
+import math
 import random
 import re
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
-from agentvid.models.base import Reply
+from agentvid.models.base import Reply, encodable
+from agentvid.models.deadline import within
 from agentvid.models.failures import Failure, describe, is_retryable, read_failure
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
-T = TypeVar("T")
-
 #: Provider -> the extra of agentvid that installs it.
 EXTRAS = {"openai": "openai", "anthropic": "anthropic", "google_genai": "google", "ollama": "ollama"}
 FORM = "openai:MODEL, anthropic:MODEL, google_genai:MODEL, ollama:MODEL or scripted:FILE"
 
+MAX_REPLY_CHARACTERS = 200_000
 _ATTEMPTS = 4
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
@@ -54,6 +51,10 @@ class LangChainChat:
     def name(self) -> str:
         return self._name
 
+    @property
+    def timeout_seconds(self) -> float:
+        return self._timeout_seconds
+
     def reply(self, system: str, user: str) -> Reply:
         """Answer within `timeout_seconds`, retries included; an empty `system` is left out.
 
@@ -63,7 +64,7 @@ class LangChainChat:
         deadline = time.monotonic() + self._timeout_seconds
         for attempt in range(_ATTEMPTS):
             try:
-                message = _within(deadline - time.monotonic(), lambda: self._client.invoke(messages))
+                message = within(deadline - time.monotonic(), lambda: self._client.invoke(messages))
                 return self._read(message)
             except AgentvidError:
                 raise
@@ -120,8 +121,15 @@ class LangChainChat:
             refusal = message.additional_kwargs.get("refusal")
             why = "refused" if refusal else f"empty reply (finish reason: {reason or 'not given'})"
             raise ModelError(f"model {self._name!r}: {why}", hint="ask in other words, or choose another model")
+        # A longer text is no reply to anything asked here, and no encoder takes a lone surrogate.
+        kept = encodable(text[:MAX_REPLY_CHARACTERS])
         usage = message.usage_metadata
-        return Reply(str(text), usage["input_tokens"], usage["output_tokens"]) if usage else Reply(str(text))
+        return Reply(kept, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(kept)
+
+
+def _count(tokens: object) -> int:
+    """As the provider counted; 0 for what is no count."""
+    return int(tokens) if isinstance(tokens, int | float) and 0 <= tokens < math.inf else 0
 
 
 def _wait_seconds(attempt: int, failure: Failure) -> float:
@@ -129,21 +137,3 @@ def _wait_seconds(attempt: int, failure: Failure) -> float:
     if failure.retry_after_seconds is not None:
         return failure.retry_after_seconds if failure.retry_after_seconds <= _LONGEST_WAIT_SECONDS else float("inf")
     return _FIRST_WAIT_SECONDS * (1 << attempt) * random.uniform(0.75, 1.0)
-
-
-def _within(seconds: float, call: Callable[[], T]) -> T:
-    """`call()`, or TimeoutError after `seconds`: a client's own timeout starts anew with each byte that arrives.
-
-    The abandoned thread is a daemon and ends with its connection.
-    """
-    outcome: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
-            outcome.set_exception(error)
-
-    context = contextvars.copy_context()  # LangGraph's tracing travels in it
-    threading.Thread(target=context.run, args=(work,), name="agentvid-chat", daemon=True).start()
-    return outcome.result(timeout=max(seconds, 0.0))

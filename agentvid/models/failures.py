@@ -91,14 +91,19 @@ def describe(failure: Failure, provider: str, timeout_seconds: float) -> tuple[s
     return f"the reply could not be read ({failure.message})", "check that the base URL speaks the provider's protocol"
 
 
-def without_secrets(text: str) -> str:
-    """One line of at most 200 characters in which keys, also those of this process's environment, are masked."""
+def masked(text: str) -> str:
+    """`text` with *** for keys, also for those of this process's environment."""
     values = sorted(
         (v for k, v in os.environ.items() if _SECRET_NAMES.search(k) and len(v) >= 6), key=len, reverse=True
     )
     for value in values:
         text = text.replace(value, "***")
-    line = " ".join(_KEY_SHAPES.sub("***", text).split())
+    return _KEY_SHAPES.sub("***", text)
+
+
+def without_secrets(text: str) -> str:
+    """One masked line of at most 200 characters."""
+    line = " ".join(masked(text).split())
     return line if len(line) <= _CUT else f"{line[:_CUT]}..."
 
 

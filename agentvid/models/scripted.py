@@ -7,6 +7,7 @@ replies and keeps the prompts it saw.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import threading
 from collections.abc import Callable, Sequence
@@ -92,6 +93,8 @@ class ScriptedChat:
     def __init__(self, replies: Sequence[str | Line] | Callable[[str, str], str], *, name: str = "scripted") -> None:
         self.calls: list[Prompt] = []
         self._name = name
+        #: Prepared replies come at once; a function may take its time.
+        self.timeout_seconds = math.inf if callable(replies) else 0.0
         self._answer = replies if callable(replies) else None
         lines = () if callable(replies) else replies
         self._unused = [Line(line) if isinstance(line, str) else line for line in lines]

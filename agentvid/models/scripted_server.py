@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import socket
+import struct
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,9 +36,10 @@ _PIECES = 4
 class Fault:
     """What to do to one request instead of, or on the way to, answering it from the script.
 
-    `status` other than 200 sends an error and `body` these bytes; `drop` cuts the connection instead: none of the three
-    uses up the script. `delay_seconds` comes before the first byte and `byte_seconds` after each; after
-    `cut_after_bytes` the connection ends, short of the length it announced.
+    `status` other than 200 sends an error and `body` these bytes; `drop` closes the connection instead and `reset`
+    breaks it: none of the four uses up the script. `change` edits the completion of the script before it is sent.
+    `delay_seconds` comes before the first byte and `byte_seconds` after each; `stall_seconds` after `cut_after_bytes`
+    the connection ends, short of the length it announced.
     """
 
     status: int = 200
@@ -46,7 +48,103 @@ class Fault:
     delay_seconds: float = 0.0
     byte_seconds: float = 0.0
     drop: bool = False
+    reset: bool = False
     cut_after_bytes: int | None = None
+    stall_seconds: float = 0.0
+    change: Callable[[dict[str, Any]], object] | None = None
+
+
+def _message(**parts: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda completion: completion["choices"][0]["message"].update(parts)
+
+
+def _choice(**parts: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda completion: completion["choices"][0].update(parts)
+
+
+def _whole(**parts: Any) -> Callable[[dict[str, Any]], object]:
+    return lambda completion: completion.update(parts)
+
+
+def _cut_short(completion: dict[str, Any]) -> None:
+    message = completion["choices"][0]["message"]
+    message["content"] = message["content"][: len(message["content"]) // 2]
+    completion["choices"][0]["finish_reason"] = "length"
+
+
+def _spoilt(text: str) -> Callable[[dict[str, Any]], object]:
+    def change(completion: dict[str, Any]) -> None:
+        completion["choices"][0]["message"]["content"] += text
+
+    return change
+
+
+def _calls(count: int) -> list[dict[str, Any]]:
+    """Calls of a tool that nobody offered, all under one id."""
+    function = {"name": "delete_everything", "arguments": '{"path": "/"}'}
+    return [{"id": "call_1", "type": "function", "function": function}] * count
+
+
+def _error(code: str, message: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "invalid_request_error", "code": code}}).encode()
+
+
+_NOW = {"retry-after": "0"}
+
+#: What providers, proxies and networks have been seen to do, one request of each.
+FAULTS: Mapping[str, Fault] = {
+    "drop": Fault(drop=True),
+    "reset": Fault(reset=True),
+    "silence": Fault(delay_seconds=5),
+    "trickle": Fault(byte_seconds=0.1),
+    "stall": Fault(cut_after_bytes=30, stall_seconds=5),
+    "cut": Fault(cut_after_bytes=30),
+    "408": Fault(status=408, headers=_NOW),
+    "409": Fault(status=409, headers=_NOW),
+    "429": Fault(status=429),
+    "429 retry now": Fault(status=429, headers=_NOW),
+    "429 retry at a date": Fault(status=429, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+    "429 retry in an hour": Fault(status=429, headers={"retry-after": "3600"}),
+    "429 retry some day": Fault(status=429, headers={"retry-after": "some day"}),
+    "500": Fault(status=500, headers=_NOW),
+    "502": Fault(status=502, headers=_NOW),
+    "503": Fault(status=503, headers=_NOW),
+    "529": Fault(status=529, headers=_NOW),
+    "301": Fault(status=301, headers={"location": "/v1/chat/completions"}),
+    "401": Fault(status=401),
+    "403": Fault(status=403),
+    "404": Fault(status=404),
+    "413": Fault(status=413),
+    "422": Fault(status=422),
+    "context overflow": Fault(status=400, body=_error("context_length_exceeded", "the prompt has 200000 tokens")),
+    "temperature": Fault(status=400, body=_error("unsupported_value", "temperature does not support 0.0")),
+    "html": Fault(body=b"<html>a proxy's page</html>", headers={"content-type": "text/html"}),
+    "no body": Fault(body=b""),
+    "null": Fault(body=b"null"),
+    "half of a JSON": Fault(body=b'{"choices": [{"mess'),
+    "deep JSON": Fault(body=b"[" * 100_000),
+    "deep reply": Fault(change=_message(content="[" * 10_000)),
+    "bad UTF-8": Fault(body=b'{"choices": "\xff\xfe"}'),
+    "false gzip": Fault(headers={"content-encoding": "gzip"}, body=b"plain"),
+    "event stream": Fault(body=b'data: {"choices": [{"delta": {"con', headers={"content-type": "text/event-stream"}),
+    "no choices": Fault(change=_whole(choices=[])),
+    "wrong role": Fault(change=_message(role="user")),
+    "empty": Fault(change=_message(content="")),
+    "no content": Fault(change=_message(content=None)),
+    "number for content": Fault(change=_message(content=7)),
+    "refusal": Fault(change=_message(content=None, refusal="I cannot help with that.")),
+    "content filter": Fault(change=lambda c: (_message(content="")(c), _choice(finish_reason="content_filter")(c))),
+    "length": Fault(change=_cut_short),
+    "no usage": Fault(change=_whole(usage=None)),
+    "usage that is no number": Fault(
+        change=_whole(usage={"prompt_tokens": float("nan"), "completion_tokens": -5, "total_tokens": "many"})
+    ),
+    "10 MB": Fault(change=_spoilt("\n" + "x" * 10_000_000)),
+    "lone surrogate": Fault(change=_spoilt("\ud800")),
+    "control characters": Fault(change=_spoilt("\x1b]0;owned\x07\u202e")),
+    "unknown tool": Fault(change=_message(content=None, tool_calls=_calls(1))),
+    "200 calls of one id": Fault(change=_message(tool_calls=_calls(200))),
+}
 
 
 class ScriptedServer:
@@ -108,6 +206,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.owner.requests.append(request)
             fault = (self.server.owner.faults.popleft() if self.server.owner.faults else None) or Fault()
         time.sleep(fault.delay_seconds)
+        if fault.reset:
+            # To linger for no time sends RST, as a crashed server or a firewall does.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            return None
         if fault.drop:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -121,7 +224,10 @@ class _Handler(BaseHTTPRequestHandler):
         if request.get("stream"):
             self._send(200, "text/event-stream", b"".join(_events(request, reply)), fault)
         else:
-            self._send(200, "application/json", json.dumps(_completion(request, reply)).encode(), fault)
+            completion = _completion(request, reply)
+            if fault.change:
+                fault.change(completion)
+            self._send(200, "application/json", json.dumps(completion).encode(), fault)
         return None
 
     def _send_fault(self, fault: Fault) -> None:
@@ -144,6 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(piece)
             self.wfile.flush()
             time.sleep(fault.byte_seconds)
+        time.sleep(fault.stall_seconds)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: requests are kept in `ScriptedServer.requests`."""
@@ -207,9 +314,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("script", type=Path, help="YAML or JSON list of replies")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument(
+        "--fault", action="append", default=[], choices=[*FAULTS], help="of the next request; may repeat"
+    )
     options = parser.parse_args(arguments)
+    faults = [FAULTS[name] for name in options.fault]
     try:
-        with ScriptedServer(ScriptedChat.from_file(options.script), port=options.port) as server:
+        with ScriptedServer(ScriptedChat.from_file(options.script), faults=faults, port=options.port) as server:
             sys.stdout.write(f"{server.base_url}\n")
             sys.stdout.flush()
             server.wait()

@@ -6,16 +6,30 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentvid.errors import ProgramError, ToolError
-from agentvid.types import Usage, Video
+from agentvid.types import Span, Usage, Video
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question, its program and what it cited: (video id, span). No word of a video is in it."""
+
+    question: str
+    program: str
+    cited: tuple[tuple[str, Span], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A question as the user put it, with what was frozen from it: choices and the videos in scope."""
+    """A question as the user put it, with what was frozen from it: choices and the videos in scope.
+
+    `balance`: what is left of its budget, in words. `turns`: what was asked before in the same thread, the first first.
+    """
 
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
+    balance: str = ""
+    turns: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ planner's prompt.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from agentvid.errors import ProgramError, ToolError
 from agentvid.models.base import ChatModel, Embedder
-from agentvid.planners.base import Plan, PlanRequest
+from agentvid.planners.base import Plan, PlanRequest, Turn
 from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
@@ -23,7 +23,7 @@ from agentvid.tools.program import LANGUAGE_RULES, describe
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
 
-EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS = 6, 50, 120
+EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS, MAX_TURNS = 6, 50, 120, 20
 _FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -35,6 +35,7 @@ class LLMPlanner:
         self._embedder = embedder
         self._bank = bank or load_bank()
         self.prompts: dict[str, str] = {}
+        self._last_system = ("", "")
 
     @property
     def name(self) -> str:
@@ -58,14 +59,23 @@ class LLMPlanner:
     def _ask(self, request: PlanRequest, repair: str) -> Plan:
         question, inline = split_choices(request.question)
         choices = request.choices or inline
-        system = render("plan_system", **self._prefix, examples=self._examples(question))
+        system = self._system(question)
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        user = render("plan_user", videos=_listed(request), question=asked)
-        user = f"{user}\n\n{repair}" if repair else user
+        user = render("plan_user", videos=_listed(request), question=_told(request.turns) + asked)
+        # Last, because it is all that changes from one request to the next.
+        balance = render("balance", balance=request.balance) if request.balance else ""
+        user = "\n\n".join(part for part in (user, repair, balance) if part)
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
         return Plan(program_in(reply.text), focus=(question,), choices=choices, usage=usage)
+
+    def _system(self, question: str) -> str:
+        """The system prompt, which the repairs of one question share."""
+        if self._last_system[0] != question:
+            examples = self._examples(question)
+            self._last_system = (question, render("plan_system", **self._prefix, examples=examples))
+        return self._last_system[1]
 
     @cached_property
     def _prefix(self) -> Mapping[str, str]:
@@ -86,6 +96,16 @@ def program_in(reply: str) -> str:
     """The program of a reply: what stands in its first fence, or all of it; at most 20,000 characters."""
     fenced = _FENCE.search(reply)
     return (fenced.group(1) if fenced else reply).strip()[:20_000] + "\n"
+
+
+def _told(turns: Sequence[Turn]) -> str:
+    """The thread up to "Question: ", each turn as it stood in the prompt before: a prompt only grows at its end."""
+    told = []
+    for turn in turns[-MAX_TURNS:]:
+        cited = [f"{video[:16]} {span.start_seconds:.1f}-{span.end_seconds:.1f}" for video, span in turn.cited]
+        program = turn.program.strip() or "none"
+        told.append(f"{turn.question}\n{program}\nCited: {', '.join(cited) or 'nothing'}\n\nQuestion: ")
+    return "".join(told)
 
 
 def _listed(request: PlanRequest) -> str:

@@ -261,9 +261,9 @@ def test_the_budget_of_tool_calls_stops_a_greedy_program(context_for: ContextFor
 
     context = context_for(planner=LLMPlanner(ScriptedChat(greedy)), settings=Settings(max_tool_calls=4))
     answer = ask("What is said about bread?", context)
-    assert answer.abstained
-    assert answer.usage.tool_calls <= 4
-    assert answer.evidence, "what was found before the budget ended is shown"
+    assert answer.usage.tool_calls == 4
+    assert "sourdough bread" in quotes(answer), "what was found before the budget ended is the answer"
+    assert answer.stopped == "the budget of 4 tool calls is spent"
 
 
 def test_a_simple_look_up_spares_the_llm_planner(context_for: ContextFor) -> None:

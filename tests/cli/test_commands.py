@@ -293,3 +293,79 @@ def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> 
     assert 0 < len(json.loads(agentvid("ls", "--json").stdout)["videos"]) < 4000
     agentvid("search", "anything")  # makes the files that the interruption left out
     assert json.loads(agentvid("doctor", "--json").stdout)["problems"] == []
+
+
+def test_a_spent_limit_is_said_beside_the_answer(imported: Path) -> None:
+    finished = agentvid("ask", "How many times is a key mentioned?", "--json", "--max-steps", "1")
+    document = json.loads(finished.stdout)
+    assert document["stopped"] == "the budget of 1 steps is spent"
+    assert "stopped: the budget" in agentvid("ask", "How many times is a key mentioned?", "--max-steps", "1").stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--max-tool-calls", "0"), "max_tool_calls = 0 (from flag)"),
+        (("--max-seconds", "-1"), "max_seconds = -1.0 (from flag)"),
+        (("--max-money", "nan"), "max_money = nan (from flag)"),
+        (("--max-tokens", "50", "--model", "scripted:SCRIPT"), "of the budget of 50 tokens"),
+        (("--max-money", "0.1", "--model", "scripted:SCRIPT"), "needs the price of 'scripted:"),
+    ],
+)
+def test_a_limit_that_cannot_be_kept_is_one_line(
+    imported: Path, tmp_path: Path, flags: tuple[str, ...], reason: str
+) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text("- answer(evidence=[])\n", "utf-8")
+    finished = agentvid("ask", "Tell me a tale", *(flag.replace("SCRIPT", str(script)) for flag in flags))
+    assert finished.returncode == 2
+    assert reason in one_line(finished)
+
+
+def test_a_run_is_recorded_replayed_and_listed(imported: Path, tmp_path: Path) -> None:
+    script, cassette = tmp_path / "script.yaml", tmp_path / "calls.jsonl"
+    script.write_text(
+        '- |\n  hits = search(query="cipher key")\n  answer(evidence=hits)\n- \'{"claims": []}\'\n', "utf-8"
+    )
+    question = ("ask", "How often does a cipher come up, please", "--json")
+    recorded = agentvid(*question, "--model", f"scripted:{script}", "--record", str(cassette))
+    script.unlink()
+    replayed = agentvid(*question, "--replay", str(cassette))
+    assert (recorded.returncode, recorded.stderr) == (replayed.returncode, replayed.stderr)
+    first, second = json.loads(recorded.stdout), json.loads(replayed.stdout)
+    assert second["usage"]["llm_calls"] == 2
+    assert first["evidence"] == second["evidence"]
+
+    listed = json.loads(agentvid("trace", "ls", "--json").stdout)["traces"]
+    assert [item["trace_id"] for item in listed] == [second["trace_id"], first["trace_id"]]
+    assert "How often does a cipher" in agentvid("trace", "ls", "-n", "1").stdout
+    again = agentvid("trace", "replay", first["trace_id"], "--json")
+    assert again.returncode == 0, again.stdout
+    assert json.loads(again.stdout)["same"] is True
+
+    agentvid("rm", "lecture")
+    changed = agentvid("trace", "replay", first["trace_id"])
+    assert changed.returncode == 1
+    assert "is not in the library any more" in changed.stdout
+    assert one_line(agentvid(*question, "--record", "a", "--replay", "b")).startswith("agentvid: --record and --replay")
+    missed = agentvid("ask", "How often does a boat come up, please", "--replay", str(cassette))
+    assert missed.returncode == 2
+    assert "model call 1 was not recorded" in one_line(missed)
+
+
+def test_without_traces_there_is_nothing_to_list(imported: Path) -> None:
+    finished = agentvid("trace", "ls")
+    assert finished.returncode == 3
+    assert "agentvid ask" in finished.stderr
+
+
+def test_conversations_are_listed_shown_and_forgotten(imported: Path) -> None:
+    assert agentvid("thread", "ls").returncode == 3
+    assert agentvid("ask", "Is a key mentioned?", "--thread", "keys").returncode == 0
+    assert json.loads(agentvid("thread", "ls", "--json").stdout)["threads"][0]["thread"] == "keys"
+    assert "? Is a key mentioned?" in agentvid("thread", "show", "keys").stdout
+    assert agentvid("thread", "rm", "keys").returncode == 0
+    gone = agentvid("thread", "show", "keys", "--json")
+    assert gone.returncode == 3
+    assert "no thread 'keys'" in one_line(gone)
+    assert agentvid("ask", "Is a key mentioned?", "--thread", "a b").returncode == 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentvid.budget import Price
 from agentvid.config import Settings, load_settings, user_file
 from agentvid.errors import UsageError
 
@@ -46,6 +47,16 @@ def test_lists_paths_and_marks(tmp_path: Path) -> None:
     assert loaded.settings.library == Path.home() / "videos"
 
 
+def test_prices_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    file = write(tmp_path, '[prices]\n"openai:a" = [1.25, 10]\n')
+    assert load_settings(environ={}, file=file).settings.price("openai:a") == Price(1.25, 10.0)
+    environ = {"AGENTVID_PRICES": "openai:a=1/2, ollama:b:7b=0/0,"}
+    settings = load_settings(environ=environ, file=file).settings
+    assert settings.price("openai:a") == Price(1.0, 2.0)
+    assert settings.price("ollama:b:7b") == Price(0.0, 0.0)
+    assert settings.price("openai:c") is None
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [
@@ -57,6 +68,10 @@ def test_lists_paths_and_marks(tmp_path: Path) -> None:
         ({"AGENTVID_MAX_TOOL_CALLS": "0"}, "greater than or equal to 1"),
         ({"AGENTVID_MAX_TOOL_CALLS": "9" * 5000}, r"max_tool_calls = '9+\.\.\. \(from"),
         ({"AGENTVID_INDEX": "magic"}, "'auto', 'faiss' or 'numpy'"),
+        ({"AGENTVID_MAX_MONEY": "0"}, "greater than 0"),
+        ({"AGENTVID_PRICES": "openai:m"}, "allowed: provider:model=INPUT/OUTPUT"),
+        ({"AGENTVID_PRICES": "openai:m=1/-2"}, "prices.*greater than or equal to 0"),
+        ({"AGENTVID_PRICES": "openai:m=1/inf"}, "prices.*finite"),
         (
             {"AGENTVID_CLIP_MIN_SECONDS": "99"},
             r"99 \(from \$AGENTVID_CLIP_MIN_SECONDS\) exceeds .* 90 \(from default\)",

@@ -11,14 +11,14 @@ ROOT = Path(__file__).parents[2]
 
 #: A module may import its own layer and those before it; docs/structure.md draws them.
 LAYERS = [
-    {"types", "errors", "text", "words", "identity"},
+    {"types", "errors", "text", "words", "identity", "budget"},
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
     {"perceive", "passages", "importer", "discover", "tools", "trace", "reports"},
-    {"planners", "composers", "state"},
+    {"planners", "composers", "state", "budgeted", "threads"},
     {"answer"},
     {"ingest", "graph"},
-    {"library"},
+    {"library", "replay"},
     {"evaluate"},
     {"cli", "demo", "__main__"},
 ]

@@ -20,6 +20,7 @@ VALUES = {
         "examples": 'Question: What is red?\nhits = search(query="red")\nanswer(kind="list", evidence=hits)',
     },
     "plan_user": {"videos": '"talk.mp4" (12:00)', "question": "When is the launch date mentioned?"},
+    "balance": {"balance": "58 tool calls, 20000 tokens"},
     "repair": {
         "program": "hits = serch(query=1)\nanswer(value=hits)",
         "fragment": "serch",
@@ -79,7 +80,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: compose, ground, plan_system"):
+    with pytest.raises(UsageError, match="allowed: balance, compose, ground, plan_system"):
         prompts.render(name)
 
 

@@ -6,8 +6,10 @@ use up is bounded by `Limits`. Python's own evaluation is not involved.
 
 from __future__ import annotations
 
+import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +45,7 @@ from agentvid.tools.program.values import (
     to_json,
 )
 from agentvid.tools.words import contains_phrase
-from agentvid.types import Json, Moment
+from agentvid.types import Json, Moment, Usage
 
 #: A builtin costs one step, one more for this many items of its lists, and for this many characters that it reads.
 _ITEMS_PER_STEP, _CHARACTERS_PER_STEP = 100, 1_000
@@ -54,7 +56,8 @@ class Limits:
     """What a run may use; each has a typed error that names it."""
 
     steps: int = 10_000
-    tool_calls: int = 60
+    statements: float = 100
+    tool_calls: float = 60
     list_items: int = 1_000
     text_characters: int = 4_096
     wall_seconds: float = 120.0
@@ -130,12 +133,16 @@ class _Evaluator:
         self._context = context
         self._limits = limits
         self._names: dict[str, Value] = {}
-        self._steps = 0
+        self._steps = self._statements = 0
         self._deadline = time.monotonic() + limits.wall_seconds
 
     def statement(self, statement: Statement) -> tuple[Value, Step]:
         started, calls = time.monotonic(), self.tool_calls
         node = statement.expression
+        self._statements += 1
+        if self._statements > self._limits.statements:
+            self._stop(node, "statements", self._limits.statements)
+        self._context.ledger.spend(Usage(steps=1))
         value = self._value(node)
         if statement.name:
             self._names[statement.name] = value
@@ -246,6 +253,8 @@ class _Evaluator:
         self.tool_calls += 1
         if self.tool_calls > self._limits.tool_calls:
             self._stop(node, "tool calls", self._limits.tool_calls)
+        self._context.ledger.spend(Usage(tool_calls=1))
+        self._context.ledger.calls.append(call_text(function.name, arguments))
         arguments = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
         try:
             value = function.run(self._context, **arguments)
@@ -305,6 +314,11 @@ class _Evaluator:
             allowed=f"{limit:g} {what}",
             hint=hint or "make the program smaller: fewer tool calls, shorter lists, no loop in a loop",
         )
+
+
+def call_text(tool: str, arguments: Mapping[str, Value]) -> str:
+    """One tool call with its values, the same for the same values: what a planner that repeats itself is told."""
+    return f"{tool}({', '.join(f'{name}={json.dumps(to_json(arguments[name]))}' for name in sorted(arguments))})"
 
 
 def _size(value: object) -> int:

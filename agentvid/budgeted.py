@@ -1,0 +1,59 @@
+"""A chat model that stops where the budget of its question ends."""
+
+from __future__ import annotations
+
+import math
+
+from agentvid.errors import BudgetSpent
+from agentvid.models.base import ChatModel, Reply
+from agentvid.models.deadline import within
+from agentvid.tools.base import Ledger
+
+#: Bytes of UTF-8 a token: about right for English, and too many tokens rather than too few for most other languages.
+_BYTES_PER_TOKEN = 4
+
+
+class BudgetedChat:
+    """Asks `chat` only if the question's ledger has something left, and waits no longer than its seconds.
+
+    A prompt that alone would break the limit of tokens is not sent. It does not count: who asks does that, by the
+    `Usage` of a plan or a draft, or by `Ledger.count`.
+    """
+
+    def __init__(self, chat: ChatModel, ledger: Ledger) -> None:
+        self._chat = chat
+        self._ledger = ledger
+
+    @property
+    def name(self) -> str:
+        return self._chat.name
+
+    def reply(self, system: str, user: str) -> Reply:
+        """Raises BudgetSpent, and ModelError when the provider fails."""
+        if reason := self._ledger.spent():
+            raise BudgetSpent(reason)
+        needed, left = estimated_tokens(system) + estimated_tokens(user), self._ledger.left("tokens")
+        if needed > left:
+            raise BudgetSpent(
+                f"the next prompt has about {needed} tokens and {left:g} of the budget of "
+                f"{self._ledger.budget.tokens} tokens are left"
+            )
+        seconds = self._ledger.left("seconds")
+        try:
+            # A thread of its own only for a model that may take longer than what is left.
+            is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf)
+            reply = self._chat.reply(system, user) if is_in_time else self._within(seconds, system, user)
+        except TimeoutError:
+            raise BudgetSpent(f"the budget of {self._ledger.budget.seconds:g} seconds is spent") from None
+        if reply.input_tokens or reply.output_tokens:
+            return reply
+        # A provider that tells no numbers must not make the limit of tokens void.
+        return Reply(reply.text, needed, estimated_tokens(reply.text))
+
+    def _within(self, seconds: float, system: str, user: str) -> Reply:
+        return within(seconds, lambda: self._chat.reply(system, user))
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a model makes of `text`."""
+    return -(-len(text.encode("utf-8", "replace")) // _BYTES_PER_TOKEN)

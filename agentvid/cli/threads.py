@@ -1,0 +1,50 @@
+"""`agentvid thread ls`, `show` and `rm`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentvid.cli.output import note, print_json, print_table, print_text, shorten
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson
+
+ThreadId = Annotated[str, typer.Argument(metavar="ID", help="The name given to ask --thread.")]
+
+thread = typer.Typer(help="Conversations that `ask --thread` keeps.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@thread.command("ls")
+def thread_ls(context: typer.Context, as_json: AsJson = False) -> None:
+    """List conversations, the one asked last first."""
+    with context.obj.open() as library:
+        found = library.threads()
+    if as_json:
+        print_json({"threads": found})
+    elif found:
+        rows = [(item["thread"], item["turns"], shorten(item["question"], 80)) for item in found]
+        print_table(("thread", "questions", "last question"), rows)
+    if not found:
+        note("no thread: `agentvid ask --thread ID` begins one")
+        raise typer.Exit(EXIT_NOTHING_FOUND)
+
+
+@thread.command("show")
+def thread_show(context: typer.Context, thread_id: ThreadId, as_json: AsJson = False) -> None:
+    """Print the questions and answers of a conversation."""
+    with context.obj.open() as library:
+        turns = library.thread(thread_id)
+    if as_json:
+        print_json({"thread": thread_id, "turns": turns})
+        return
+    for turn in turns:
+        print_text(f"? {turn['question']}")
+        print_text(turn["answer"])
+
+
+@thread.command("rm")
+def thread_rm(context: typer.Context, thread_id: ThreadId) -> None:
+    """Forget a conversation; traces of its questions stay."""
+    with context.obj.open() as library:
+        library.remove_thread(thread_id)
+    note(f"removed thread {thread_id}")

@@ -1,0 +1,177 @@
+"""Conversations: kept, listed, gone on with; and what LangChain's callbacks see of a question."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ormsgpack
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+
+from agentvid import Library, Settings
+from agentvid.errors import LibraryError, NotFound, UsageError
+from agentvid.models.scripted import ScriptedChat
+from agentvid.models.scripted_server import ScriptedServer
+from agentvid.threads import FILE
+
+ROWS = [(0, 6, "Welcome to this lecture."), (48, 54, "Rubisco is the enzyme that captures carbon dioxide.")]
+FIRST, SECOND = "How often does Rubisco come up?", "What is said right after that?"
+PROGRAM = 'hits = search(query="Rubisco enzyme", k=1)\nanswer(kind="what", evidence=hits)'
+NONE = '{"claims": [], "choice": null, "abstain": true}'
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    rows = [{"video": "talk", "duration": 90, "track": "speech", "start": a, "end": b, "text": t} for a, b, t in ROWS]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with Library.open(tmp_path / "library", settings=Settings(embed=False)) as opened:
+        opened.import_file(tmp_path / "rows.jsonl")
+        yield opened
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_BASE")
+    before = {name: os.environ.get(name) for name in names}
+    with ScriptedServer(ScriptedChat(lambda _s, user: NONE if "JSON object" in user else PROGRAM)) as serving:
+        os.environ |= dict.fromkeys(names[1:], serving.base_url) | {"OPENAI_API_KEY": "k"}
+        yield serving
+    for name, value in before.items():
+        del os.environ[name]
+        if value is not None:
+            os.environ[name] = value
+
+
+def planning(server: ScriptedServer) -> list[str]:
+    """What the planner was sent, without the system prompt."""
+    users = [request["messages"][-1]["content"] for request in server.requests]
+    return [user for user in users if "JSON object" not in user]
+
+
+def test_a_follow_up_tells_the_planner_what_was_asked(library: Library, server: ScriptedServer) -> None:
+    for question in (FIRST, SECOND, "And then?"):
+        library.ask(question, model="openai:scripted", thread="bread")
+    first, second, third = planning(server)
+    assert f"Question: {FIRST}\n{PROGRAM}\nCited: " in second
+    assert "48.0-54.0" in second
+    assert second.index(FIRST) < second.index(SECOND)
+    told = first.split("Left for this question")[0].rstrip()
+    assert second.startswith(told), "a conversation only grows at its end"
+    assert third.startswith(second.split("Left for this question")[0].rstrip())
+    assert not any("captures carbon dioxide" in prompt for prompt in (first, second, third)), "no word of a video"
+
+
+def test_a_thread_outlives_the_process_and_others_are_apart(library: Library, server: ScriptedServer) -> None:
+    library.ask(FIRST, model="openai:scripted", thread="bread")
+    with Library.open(library.catalogue.directory, settings=library.settings) as again:
+        again.ask(SECOND, model="openai:scripted", thread="bread")
+        again.ask(SECOND, model="openai:scripted", thread="other")
+        again.ask(SECOND, model="openai:scripted")
+    assert [FIRST in prompt for prompt in planning(server)] == [True, True, False, False]
+    assert library.threads() == [
+        {"thread": "other", "turns": 1, "question": SECOND},
+        {"thread": "bread", "turns": 2, "question": SECOND},
+    ]
+    first, second = library.thread("bread")
+    assert (first["question"], second["question"]) == (FIRST, SECOND)
+    assert first["program"].strip() == PROGRAM
+    library.remove_thread("bread")
+    assert [item["thread"] for item in library.threads()] == ["other"]
+    with pytest.raises(NotFound, match="no thread 'bread'") as caught:
+        library.thread("bread")
+    assert "other" in caught.value.hint
+
+
+def test_a_question_of_a_thread_is_replayed_with_what_came_before(library: Library, server: ScriptedServer) -> None:
+    library.ask(FIRST, model="openai:scripted", thread="bread")
+    answer = library.ask(SECOND, model="openai:scripted", thread="bread")
+    asked = len(server.requests)
+    assert library.replay(answer.trace_id).is_same
+    assert len(server.requests) == asked
+    assert len(library.thread("bread")) == 2
+
+
+def test_without_a_model_the_answer_says_that_it_did_not_read_the_thread(library: Library) -> None:
+    first = library.ask("What does Rubisco capture?", thread="plain")
+    second = library.ask("Is Rubisco mentioned?", thread="plain")
+    assert not any("thread" in note for note in first.coverage.missing)
+    assert any("--model" in note for note in second.coverage.missing)
+    assert second.text.startswith("Yes")
+    assert second.usage.tool_calls, "nothing of the first question is left over"
+
+
+@pytest.mark.parametrize("name", [" ", "a b", "../x", "x" * 65, "é", "a\nb"])
+def test_what_names_no_thread_is_refused(library: Library, name: str) -> None:
+    with pytest.raises(UsageError, match="names no thread; allowed"):
+        library.ask(FIRST, thread=name)
+
+
+def test_no_thread_at_all(library: Library) -> None:
+    assert library.threads() == []
+    with pytest.raises(NotFound):
+        library.thread("none")
+
+
+def test_a_damaged_file_of_threads_is_one_line(library: Library) -> None:
+    (library.catalogue.directory / FILE).write_bytes(b"not a database" * 100)
+    for look in (library.threads, lambda: library.ask("What does Rubisco capture?", thread="a")):
+        with pytest.raises(LibraryError, match=FILE) as caught:
+            look()
+        assert "delete the file" in caught.value.hint
+
+
+def test_a_forged_checkpoint_builds_nothing(library: Library, tmp_path: Path) -> None:
+    """An extension type that asks for a call when it is read, as the permissive setting would make it."""
+    library.ask("What does Rubisco capture?", thread="a")
+    marker = tmp_path / "ran"
+    inner = ormsgpack.packb(["os", "mkdir", [str(marker)]])
+    forged = ormsgpack.packb(
+        {"v": 4, "id": "f", "ts": "", "channel_values": {"turns": [ormsgpack.Ext(code, inner) for code in range(1, 6)]}}
+    )
+    with sqlite3.connect(library.catalogue.directory / FILE) as connection:
+        connection.execute("UPDATE checkpoints SET checkpoint = ?, type = 'msgpack'", (forged,))
+    with pytest.raises(LibraryError, match=r"thread 'a' in threads\.sqlite3 is damaged"):
+        library.thread("a")
+    with sqlite3.connect(library.catalogue.directory / FILE) as connection:
+        connection.execute("UPDATE checkpoints SET type = 'pickle'")
+    with pytest.raises(LibraryError, match="is damaged"):
+        library.ask("What does Rubisco capture?", thread="a")
+    assert not marker.exists()
+
+
+class Watcher(BaseCallbackHandler):
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+        self.tokens: list[int] = []
+        self.nodes: list[str] = []
+
+    def on_chain_start(self, serialized: Any, inputs: Any, **more: Any) -> None:
+        self.nodes.append(more.get("name") or "")
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, **more: Any) -> None:
+        self.prompts.append(messages[0][-1].content)
+
+    def on_llm_end(self, response: Any, **more: Any) -> None:
+        self.tokens.append(response.generations[0][0].message.usage_metadata["input_tokens"])
+
+
+def test_callbacks_see_every_node_and_model_call(library: Library, server: ScriptedServer) -> None:
+    watcher = Watcher()
+    answer = library.ask(FIRST, model="openai:scripted", callbacks=[watcher])
+    assert len(watcher.prompts) == len(server.requests) == answer.usage.llm_calls == 2
+    assert sum(watcher.tokens) == answer.usage.input_tokens
+    assert [name for name in watcher.nodes if name in {"route", "plan", "execute", "check", "compose", "cite"}] == [
+        "route", "plan", "execute", "check", "compose", "cite",
+    ]  # fmt: skip
+    assert watcher.nodes[0] == "agentvid.ask"
+    *events, last = library.stream(FIRST, model="openai:scripted", callbacks=[again := Watcher()])
+    assert len(again.prompts) == 2
+    assert [event["node"] for event in events if isinstance(event, dict)] == ["plan", "execute", "compose", "cite"]
+    assert not isinstance(last, dict)
