@@ -32,6 +32,7 @@ from agentvid.state import (
     answer_to_json,
     draft_from_json,
     draft_to_json,
+    look_to_json,
     moment_from_json,
     moment_to_json,
 )
@@ -40,8 +41,8 @@ from agentvid.tools import load_tools
 from agentvid.tools.base import ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
-from agentvid.tools.program.values import to_json
-from agentvid.types import Answer, Json, Usage
+from agentvid.tools.program.values import Outcome, to_json
+from agentvid.types import LOOK, Answer, Json, Usage
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -183,7 +184,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             "tried": [*state["tried"], {"program": program, "error": str(error)}],
             "counters": _count(state, tool_calls=calls),
         }
-    outcome = run.outcome
+    outcome = _with_looks(run.outcome, context.tools)
     runtime.stream_writer({"node": "execute", "detail": f"{outcome.kind}: {len(outcome.evidence)} moments"})
     return {
         "feedback": {},
@@ -275,6 +276,12 @@ def _planned(new: Plan, state: AskState, planner: str) -> AskState:
     }
 
 
+def _with_looks(outcome: Outcome, tools: ToolContext) -> Outcome:
+    """A text that was read off frames is shown by what it was read from, whether or not the program cites that."""
+    said = {m.observation_ids: m for m in tools.ledger.moments if m.track == LOOK and m.text == outcome.value}
+    return replace(outcome, evidence=(*said.values(), *outcome.evidence)) if said else outcome
+
+
 def _count(state: AskState, *usages: Usage, **more: int) -> dict[str, int]:
     counters = dict(state["counters"])
     spent = [(key, int(n)) for usage in usages for key, n in usage.to_json().items() if key != "seconds"]
@@ -337,6 +344,7 @@ def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answe
         "program": answer.program,
         "programs": state["tried"],
         "steps": state["steps"],
+        "looks": [look_to_json(video_id, row) for video_id, rows in context.tools.ledger.looks.items() for row in rows],
         "answer": answer.text,
         "result": traced.to_json(),
         "rejected": state["answer"]["rejected"],

@@ -18,6 +18,8 @@ Verdict = Literal["supported", "contradicted", "unsupported"]
 
 #: Tracks of the embedded default; a plug-in or an import may add names of its own.
 SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"
+#: What a vision model said of frames in one run; kept in that run's ledger and trace, not in the catalogue.
+LOOK = "look"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -269,13 +271,14 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer cost."""
+    """What an answer cost. `frames`: pictures that tools decoded."""
 
     steps: int = 0
     tool_calls: int = 0
     llm_calls: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    frames: int = 0
     seconds: float = 0.0
 
     def to_json(self) -> Json:
@@ -285,6 +288,7 @@ class Usage:
             "llm_calls": self.llm_calls,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
+            "frames": self.frames,
             "seconds": round(self.seconds, 3),
         }
 

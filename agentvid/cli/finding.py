@@ -11,7 +11,7 @@ import typer
 
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.output import note, print_json, print_text
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos, Vision
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
@@ -111,6 +111,7 @@ def ask(
         str | None,
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
+    vision: Vision = None,
     reranker: Reranker = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +119,7 @@ def ask(
 
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
     """
-    with context.obj.open(flags={"model": model, "reranker": reranker}) as library:
+    with context.obj.open(flags={"model": model, "vision": vision, "reranker": reranker}) as library:
         answer = library.ask(question, videos=videos or (), choices=choices or ())
         notes = library.notes()
     for line in notes:
@@ -136,6 +137,7 @@ def program(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A program; - is stdin.")],
     check: Annotated[bool, typer.Option("--check", help="Parse and type-check only.")] = False,
     videos: Videos = None,
+    vision: Vision = None,
 ) -> None:
     """Run a program of the planner's language and print its typed value and steps as JSON.
 
@@ -148,7 +150,7 @@ def program(
 
         print_json({"ok": True, "type": check_program(source, load_tools()).type})
         return
-    with context.obj.open() as library:
+    with context.obj.open(flags={"vision": vision}) as library:
         print_json(library.run_program(source, videos=videos or ()).to_json())
 
 
