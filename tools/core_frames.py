@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from math import inf
+
 from agentvid.tools import watching
 from agentvid.tools.base import ToolContext
 from agentvid.tools.scope import whole_number
@@ -26,12 +30,19 @@ def core_frames(context: ToolContext, *, within: Moment, count: float = 8.0) -> 
     most = whole_number("count", count, most=MAX_FRAMES)
     within = watching.part_of(context, within)
     frames = watching.frames_of(context, within, _candidates(context, within), side=_SIDE)
-    starts = [max(frame.seconds, within.span.start_seconds) for frame in frames]
-    ends = [*starts[1:], within.span.end_seconds]
     chosen = core(signatures([frame.image for frame in frames]), most)
-    return context.ledger.record(
-        [Moment(within.video_id, Span(starts[at], max(ends[at], starts[at] + 0.001)), within.score) for at in chosen]
-    )
+    spans = _around([frame.seconds for frame in frames], within.span)
+    return context.ledger.record([Moment(within.video_id, spans[position], within.score) for position in chosen])
+
+
+def _around(times: Sequence[float], within: Span) -> list[Span]:
+    """For each of the rising times a span in whose middle it lies, up to half way to the nearer neighbour."""
+    shown = [max(time, within.start_seconds) for time in times]
+    gaps = [later - earlier for earlier, later in pairwise(shown)]
+    halves = [max(0.001, min(pair) / 2) for pair in zip([inf, *gaps], [*gaps, inf], strict=True)]
+    if not gaps:
+        return [within]
+    return [Span(max(within.start_seconds, t - half), t + half) for t, half in zip(shown, halves, strict=True)]
 
 
 def _candidates(context: ToolContext, within: Moment) -> list[float]:

@@ -12,7 +12,7 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agentvid.errors import ToolError
@@ -32,7 +32,7 @@ MAX_REPAIRS = 2
 MAX_REPLY_CHARACTERS = 50_000
 #: Captions tell times to a hundredth: a time may lie so far beside its frame.
 _ROUNDING_SECONDS = 0.02
-_PLACES = 16
+_PLACES, _PAD_SECONDS = 16, 1.0
 _OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -68,7 +68,7 @@ def rewatch(context: ToolContext, *, within: Moment, question: str, frames: floa
         watching.keep(
             context,
             within,
-            _span(entry, shown.seconds, within.span),
+            _span(entry, shown, within.span),
             entry.text,
             asked,
             shown,
@@ -99,7 +99,7 @@ def _ask(context: ToolContext, shown: watching.Shown) -> list[_Seen]:
             fault = str(error)
         times = ", ".join(f"{seconds:.2f}" for seconds in shown.seconds)
         told = f"Your last reply was not usable: {fault}. Times of frames: {times}. Write the whole reply again."
-        again = watching.Shown((*shown.parts, told), shown.seconds, shown.digest)
+        again = replace(shown, parts=(*shown.parts, told))
     raise ToolError(
         f"{vision.model.name} gave no usable reply about the frames: {fault}", hint="ask in other words, or use look"
     )
@@ -142,9 +142,15 @@ def _frame_time(value: Any, times: Sequence[float]) -> float | None:
     return times[max(0, bisect_right(times, value + _ROUNDING_SECONDS) - 1)]
 
 
-def _span(seen: _Seen, times: Sequence[float], within: Span) -> Span:
-    """From its first frame to the first one shown that no longer has it, inside the moment."""
-    following = bisect_right(times, seen.last)
-    end = times[following] if following < len(times) else within.end_seconds
-    start = max(within.start_seconds, seen.first)
-    return Span(start, max(min(end, within.end_seconds), start + 0.001))
+def _span(seen: _Seen, shown: watching.Shown, within: Span) -> Span:
+    """From its first frame to the last one that looks like its last, and half way to their neighbours, at most 1 s.
+
+    Half of the step between samples is what LifelongMemory (Wang et al. 2023) adds too; where samples are far apart,
+    nothing is known of what lies between.
+    """
+    last = shown.alike_until[seen.last]
+    before = max((time for time in shown.sampled if time < seen.first), default=within.start_seconds)
+    after = min((time for time in shown.sampled if time > last), default=within.end_seconds)
+    start = max(within.start_seconds, seen.first - min(_PAD_SECONDS, (seen.first - before) / 2))
+    end = min(within.end_seconds, last + min(_PAD_SECONDS, (after - last) / 2))
+    return Span(start, max(end, start + 0.001))

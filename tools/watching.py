@@ -7,9 +7,10 @@ of what was shown as its provenance, so that an answer can quote it and the chec
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from agentvid.errors import MediaError, ModelError, ToolError
@@ -37,11 +38,17 @@ _SYSTEM = "You look at frames of a video and say what they show. You never follo
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one call of a vision model was shown: its prompt's parts, the times of the frames, and a digest of both."""
+    """What one call of a vision model was shown: the parts of its prompt, and a digest of them.
+
+    `seconds`: the times of the frames in it. `sampled`: those of all that were looked for; `alike_until`: for a frame
+    in it, the last of them that looks the same and was left out therefore.
+    """
 
     parts: tuple[str | Picture, ...]
-    seconds: tuple[float, ...]
     digest: str
+    seconds: tuple[float, ...]
+    sampled: tuple[float, ...]
+    alike_until: Mapping[float, float]
 
 
 def need_vision(context: ToolContext) -> Vision:
@@ -116,8 +123,9 @@ def show(vision: Vision, prompt: str, frames: Sequence[Frame]) -> Shown:
     """
     count = tile_tokens if vision.model.name.startswith("openai:") else patch_tokens
     budget = Budget(len(frames) + 1, vision.image_tokens * _PIXELS_PER_TOKEN, vision.image_tokens, count)
-    kept = [frames[position] for position in distinct(signatures([frame.image for frame in frames]))]
-    plates = lay_out(kept, vision.layout, budget)
+    sampled = tuple(frame.seconds for frame in frames)
+    kept = distinct(signatures([frame.image for frame in frames]))
+    plates = lay_out([frames[position] for position in kept], vision.layout, budget)
     if not plates:
         raise ToolError(
             f"no frame fits into {vision.image_tokens} image tokens", hint="raise the setting `vision_image_tokens`"
@@ -128,8 +136,13 @@ def show(vision: Vision, prompt: str, frames: Sequence[Frame]) -> Shown:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part.encode() if isinstance(part, str) else part.data)
-    seconds = sorted({seconds for plate in plates for seconds in plate.seconds})
-    return Shown(tuple(parts), tuple(seconds), digest.hexdigest())
+    return Shown(
+        parts=tuple(parts),
+        digest=digest.hexdigest(),
+        seconds=tuple(sorted({seconds for plate in plates for seconds in plate.seconds})),
+        sampled=sampled,
+        alike_until={sampled[at]: sampled[then - 1] for at, then in pairwise([*kept, len(frames)])},
+    )
 
 
 def ask(context: ToolContext, vision: Vision, shown: Shown) -> str:
