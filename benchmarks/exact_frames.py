@@ -24,7 +24,8 @@ from agentvid import media
 frames = media.frames_at(Path(sys.argv[1]), [float(time) for time in sys.argv[2:]])
 print([int(frame.image.sum()) for frame in frames])
 """
-# Sorted, all threads, one seek for each time, no colour conversion on the way: what a careful user writes.
+# Sorted, all threads, one seek for each time, no colour conversion on the way: what a careful user writes. A frame that
+# starts within half a millisecond is the frame meant, as in ours.
 _PYAV = """
 import sys, av
 sums = []
@@ -36,7 +37,7 @@ with av.open(sys.argv[1]) as container:
         container.seek(int(time / tick) + start, stream=stream)
         shown = None
         for frame in container.decode(stream):
-            if (frame.pts - start) * tick > time:
+            if (frame.pts - start) * tick > time + 0.0005:
                 break
             shown = frame
         sums.append(int(shown.to_ndarray(format="rgb24").sum()))
