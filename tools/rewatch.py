@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -134,12 +133,12 @@ def _entry(entry: Any, times: Sequence[float]) -> _Seen:
 
 
 def _frame_time(value: Any, times: Sequence[float]) -> float | None:
-    """The time of the frame shown at `value`; None for what is no time between the first frame and the last."""
+    """The time of the frame nearest to `value`; None for what is no time between the first frame and the last."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     if not times[0] - _ROUNDING_SECONDS <= value <= times[-1] + _ROUNDING_SECONDS:
         return None
-    return times[max(0, bisect_right(times, value + _ROUNDING_SECONDS) - 1)]
+    return min(times, key=lambda time: abs(time - value))
 
 
 def _span(seen: _Seen, shown: watching.Shown, within: Span) -> Span:
