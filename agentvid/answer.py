@@ -19,6 +19,7 @@ from agentvid.composers.base import Draft
 from agentvid.models.base import Embedder
 from agentvid.text import clean_text, parse_timestamp
 from agentvid.tools.base import ToolContext
+from agentvid.tools.rows import rows_at
 from agentvid.types import CAPTION, OCR, SPEECH, Claim, Coverage, Evidence, Span, Verdict
 from agentvid.words import FUNCTION_WORDS, NEGATIONS, stem, words
 
@@ -122,8 +123,8 @@ def _inside(inner: Span, outer: Span) -> bool:
 
 def _text_under(item: Evidence, context: ToolContext) -> str:
     """The text of the item's track under its span, rows in time order, single spaces."""
-    rows = context.catalogue.observations(item.video_id, tracks=[item.track], within=item.span)
-    return _squeeze(" ".join(row.text for row in sorted(rows, key=lambda row: (row.span, row.id))))
+    rows = rows_at(context, item.video_id, item.span, item.track)
+    return _squeeze(" ".join(row.text for row in rows))
 
 
 def _squeeze(text: str) -> str:

@@ -36,6 +36,7 @@ from agentvid.state import (
     answer_to_json,
     draft_from_json,
     draft_to_json,
+    look_to_json,
     moment_from_json,
     moment_to_json,
     turn_from_json,
@@ -46,8 +47,8 @@ from agentvid.tools import load_tools
 from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
-from agentvid.tools.program.values import to_json
-from agentvid.types import Answer, Json
+from agentvid.tools.program.values import Outcome, to_json
+from agentvid.types import LOOK, Answer, Json
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -264,7 +265,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             "tried": [*state["tried"], {"program": program, "error": str(error)}],
             "asked": _asked(state, ledger.calls[before:]),
         }
-    outcome = run.outcome
+    outcome = _with_looks(run.outcome, context.tools)
     runtime.stream_writer({"node": "execute", "detail": f"{outcome.kind}: {len(outcome.evidence)} moments"})
     return {
         "feedback": {},
@@ -393,6 +394,12 @@ def _most_asked(state: AskState) -> tuple[str, int]:
     return (call if len(call) <= _CUT else f"{call[:_CUT]}..."), times
 
 
+def _with_looks(outcome: Outcome, tools: ToolContext) -> Outcome:
+    """A text that was read off frames is shown by what it was read from, whether or not the program cites that."""
+    said = {m.observation_ids: m for m in tools.ledger.moments if m.track == LOOK and m.text == outcome.value}
+    return replace(outcome, evidence=(*said.values(), *outcome.evidence)) if said else outcome
+
+
 def _error_to_json(error: ProgramError | ToolError) -> Json:
     return {
         "message": str(error),
@@ -454,6 +461,7 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "program": state["program"],
         "programs": state["tried"],
         "steps": state["steps"],
+        "looks": [look_to_json(video_id, row) for video_id, rows in context.tools.ledger.looks.items() for row in rows],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
         "model_calls": [call.to_json() for call in context.calls],
         **outcome,

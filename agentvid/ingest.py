@@ -14,7 +14,7 @@ from agentvid.config import Settings
 from agentvid.errors import SubtitleError
 from agentvid.identity import hash_file, video_id_from_hash
 from agentvid.indexes.base import VideoRecord
-from agentvid.media.limits import Limits
+from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
 from agentvid.models.base import Embedder, Vectors
 from agentvid.passages import make_passages
@@ -47,10 +47,7 @@ class Pipeline:
 
     @property
     def limits(self) -> Limits:
-        settings = self.settings
-        return Limits(
-            max_pixels=settings.max_pixels, max_hours=settings.max_hours, stall_seconds=settings.decode_stall_seconds
-        )
+        return limits_of(self.settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
+from agentvid.media.limits import limits_of
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
 from agentvid.text import check_query
 from agentvid.types import Answer, Hit, Json, Span, Video
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from agentvid.models.base import ChatModel, Embedder, Reranker
     from agentvid.models.cassette import Cassette
     from agentvid.replay import Replay
-    from agentvid.tools.base import ToolContext
+    from agentvid.tools.base import ToolContext, Vision
     from agentvid.tools.program import Run
 
 MAX_HITS = 1000
@@ -414,6 +415,18 @@ class Library:
         return load_reranker(self.settings.reranker) if self.settings.reranker else None
 
     @cached_property
+    def _vision(self) -> Vision | None:
+        """The model that looks at frames; loading it sends nothing. Raises as `load_vision`."""
+        from agentvid.models import load_vision
+        from agentvid.tools.base import Vision
+
+        settings = self.settings
+        if not settings.vision:
+            return None
+        model = load_vision(settings.vision, settings.model_timeout_seconds)
+        return Vision(model, settings.vision_layout, settings.vision_image_tokens)
+
+    @cached_property
     def _backend(self) -> Backend:
         return choose_backend(self.settings.index)
 
@@ -505,7 +518,13 @@ class Library:
     def _tool_context(self, videos: Sequence[str]) -> ToolContext:
         from agentvid.tools.base import ToolContext
 
-        return ToolContext(self.catalogue, self.retriever, self._scope(videos))
+        return ToolContext(
+            self.catalogue,
+            self.retriever,
+            self._scope(videos),
+            vision=self._vision,
+            limits=limits_of(self.settings),
+        )
 
 
 def check_library(settings: Settings, *, repair: bool = False) -> Json:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 
 from agentvid.composers.base import Draft
 from agentvid.planners.base import Turn
-from agentvid.types import Answer, Claim, Coverage, Evidence, Gap, Json, Moment, Span, Usage
+from agentvid.types import Answer, Claim, Coverage, Evidence, Gap, Json, Moment, Observation, Span, Usage
 
 
 class AskState(TypedDict, total=False):
@@ -63,6 +63,19 @@ def moment_from_json(data: Mapping[str, Any]) -> Moment:
         data["ranks"],
         tuple(data["observation_ids"]),
     )
+
+
+def look_to_json(video_id: str, seen: Observation) -> Json:
+    """What a vision model said of frames, with the model, the question, and which frames it was shown."""
+    return {
+        "video_id": video_id,
+        **seen.span.to_json(),
+        "text": seen.text,
+        "confidence": seen.confidence,
+        "model": seen.provenance.model,
+        **seen.provenance.parameters,
+        "input_hash": seen.provenance.input_hash,
+    }
 
 
 def draft_to_json(draft: Draft) -> Json:

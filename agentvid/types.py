@@ -18,6 +18,8 @@ Verdict = Literal["supported", "contradicted", "unsupported"]
 
 #: Tracks of the embedded default; a plug-in or an import may add names of its own.
 SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"
+#: What a vision model said of frames in one run; kept in that run's ledger and trace, not in the catalogue.
+LOOK = "look"
 
 
 @dataclass(frozen=True, slots=True, order=True)

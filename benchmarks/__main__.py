@@ -6,10 +6,11 @@ import os
 import platform
 import sys
 
-from benchmarks import agent_loop, hybrid, index_overhead, memory, search_scale, start_up
+from benchmarks import agent_loop, exact_frames, hybrid, index_overhead, memory, search_scale, start_up
 
 BENCHMARKS = {
     "index": index_overhead.run,
+    "frames": exact_frames.run,
     "start": start_up.run,
     "memory": memory.run,
     "search": search_scale.run,

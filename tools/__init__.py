@@ -12,9 +12,12 @@ from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
 from agentvid.tools.base import Tool
 from agentvid.tools.choose import score_options
+from agentvid.tools.core_frames import core_frames
 from agentvid.tools.ground import ground
 from agentvid.tools.list_all import list_all
+from agentvid.tools.look import look
 from agentvid.tools.read import read
+from agentvid.tools.rewatch import rewatch
 from agentvid.tools.search import search
 
 __all__ = ["TOOLS", "load_tools"]
@@ -30,6 +33,9 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(read),
             Tool.from_function(list_all),
             Tool.from_function(score_options),
+            Tool.from_function(core_frames),
+            Tool.from_function(look),
+            Tool.from_function(rewatch),
         )
     }
 )

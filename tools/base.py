@@ -17,13 +17,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from agentvid.budget import UNLIMITED, Budget, Price
-from agentvid.types import Moment, Usage, Video
+from agentvid.media.limits import DEFAULT, Limits
+from agentvid.types import Moment, Observation, Usage, Video
 
 if TYPE_CHECKING:
     from agentvid.indexes.base import Filter
     from agentvid.indexes.catalogue import Catalogue
     from agentvid.indexes.retriever import Retriever
-    from agentvid.models.base import ChatModel, Reply
+    from agentvid.models.base import ChatModel, Reply, VisionModel
+    from agentvid.watch.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,15 @@ class Ledger:
     """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
-    tool call. `notes`: what the user must know of how tools worked.
+    tool call. `notes`: what the user must know of how tools worked. `looks`: what a vision model said of frames, by
+    video id; rows of the track "look" that live as long as the run.
     """
 
     moments: list[Moment] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
+    looks: dict[str, list[Observation]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     budget: Budget = UNLIMITED
     price: Price | None = None
@@ -65,11 +69,21 @@ class Ledger:
         self.moments += moments
         return moments
 
+    def see(self, video_id: str, seen: Observation) -> None:
+        """Keep what a vision model said of frames, so that it can be quoted; the same once."""
+        rows = self.looks.setdefault(video_id, [])
+        if seen.id not in {row.id for row in rows}:
+            rows.append(seen)
+
     def spend(self, usage: Usage) -> None:
         """Add to what the run cost; calls from several threads are all counted."""
         with self._lock:
             total = self.usage + usage
             self.usage = replace(total, money=self.price.of(total)) if self.price else total
+
+    def count_frames(self, count: int) -> None:
+        """Add decoded pictures to `usage`."""
+        self.spend(Usage(frames=count))
 
     def count(self, reply: Reply) -> None:
         """Add one call of a chat model to `usage`."""
@@ -89,11 +103,21 @@ class Ledger:
         return math.inf if left is None else left
 
 
+@dataclass(frozen=True, slots=True)
+class Vision:
+    """A model that looks at frames, how they are laid out for it, and how many image tokens one call may take."""
+
+    model: VisionModel
+    layout: Layout = "frames"
+    image_tokens: int = 8_000
+
+
 @dataclass
 class ToolContext:
     """What tools may touch. `scope` was frozen from the user's words; no tool looks outside it.
 
     `chat` is None where no model is chosen, and after it failed: a tool then does without and the ledger says so.
+    `vision` is None where no model is chosen: tools that need it say so. `limits` bound the decoding of files.
     """
 
     catalogue: Catalogue
@@ -101,6 +125,8 @@ class ToolContext:
     scope: Mapping[str, Video]
     ledger: Ledger = field(default_factory=Ledger)
     chat: ChatModel | None = None
+    vision: Vision | None = None
+    limits: Limits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

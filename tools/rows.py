@@ -14,8 +14,10 @@ Stream = tuple[str, str]
 
 
 def rows_at(context: ToolContext, video_id: str, span: Span, track: str | None = None) -> list[Observation]:
-    """The rows of one track, or of all, that overlap a span, in time order."""
+    """The rows of one track, or of all, that overlap a span, in time order; with what was seen there in this run."""
     rows = context.catalogue.observations(video_id, within=span, tracks=(track,) if track else ())
+    seen = context.ledger.looks.get(video_id, ())
+    rows += [row for row in seen if row.span.overlaps(span) and track in ("", None, row.track)]
     return sorted(rows, key=lambda row: (row.span, row.track, row.id))
 
 

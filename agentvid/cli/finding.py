@@ -13,7 +13,7 @@ import typer
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text, shorten
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos, Vision
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
@@ -112,6 +112,7 @@ def ask(
         str | None,
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
+    vision: Vision = None,
     reranker: Reranker = None,
     max_steps: MaxSteps = None,
     max_tool_calls: MaxToolCalls = None,
@@ -150,7 +151,7 @@ def ask(
         "max_seconds": max_seconds,
     }
     with (
-        context.obj.open(flags={"model": model, "reranker": reranker, **limits}) as library,
+        context.obj.open(flags={"model": model, "vision": vision, "reranker": reranker, **limits}) as library,
         _cassette(record, replay) as cassette,
     ):
         answer = library.ask(
@@ -177,6 +178,7 @@ def program(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A program; - is stdin.")],
     check: Annotated[bool, typer.Option("--check", help="Parse and type-check only.")] = False,
     videos: Videos = None,
+    vision: Vision = None,
 ) -> None:
     """Run a program of the planner's language and print its typed value and steps as JSON.
 
@@ -189,7 +191,7 @@ def program(
 
         print_json({"ok": True, "type": check_program(source, load_tools()).type})
         return
-    with context.obj.open() as library:
+    with context.obj.open(flags={"vision": vision}) as library:
         print_json(library.run_program(source, videos=videos or ()).to_json())
 
 

@@ -17,7 +17,7 @@ from agentvid.composers.quotes import Topic, belief, confidence, quote
 from agentvid.text import clean_text, timestamp
 from agentvid.tools.intervals import by_video
 from agentvid.tools.search import search
-from agentvid.types import CAPTION, FACT, OCR, SPEECH, Claim, Evidence, Moment
+from agentvid.types import CAPTION, FACT, LOOK, OCR, SPEECH, Claim, Evidence, Moment
 from agentvid.words import content_words
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
@@ -31,6 +31,7 @@ _SAYS: Mapping[str, str] = {
     OCR: "the screen shows",
     CAPTION: "the caption says",
     FACT: "the frames show",
+    LOOK: "the frames show",
 }
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agentvid.media.limits import DEFAULT, Limits
     from agentvid.media.read import Scan, frames_at, probe, read_audio, read_subtitles, scan
-    from agentvid.media.types import Cue, Frame, FrameBatch, MediaInfo, SubtitleTrack
+    from agentvid.media.types import Cue, Frame, FrameBatch, MediaInfo, Region, SubtitleTrack
 
 _HOMES = {
     "limits": ("DEFAULT", "Limits"),
     "read": ("Scan", "frames_at", "probe", "read_audio", "read_subtitles", "scan"),
-    "types": ("Cue", "Frame", "FrameBatch", "MediaInfo", "SubtitleTrack"),
+    "types": ("Cue", "Frame", "FrameBatch", "MediaInfo", "Region", "SubtitleTrack"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -27,6 +27,7 @@ __all__ = [
     "FrameBatch",
     "Limits",
     "MediaInfo",
+    "Region",
     "Scan",
     "SubtitleTrack",
     "frames_at",

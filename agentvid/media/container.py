@@ -7,7 +7,7 @@ edit lists by then: frames before an edit are marked and dropped by the decoder,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -142,10 +142,13 @@ class Source:
                 return
             yield packet
 
-    def decode(self, stream: Stream) -> Iterator[Any]:
-        """Every frame that can be decoded, from the current position; damage is counted in `damaged_packets`."""
+    def decode(self, stream: Stream, packets: Iterable[Packet[Any]] | None = None) -> Iterator[Any]:
+        """Every frame that can be decoded, from the current position; damage is counted in `damaged_packets`.
+
+        `packets` are those of the stream from there on, if somebody else reads them.
+        """
         # None drains the decoder, whose threads still hold the last few frames; demuxers do not always end with it.
-        for packet in chain(self.packets(stream), [None]):
+        for packet in chain(self.packets(stream) if packets is None else packets, [None]):
             try:
                 yield from stream.codec_context.decode(packet)  # type: ignore[attr-defined]
             except av.error.MemoryError:
@@ -155,7 +158,7 @@ class Source:
             except av.error.FFmpegError:
                 self.damaged_packets += 1
 
-    def frames(self) -> Iterator[tuple[float, VideoFrame]]:
+    def frames(self, packets: Iterable[Packet[Any]] | None = None) -> Iterator[tuple[float, VideoFrame]]:
         """(seconds, frame), strictly increasing and >= 0.
 
         A frame without a pts (AVI, MPEG-PS) takes its dts, else the end of the frame before. A frame that starts
@@ -164,7 +167,7 @@ class Source:
         """
         clock, last, end = self.clock(self.video), -1.0, 0.0
         half_tick = float(clock.time_base) / 2
-        for frame in self.decode(self.video):
+        for frame in self.decode(self.video, packets):
             pts = frame.pts if frame.pts is not None else frame.dts
             seconds = clock.seconds(pts) if pts is not None else end
             if seconds <= last or seconds < -half_tick:

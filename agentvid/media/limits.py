@@ -8,6 +8,10 @@ read another.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agentvid.config import Settings
 
 #: FFmpeg demuxer names. The audio-only ones are here so that a song is called a song, not "unknown".
 CONTAINERS = frozenset(
@@ -48,6 +52,14 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The limits that a user set."""
+    return Limits(
+        max_pixels=settings.max_pixels, max_hours=settings.max_hours, stall_seconds=settings.decode_stall_seconds
+    )
+
 
 #: The long side of the small frames that a scan sends, in pixels.
 SCAN_SIDE = 160

@@ -1,12 +1,9 @@
-"""Child side: what can be read from the video stream - its description, every frame once, or frames at given times."""
+"""Child side: what can be read from the video stream in order - its description, and every frame once."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any
 
-import av.error
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -16,29 +13,33 @@ from agentvid.errors import DamagedMedia
 from agentvid.media.ahead import ahead
 from agentvid.media.container import Source, Upright, fraction
 from agentvid.media.limits import BATCH_FRAMES, MAX_PIXEL_RATIO, SCAN_SIDE, SUBTITLE_CODECS, TEXT_FRAME_SIDE
+from agentvid.media.types import Region
 from agentvid.media.wire import Outbox
 
 #: The text gate looks at most this often, in seconds of video.
 _GATE_SECONDS = 0.25
 #: Answers round times to milliseconds; a frame that starts within half of one is the frame meant.
-_TIME_TOLERANCE = 0.0005
-#: Decoding forward costs less than a seek below the first; above the second, a seek always pays.
-_NEAR_SECONDS, _FAR_SECONDS = 1.0, 10.0
+TIME_TOLERANCE_SECONDS = 0.0005
 _PLANAR_LUMA = ("yuv", "nv", "gray")
 
 
 class Shaper:
     """Turns decoded frames into upright arrays with square pixels, the longest side at most `side` pixels.
 
+    With a `region`, that part of the upright picture only, and `side` bounds the part.
+
     All results of one Shaper have one size, taken from the first frame, even when the stream changes its own.
     """
 
-    def __init__(self, source: Source, first: VideoFrame, side: int | None, pixel_format: str) -> None:
+    def __init__(
+        self, source: Source, first: VideoFrame, side: int | None, pixel_format: str, region: Region | None = None
+    ) -> None:
         self.upright = Upright.of(first)
-        self._format = pixel_format
+        self._format, self._region = pixel_format, region
         self._reformatter = VideoReformatter()
         width, height = _square_size(source, first)
-        scale = min(1.0, side / max(width, height)) if side else 1.0
+        part = region.size(*self.upright.size(width, height)) if region else (width, height)
+        scale = min(1.0, side / max(part)) if side else 1.0
         self._stored = max(1, round(width * scale)), max(1, round(height * scale))
         self.width, self.height = self.upright.size(*self._stored)
 
@@ -52,7 +53,8 @@ class Shaper:
         )
         plane = scaled.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]  # type: ignore[call-overload]
-        return self.upright.apply(rows.reshape(height, width, 3))
+        upright = self.upright.apply(rows.reshape(height, width, 3))
+        return self._region.cut(upright) if self._region else upright
 
 
 def _square_size(source: Source, frame: VideoFrame) -> tuple[int, int]:
@@ -184,7 +186,7 @@ class _Gate:
     def look(self, seconds: float, frame: VideoFrame) -> None:
         if seconds < self._next_seconds:
             return
-        self._next_seconds = seconds + _GATE_SECONDS - _TIME_TOLERANCE
+        self._next_seconds = seconds + _GATE_SECONDS - TIME_TOLERANCE_SECONDS
         if self._gate.update(seconds, self._shaper.upright.apply(self._luma_plane(frame))):
             put_image(self._outbox, "text", seconds, self._shaper.shape(frame))
 
@@ -201,74 +203,3 @@ class _Gate:
 def put_image(outbox: Outbox, kind: str, seconds: float, image: NDArray[np.uint8], **fields: Any) -> None:
     packed = np.ascontiguousarray(image)
     outbox.put(kind, packed.data, seconds=seconds, height=image.shape[0], width=image.shape[1], **fields)
-
-
-def frames_at(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
-    """A "frame" message for each distinct frame shown at one of the sorted times; `times` counts how many it serves."""
-    source.use(source.video)
-    player = _Player(source)
-    shaper: Shaper | None = None
-    shown = (player.shown_at(target) for target in request["seconds"])
-    for seconds, group in itertools.groupby(shown, key=lambda found: found[0]):
-        frames = (frame for _, frame in group)
-        first = next(frames)
-        shaper = shaper or Shaper(source, first, request["max_side"], "rgb24")
-        put_image(outbox, "frame", seconds, shaper.shape(first), times=1 + sum(1 for _ in frames))
-    outbox.put("end")
-
-
-class _Player:
-    """Finds the frame shown at each of a rising series of times, seeking only where that saves decoding."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._clock = source.clock(source.video)
-        self._frames: Iterator[tuple[float, VideoFrame]] = source.frames()
-        self._shown: tuple[float, VideoFrame] | None = None
-        self._ahead: tuple[float, VideoFrame] | None = None
-
-    def shown_at(self, seconds: float) -> tuple[float, VideoFrame]:
-        """The last frame that starts at or before `seconds`; before the first frame, the first.
-
-        Raises DamagedMedia if there is no frame.
-        """
-        limit = seconds + _TIME_TOLERANCE
-        if self._seek_pays(seconds):
-            self._seek(seconds)
-        elif self._ahead is None and self._shown is None:
-            self._ahead = next(self._frames, None)
-        while self._ahead is not None and self._ahead[0] <= limit:
-            self._shown, self._ahead = self._ahead, next(self._frames, None)
-        if (found := self._shown or self._ahead) is None:
-            raise nothing_decoded(self._source)
-        return found
-
-    def _seek_pays(self, seconds: float) -> bool:
-        here = self._shown[0] if self._shown else 0.0
-        if seconds - here > _FAR_SECONDS:
-            return True
-        index = self._source.video.index_entries
-        entry = index.search_timestamp(self._clock.pts(seconds), backward=True) if len(index) else -1
-        return entry >= 0 and self._clock.seconds(index[entry].timestamp) - here > _NEAR_SECONDS
-
-    def _seek(self, seconds: float) -> None:
-        """Go to a keyframe whose picture is shown at or before `seconds`.
-
-        Demuxers seek by decoding time or by byte, and may land on a keyframe that is shown later; then look further
-        back, by twice as much each time.
-        """
-        back = 0.0
-        target = min(seconds, self._source.header_duration_seconds() or seconds)
-        while True:
-            start = max(0.0, target - back)
-            try:
-                self._source.container.seek(self._clock.pts(start), stream=self._source.video, backward=True)
-            except av.error.FFmpegError:
-                if start == 0.0:
-                    return  # no way back: go on forward, which is slow but right
-            else:
-                self._frames = self._source.frames()
-                self._shown, self._ahead = None, next(self._frames, None)
-                if start == 0.0 or (self._ahead is not None and self._ahead[0] <= seconds + _TIME_TOLERANCE):
-                    return
-            back = max(1.0, back * 2)

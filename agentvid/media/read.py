@@ -1,4 +1,4 @@
-"""What can be read from a media file. Each call runs in a decoder process of its own that is killed afterwards.
+"""What can be read from a media file. Each call runs in a decoder process of its own, or several, killed afterwards.
 
 Nothing here imports PyAV. Times are seconds on the video's clock: PTS minus the start of the video stream.
 Every function raises NotAVideo, DamagedMedia or DecoderFailed (all MediaError) with the file's name in the message.
@@ -6,8 +6,11 @@ Every function raises NotAVideo, DamagedMedia or DecoderFailed (all MediaError) 
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +21,13 @@ from numpy.typing import NDArray
 from agentvid.errors import DecoderFailed, UsageError
 from agentvid.media.limits import BATCH_FRAMES, DEFAULT, MAX_PIXEL_RATIO, SCAN_SIDE, TEXT_FRAME_SIDE, Limits
 from agentvid.media.process import Decoder, Message
-from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, SubtitleTrack
+from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, Region, SubtitleTrack
 from agentvid.types import Span
 
 _MAX_SIDE = 32_768
 _MAX_AUDIO_BYTES = 64 << 20
+#: Times further apart than this need a seek each; so many seeks are worth a decoder process of their own.
+_FAR_SECONDS, _SEEKS_PER_PROCESS, _MOST_PROCESSES = 10.0, 8, 8
 
 
 def probe(path: Path, limits: Limits = DEFAULT) -> MediaInfo:
@@ -138,12 +143,18 @@ def _batch(reply: Message, after_seconds: float, text: tuple[Frame, ...]) -> Fra
 
 
 def frames_at(
-    path: Path, seconds: Sequence[float], *, max_side: int | None = None, limits: Limits = DEFAULT
+    path: Path,
+    seconds: Sequence[float],
+    *,
+    max_side: int | None = None,
+    region: Region | None = None,
+    limits: Limits = DEFAULT,
 ) -> list[Frame]:
     """The frame shown at each time, in the order asked: the last that starts at or before it, to half a millisecond.
 
     Times before the first frame give the first, times after the end the last. `Frame.seconds` is the frame's own
-    start. Close times share one pass; equal frames share one image. `max_side` bounds the longest side in pixels.
+    start. Close times share one pass; equal frames share one image. `region` cuts that part out; `max_side` bounds the
+    longest side of what is left, in pixels: a small part keeps its detail.
     Raises UsageError for a time that is not finite and >= 0 or a side below 16.
     """
     for value in seconds:
@@ -154,18 +165,42 @@ def frames_at(
     if not seconds:
         return []
     ordered = sorted(set(seconds))
+    part = [region.x0, region.y0, region.x1, region.y1] if region else None
+    shares = _shares(ordered)
+    threads = max(1, _cores() // len(shares)) if len(shares) > 1 else 0
+    request = {"do": "frames", "max_side": max_side, "region": part, "threads": threads}
+    with ThreadPoolExecutor(len(shares)) as readers:
+        found = list(readers.map(lambda share: _frames(path, {**request, "seconds": share}, limits), shares))
+    shown = dict(zip(ordered, itertools.chain.from_iterable(found), strict=True))
+    return [shown[value] for value in seconds]
+
+
+def _shares(ordered: Sequence[float]) -> list[Sequence[float]]:
+    """Rising times split among as many decoder processes as pay: a start costs what some seeks cost."""
+    apart = 1 + sum(later - earlier > _FAR_SECONDS for earlier, later in itertools.pairwise(ordered))
+    count = max(1, min(_cores(), apart // _SEEKS_PER_PROCESS))
+    size = math.ceil(len(ordered) / count)
+    return [ordered[first : first + size] for first in range(0, len(ordered), size)]
+
+
+def _cores() -> int:
+    """How many decoder processes, or threads of one, may work on one file at once."""
+    return min(os.cpu_count() or 1, _MOST_PROCESSES)
+
+
+def _frames(path: Path, request: dict[str, Any], limits: Limits) -> list[Frame]:
+    """The frame for each of the request's rising times."""
+    wanted, side = len(request["seconds"]), request["max_side"]
     found: list[Frame] = []
-    request = {"do": "frames", "seconds": ordered, "max_side": max_side}
-    largest = 3 * (max_side**2 if max_side else limits.max_pixels * MAX_PIXEL_RATIO)
+    largest = 3 * (side**2 if side else limits.max_pixels * MAX_PIXEL_RATIO)
     with Decoder(path, request, limits, max_payload_bytes=largest) as child:
         for reply in child.messages():
             if reply.kind == "frame":
-                times = reply.integer("times", 1, len(ordered) - len(found))
-                found += [_frame(reply, limits, max_side or _MAX_SIDE)] * times
-    if len(found) != len(ordered):
-        raise DecoderFailed(f"{child.name}: {len(found)} frames came for {len(ordered)} times")
-    shown = dict(zip(ordered, found, strict=True))
-    return [shown[value] for value in seconds]
+                times = reply.integer("times", 1, wanted - len(found))
+                found += [_frame(reply, limits, side or _MAX_SIDE)] * times
+    if len(found) != wanted:
+        raise DecoderFailed(f"{child.name}: {len(found)} frames came for {wanted} times")
+    return found
 
 
 def read_audio(

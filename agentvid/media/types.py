@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agentvid.errors import UsageError
 from agentvid.types import Span
 
 Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A part of the displayed picture: left, top, right, bottom as shares of its width and height.
+
+    Raises UsageError unless 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1.
+    """
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.x0 < self.x1 <= 1 and 0 <= self.y0 < self.y1 <= 1):
+            raise UsageError(
+                f"region {self.x0:g}, {self.y0:g}, {self.x1:g}, {self.y1:g} is no part of a picture; allowed: "
+                "left, top, right, bottom as shares 0 to 1, left < right, top < bottom",
+                hint="the right half is 0.5, 0, 1, 1",
+            )
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) in pixels of this part of a picture of that size; at least 1."""
+        left, top, right, bottom = self._box(width, height)
+        return right - left, bottom - top
+
+    def cut(self, image: Image) -> Image:
+        """A view of this part of (height, width, ...)."""
+        left, top, right, bottom = self._box(image.shape[1], image.shape[0])
+        return image[top:bottom, left:right]
+
+    def _box(self, width: int, height: int) -> tuple[int, int, int, int]:
+        left, top = min(int(self.x0 * width), width - 1), min(int(self.y0 * height), height - 1)
+        return left, top, max(left + 1, math.ceil(self.x1 * width)), max(top + 1, math.ceil(self.y1 * height))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def answer(request: dict[str, Any], outbox: wire.Outbox) -> None:
     limits = Limits(**request["limits"])
     confine(limits)
     try:
-        from agentvid.media import container, pictures, sound
+        from agentvid.media import container, exact, pictures, sound
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -56,7 +56,7 @@ def answer(request: dict[str, Any], outbox: wire.Outbox) -> None:
     readers = {
         "probe": pictures.probe,
         "scan": pictures.scan,
-        "frames": pictures.frames_at,
+        "frames": exact.frames_at,
         "audio": sound.audio,
         "subtitles": sound.subtitles,
     }

@@ -1,4 +1,6 @@
-"""Models by name: `load_embedder`, `load_reranker`, `load_chat`. Each implementation is one file, imported when chosen.
+"""Models by name: `load_embedder`, `load_reranker`, `load_chat`, `load_vision`.
+
+Each implementation is one file, imported when chosen.
 
 A package adds embedders of its own under the entry-point group "agentvid.embedders": the name a user gives, and a
 callable that takes the cache directory and returns an `Embedder`. `AGENTVID_PLUGINS=off` switches plug-ins off.
@@ -15,7 +17,7 @@ from agentvid.errors import AgentvidError, ModelError, UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from agentvid.models.base import ChatModel, Embedder, Reranker
+    from agentvid.models.base import ChatModel, Embedder, Reranker, VisionModel
 
 EMBEDDER_GROUP = "agentvid.embedders"
 _SCRIPTED = "scripted:"
@@ -65,6 +67,17 @@ def load_chat(name: str, timeout_seconds: float) -> ChatModel:
     from agentvid.models.chat import LangChainChat
 
     return LangChainChat(name, timeout_seconds=timeout_seconds)
+
+
+def load_vision(name: str, timeout_seconds: float) -> VisionModel:
+    """The model "provider:model" that looks at images, or "scripted:FILE". Raises as `load_chat`."""
+    if name.startswith(_SCRIPTED):
+        from agentvid.models.scripted_vision import ScriptedVision
+
+        return ScriptedVision.from_file(Path(name.removeprefix(_SCRIPTED)))
+    from agentvid.models.vision import LangChainVision
+
+    return LangChainVision(name, timeout_seconds=timeout_seconds)
 
 
 def _plugin(name: str) -> EntryPoint | None:

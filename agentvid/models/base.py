@@ -78,3 +78,24 @@ class ChatModel(Protocol):
     def reply(self, system: str, user: str) -> Reply:
         """Raises ModelError when the provider fails after its retries."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded image as a model gets it. `media_type` is "image/jpeg" or "image/png"; sizes are in pixels."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+class VisionModel(Protocol):
+    """A model that answers one prompt with images in it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
+        """The answer to texts and pictures in this order. Raises ModelError as `ChatModel.reply`."""
+        ...

@@ -10,7 +10,7 @@ import math
 import random
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, encodable
@@ -19,7 +19,7 @@ from agentvid.models.failures import Failure, describe, is_retryable, read_failu
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage
+    from langchain_core.messages import AIMessage, BaseMessage
 
 #: Provider -> the extra of agentvid that installs it.
 EXTRAS = {"openai": "openai", "anthropic": "anthropic", "google_genai": "google", "ollama": "ollama"}
@@ -60,7 +60,15 @@ class LangChainChat:
 
         Raises ModelError naming the model, what went wrong and what helps.
         """
-        messages = [("system", system)] * bool(system) + [("human", user)]
+        return self.send(system, user)
+
+    def send(self, system: str, content: str | list[str | dict[Any, Any]]) -> Reply:
+        """As `reply`; `content` may be a list of LangChain's content blocks, in which models get images."""
+        from langchain_core.messages import HumanMessage, SystemMessage
+
+        messages: list[BaseMessage] = [HumanMessage(content)]
+        if system:
+            messages.insert(0, SystemMessage(system))
         deadline = time.monotonic() + self._timeout_seconds
         for attempt in range(_ATTEMPTS):
             try:

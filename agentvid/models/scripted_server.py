@@ -3,19 +3,22 @@
     with ScriptedServer(ScriptedChat(["hello"]), faults=[Fault(status=500)]) as server:
         os.environ["OPENAI_BASE_URL"] = server.base_url
 
-It drives the whole path, client library and HTTP included, and can misbehave as real servers do.
+It drives the whole path, client library and HTTP included, and can misbehave as real servers do. Serving a
+`ScriptedVision`, it decodes the images of a request and refuses those that are none, or come in the wrong order.
 `python -m agentvid.models.scripted_server SCRIPT` serves a script file until it is interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import binascii
 import json
 import socket
 import struct
 import sys
 import threading
 import time
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +27,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from agentvid.errors import AgentvidError
-from agentvid.models.base import ChatModel, Reply
+from agentvid.models.base import ChatModel, Picture, Reply
 from agentvid.models.scripted import ScriptedChat
+from agentvid.models.scripted_vision import ScriptedVision
 
 #: Larger requests are refused.
 _MOST_BYTES = 32 * 1024 * 1024
@@ -150,7 +154,7 @@ FAULTS: Mapping[str, Fault] = {
 class ScriptedServer:
     """Serves `chat` on 127.0.0.1 while the context is open. Requests use up `faults` in order; None is no fault."""
 
-    def __init__(self, chat: ChatModel, *, faults: Sequence[Fault | None] = (), port: int = 0) -> None:
+    def __init__(self, chat: ChatModel | ScriptedVision, *, faults: Sequence[Fault | None] = (), port: int = 0) -> None:
         self.chat = chat
         self.faults = deque(faults)
         self.requests: list[dict[str, Any]] = []
@@ -199,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send_error(404, f"POST {self.path} is not served here; allowed: /v1/chat/completions")
         try:
             request = json.loads(self.rfile.read(length))
-            system, user = _prompt(request["messages"])
+            system, parts = _prompt(request["messages"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return self._send_error(400, f"not a chat request: {error}")
         with self.server.owner.lock:
@@ -218,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status != 200 or fault.body is not None:
             return self._send_fault(fault)
         try:
-            reply = self.server.owner.chat.reply(system, user)
+            reply = _answer(self.server.owner.chat, system, parts)
         except AgentvidError as error:
             return self._send_error(422, str(error))
         if request.get("stream"):
@@ -256,16 +260,39 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: requests are kept in `ScriptedServer.requests`."""
 
 
-def _prompt(messages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """(system, user) texts; several of one kind are joined by line breaks, images count for nothing."""
-    texts: dict[bool, list[str]] = {True: [], False: []}
+def _answer(model: ChatModel | ScriptedVision, system: str, parts: Sequence[str | Picture]) -> Reply:
+    """A chat model is asked with the texts alone, joined by line breaks; images count for nothing."""
+    if isinstance(model, ScriptedVision):
+        return model.look(system, parts)
+    return model.reply(system, "\n".join(part for part in parts if isinstance(part, str)))
+
+
+def _prompt(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[str | Picture]]:
+    """(system text, what users said and showed, in order). Raises ValueError for an image that is not `data:`."""
+    system: list[str] = []
+    parts: list[str | Picture] = []
     for message in messages:
         content = message["content"]
         blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        texts[message["role"] in {"system", "developer"}] += [
-            block["text"] for block in blocks if block["type"] == "text"
-        ]
-    return "\n".join(texts[True]), "\n".join(texts[False])
+        texts = [block["text"] for block in blocks if block["type"] == "text"]
+        if message["role"] in {"system", "developer"}:
+            system += texts
+        else:
+            parts += [_part(block) for block in blocks if block["type"] in ("text", "image_url")]
+    return "\n".join(system), parts
+
+
+def _part(block: Mapping[str, Any]) -> str | Picture:
+    if block["type"] == "text":
+        text: str = block["text"]
+        return text
+    kind, comma, data = block["image_url"]["url"].partition(";base64,")
+    if not kind.startswith("data:image/") or not comma:
+        raise ValueError(f"an image at {kind[:40]!r}; allowed: data:image/...;base64,...")
+    try:
+        return Picture(b64decode(data, validate=True), kind.removeprefix("data:"), 0, 0)
+    except binascii.Error as error:
+        raise ValueError(f"an image that is not base64: {error}") from None
 
 
 def _completion(request: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
@@ -313,6 +340,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m agentvid.models.scripted_server", description=__doc__.split("\n")[0]
     )
     parser.add_argument("script", type=Path, help="YAML or JSON list of replies")
+    parser.add_argument("--vision", action="store_true", help="decode and check the images of requests")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
         "--fault", action="append", default=[], choices=[*FAULTS], help="of the next request; may repeat"
@@ -320,7 +348,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     faults = [FAULTS[name] for name in options.fault]
     try:
-        with ScriptedServer(ScriptedChat.from_file(options.script), faults=faults, port=options.port) as server:
+        kind = ScriptedVision if options.vision else ScriptedChat
+        with ScriptedServer(kind.from_file(options.script), faults=faults, port=options.port) as server:
             sys.stdout.write(f"{server.base_url}\n")
             sys.stdout.flush()
             server.wait()

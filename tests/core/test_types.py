@@ -108,7 +108,7 @@ def test_json_is_the_contract() -> None:
     assert list(found["evidence"][0]) == "id video video_id start end track quote score".split()
     assert list(found["claims"][0]) == ["text", "evidence", "verdict"]
     assert list(found["coverage"]) == ["videos", "seconds", "tracks", "missing", "gaps"]
-    assert list(found["usage"]) == "steps tool_calls llm_calls input_tokens output_tokens seconds".split()
+    assert list(found["usage"]) == "steps tool_calls llm_calls input_tokens output_tokens frames seconds money".split()
     hit = Hit("/a.mp4", Moment("v", Span(0.12345, 2), 0.5, "ocr", "EXIT", ranks={"lexical": 1})).to_json()
     assert list(hit) == "video video_id start end score track text ranks".split()
     assert (hit["start"], hit["end"]) == (0.123, 2)

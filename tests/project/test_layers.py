@@ -14,7 +14,7 @@ LAYERS = [
     {"types", "errors", "text", "words", "identity", "budget"},
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
-    {"perceive", "passages", "importer", "discover", "tools", "trace", "reports"},
+    {"perceive", "watch", "passages", "importer", "discover", "tools", "trace", "reports"},
     {"planners", "composers", "state", "budgeted", "threads"},
     {"answer"},
     {"ingest", "graph"},

@@ -42,6 +42,13 @@ VALUES = {
         "most": "20",
         "marker": "=== 7f3a ===",
     },
+    "look": {
+        "question": "What is on the table?",
+        "start": "12.00",
+        "end": "15.50",
+        "part": "They show a part of it, cut out.",
+    },
+    "rewatch": {"question": "the door opens", "start": "12.00", "end": "15.50"},
 }
 
 
@@ -80,7 +87,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: balance, compose, ground, plan_system"):
+    with pytest.raises(UsageError, match="allowed: balance, compose, ground, look, plan_system"):
         prompts.render(name)
 
 

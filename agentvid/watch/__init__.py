@@ -1,0 +1,1 @@
+"""Looking at a stretch of video again: which frames (sampling), how they are laid out and labelled, at what cost."""
