@@ -16,7 +16,7 @@ LAYERS = [
     {"media", "segment", "models", "prompts", "indexes"},
     {"perceive", "passages", "importer", "discover", "tools", "trace", "reports"},
     {"planners", "composers", "state"},
-    {"answer"},
+    {"answer", "checking"},
     {"ingest", "graph"},
     {"library"},
     {"evaluate"},
