@@ -59,7 +59,7 @@ def check_answer(draft: Draft, *, question: str, context: ToolContext, embedder:
 
     Of a claim of several sentences those that hold are kept. Spans and quotes are cut to what bears the claims out.
     """
-    readings, rejected = _open_again(draft.evidence, context)
+    readings, rejected = open_again(draft.evidence, context)
     faulty = {item.id for item in draft.evidence} - set(readings)
 
     def judged(claim: Claim, opened: Mapping[str, Reading]) -> Finding:
@@ -82,7 +82,7 @@ def check_answer(draft: Draft, *, question: str, context: ToolContext, embedder:
     return Checked(claims, shown, tuple(rejected))
 
 
-def _open_again(evidence: Iterable[Evidence], context: ToolContext) -> tuple[dict[str, Reading], list[Rejected]]:
+def open_again(evidence: Iterable[Evidence], context: ToolContext) -> tuple[dict[str, Reading], list[Rejected]]:
     """The rows of the catalogue under each piece of evidence that may be cited, and what may not."""
     sound: dict[str, Reading] = {}
     rejected: list[Rejected] = []

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from agentvid.errors import UsageError
 
 ENV_PREFIX = "AGENTVID_"
+VERIFY = ("standard", "strict")
 
 
 def plugins_allowed() -> bool:
@@ -51,6 +52,11 @@ class Settings(BaseModel):
         "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
     )
     max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
+    verify: Literal["standard", "strict"] = Field(
+        "standard", description="how claims are checked; strict = also the paired probe, a second answer, a blind one"
+    )
+    confident: float = Field(0.25, ge=0, le=1, description="an answer less confident than this is asked for again")
+    max_asks: int = Field(2, ge=1, le=5, description="times one question may be asked, with other examples each time")
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
 
     @field_validator("library", "cache", mode="before")
@@ -65,6 +71,13 @@ class Settings(BaseModel):
             return Path(value).expanduser()
         except RuntimeError:
             raise ValueError("allowed: a directory; the home directory of that user is not known") from None
+
+
+def with_verify(settings: Settings, verify: str) -> Settings:
+    """`settings` with another `verify`, as they are for "". Raises UsageError for a value that is not allowed."""
+    if verify not in ("", *VERIFY):
+        raise UsageError(f"verify = {verify!r} is not allowed; allowed: {', '.join(VERIFY)}")
+    return settings.model_copy(update={"verify": verify}) if verify else settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
     route -> plan -> execute -> check -> compose -> cite
                ^________________|   (a program to repair, or nothing found yet; at most `max_replans` times)
+               ^______________________________|   (low confidence; asked at most `max_asks` times, the surest is kept)
 
 A look-up takes the question's form as its program and skips an LLM planner; everything else is planned. Nodes read and
 write `AskState` (JSON); what is alive is in `AskContext`, frozen from the user's words before any video text is read.
@@ -10,7 +11,7 @@ write `AskState` (JSON); what is alive is in `AskContext`, frozen from the user'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +21,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agentvid import trace
-from agentvid.answer import Checked, check_answer, coverage_of
+from agentvid.answer import coverage_of
+from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
@@ -81,7 +83,8 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
     state = _start(question, choices, context)
     started = context.clock()
-    limit = _NODES_ONCE + _NODES_PER_ROUND * (context.settings.max_replans + 1)
+    rounds = context.settings.max_replans + context.settings.max_asks
+    limit = _NODES_ONCE * context.settings.max_asks + _NODES_PER_ROUND * rounds
     graph = build_graph()
     parts = graph.stream(state, {"recursion_limit": limit}, context=context, stream_mode=["custom", "values"])
     for mode, part in cast("Iterator[tuple[str, Any]]", parts):
@@ -105,13 +108,11 @@ def build_graph() -> CompiledStateGraph[AskState, AskContext, AskState, AskState
     graph.add_conditional_edges(
         "route", lambda state: "execute" if state.get("program") else "plan", ["execute", "plan"]
     )
-    graph.add_conditional_edges(
-        "plan", lambda state: "compose" if state["stopped"] else "execute", ["compose", "execute"]
-    )
+    graph.add_conditional_edges("plan", _after_plan, ["compose", "execute", END])
     graph.add_edge("execute", "check")
     graph.add_conditional_edges("check", lambda state: "plan" if state["feedback"] else "compose", ["plan", "compose"])
     graph.add_edge("compose", "cite")
-    graph.add_edge("cite", END)
+    graph.add_conditional_edges("cite", lambda state: "plan" if state["again"] else END, ["plan", END])
     return graph.compile()
 
 
@@ -129,6 +130,7 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
         "outcome": {},
         "feedback": {},
         "replans": 0,
+        "again": False,
         "stopped": "" if context.tools.scope else "there is no video to look at; add one with `agentvid index PATH...`",
         "counters": {},
     }
@@ -154,17 +156,29 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     if state["stopped"]:
         return {}
     planner, request, feedback = runtime.context.planner, _request(state, runtime), state["feedback"]
+    is_again = state.get("again", False) and not feedback
     try:
         if feedback:
             new = planner.repair(request, state["program"], _error_from_json(feedback))
         else:
             new = planner.plan(request)
     except ModelError as error:
+        if is_again:
+            return {"program": ""}
         if not feedback:
             raise
         return {"stopped": f"{feedback['message']} ({error})", "feedback": {}}
+    if is_again and new.program in request.tried:
+        return {"program": "", "counters": _count(state, new.usage)}
     runtime.stream_writer({"node": "plan", "detail": new.form_id or "a program of its own"})
     return _planned(new, state, planner.name)
+
+
+def _after_plan(state: AskState) -> str:
+    """Nothing new to try ends a question that was answered before."""
+    if state["stopped"]:
+        return "compose"
+    return "execute" if state["program"] else END
 
 
 def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
@@ -240,20 +254,41 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         )
     )
     runtime.stream_writer({"node": "compose", "detail": f"{len(draft.claims)} claims"})
-    return {"draft": draft_to_json(draft), "counters": _count(state, draft.usage, tools.ledger.usage)}
+    return {"draft": draft_to_json(draft), "counters": _count(state, draft.usage)}
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
-    """Publish what survives the check; abstain if nothing does."""
-    context, draft = runtime.context, draft_from_json(state["draft"])
-    asked = " ".join([state["question"], *state["choices"]])
-    checked = check_answer(draft, question=asked, context=context.tools, embedder=context.embedder)
-    answer = _answer(state, draft, checked, context)
+    """Publish what survives the check; abstain if nothing does; ask again, if it is not sure enough."""
+    context, settings, draft = runtime.context, runtime.context.settings, draft_from_json(state["draft"])
+    verified = verify(
+        draft,
+        question=state["question"],
+        choices=state["choices"],
+        context=context.tools,
+        embedder=context.embedder,
+        chat=context.tools.chat,
+        is_strict=settings.verify == "strict",
+    )
+    checked, answer = verified.checked, _answer(state, draft, verified, context)
     runtime.stream_writer(
         {"node": "cite", "detail": f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"}
     )
+    made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
-    return {"answer": {**answer_to_json(answer), "rejected": rejected}}
+    best = max(state.get("answer", {}), {**answer_to_json(answer), "rejected": rejected, **made}, key=_surety)
+    counters = _count(state, verified.usage, asks=1)
+    is_unsure = _surety(best) < (True, settings.confident) and not state["stopped"]
+    again = is_unsure and counters["asks"] < settings.max_asks and _has_budget(counters, settings)
+    return {"answer": best, "again": again, "outcome": {} if again else state["outcome"], "counters": counters}
+
+
+def _surety(answer: Json) -> tuple[bool, float]:
+    """Orders answers: none at all, abstentions, then by confidence."""
+    return (not answer.get("abstained", True), answer.get("confidence", -1.0))
+
+
+def _has_budget(counters: Mapping[str, int], settings: Settings) -> bool:
+    return counters.get("tool_calls", 0) < settings.max_tool_calls
 
 
 # -- helpers ----------------------------------------------------------------------------------------------------------
@@ -261,7 +296,10 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     videos = tuple(runtime.context.tools.scope.values())
-    return PlanRequest(state["question"], tuple(state["choices"]), videos)
+    tried = tuple(one["program"] for one in state["tried"]) if state.get("again") else ()
+    # The first program of a look-up came from the shortcut.
+    attempt = max(0, len(tried) - (state.get("route") == "lookup"))
+    return PlanRequest(state["question"], tuple(state["choices"]), videos, tried, attempt)
 
 
 def _planned(new: Plan, state: AskState, planner: str) -> AskState:
@@ -298,7 +336,8 @@ def _error_from_json(data: Json) -> ProgramError:
     )
 
 
-def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext) -> Answer:
+def _answer(state: AskState, draft: Draft, verified: Verification, context: AskContext) -> Answer:
+    checked = verified.checked
     # What was examined is no answer where claims were drafted and none is supported.
     abstained = not checked.claims and (bool(draft.claims) or not draft.statement)
     reason = draft.reason or ("no claim of the draft is supported by its evidence" if draft.claims else "")
@@ -311,10 +350,10 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
         question=state["question"],
         text=text,
         abstained=abstained,
-        confidence=min(1.0, max(0.0, draft.confidence)),
+        confidence=min(1.0, max(0.0, draft.confidence * verified.trust)),
         claims=checked.claims,
         evidence=checked.evidence,
-        coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes)),
+        coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes, *verified.notes)),
         choice=None if abstained else draft.choice,
         program=state["program"],
     )
@@ -322,7 +361,9 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
 
 def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answer, str]:
     """The answer with its costs and trace id, and a warning if the trace could not be written."""
-    answer = answer_from_json(state["answer"], usage=Usage(**state["counters"], seconds=seconds))
+    counters = _count(state, context.tools.ledger.usage)
+    counters.pop("asks", None)
+    answer = answer_from_json(state["answer"], usage=Usage(**counters, seconds=seconds))
     if context.library is None:
         return answer, ""
     traced = replace(answer, trace_id=trace.new_trace_id())
@@ -331,12 +372,12 @@ def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answe
         "choices": state["choices"],
         "scope": state["scope"],
         "route": state.get("route", ""),
-        "planner": state.get("planner", ""),
+        "planner": state["answer"]["planner"],
         "composer": context.composer.name,
-        "form": state.get("form", ""),
+        "form": state["answer"]["form"],
         "program": answer.program,
         "programs": state["tried"],
-        "steps": state["steps"],
+        "steps": state["answer"]["steps"],
         "answer": answer.text,
         "result": traced.to_json(),
         "rejected": state["answer"]["rejected"],

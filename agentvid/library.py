@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentvid.config import Settings, load_settings
+from agentvid.config import Settings, load_settings, with_verify
 from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
@@ -323,23 +323,40 @@ class Library:
 
     # -- path 2: ask --------------------------------------------------------------------------------------------
 
-    def ask(self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = "") -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        videos: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        model: str = "",
+        verify: str = "",
+        keep_trace: bool = True,
+    ) -> Answer:
         """Answer from evidence or abstain.
 
-        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM.
+        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `verify` is
+        "standard" or "strict"; what is not given is as in the settings. Without `keep_trace` no record is written.
         Raises UsageError for an empty or over-long question, UnknownVideo, MissingDependency, ModelError.
         """
         from agentvid.graph import ask
 
-        return ask(question, self._ask_context(videos, model), choices=tuple(choices))
+        context = self._ask_context(videos, model, verify)
+        return ask(question, context if keep_trace else replace(context, library=None), choices=tuple(choices))
 
     def stream(
-        self, question: str, *, videos: Sequence[str] = (), choices: Sequence[str] = (), model: str = ""
+        self,
+        question: str,
+        *,
+        videos: Sequence[str] = (),
+        choices: Sequence[str] = (),
+        model: str = "",
+        verify: str = "",
     ) -> Iterator[Json | Answer]:
         """Like `ask`, but yields an event per step as it happens, and the Answer last."""
         from agentvid.graph import stream
 
-        return stream(question, self._ask_context(videos, model), choices=tuple(choices))
+        return stream(question, self._ask_context(videos, model, verify), choices=tuple(choices))
 
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""
@@ -382,7 +399,7 @@ class Library:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
         return {video.id: video for video in chosen}
 
-    def _ask_context(self, videos: Sequence[str], model: str) -> AskContext:
+    def _ask_context(self, videos: Sequence[str], model: str, verify: str = "") -> AskContext:
         """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
         from agentvid.composers.extractive import ExtractiveComposer
         from agentvid.graph import AskContext
@@ -393,7 +410,7 @@ class Library:
             planner=embedded,
             composer=ExtractiveComposer(),
             tools=self._tool_context(videos),
-            settings=self.settings,
+            settings=with_verify(self.settings, verify),
             embedder=self._embedder,
             library=self.catalogue.directory,
         )

@@ -31,6 +31,7 @@ class AskState(TypedDict, total=False):
     stopped: str  # check: why no further program is tried, "" if it was not needed
     draft: Json  # compose
     answer: Json  # cite
+    again: bool  # cite: whether to plan anew, as the answer is not confident enough
     counters: dict[str, int]  # plan, execute, compose: steps, tool_calls, llm_calls, tokens
 
 

@@ -27,8 +27,8 @@ FORM_WORDS = frozenset(
     for word in """after all answer appear appears at before best between caption captions chapter comes count disagree
     during earlier ends evidence fact facts first fits found frame frames from hour hours in last lasts later
     length less long longer longest match matches mention mentioned mentions minute minutes moment
-    moments more name names nearest next no none nothing occurrence occurrences of on on-screen once
-    only option order said same say says scene screen second seconds shortest show shown shows sound
+    moments more name names nearest negation next no none nothing number occurrence occurrences ocr of on on-screen
+    once only option order said same say says scene screen second seconds shortest show shown shows sound
     sounds speech starting starts summary text then third time times together total track tracks twice until
     video videos visible while yes""".split()
 )
@@ -141,10 +141,11 @@ def is_negated(text: str) -> bool:
 def names_in(text: str) -> list[str]:
     """Folded words written with a capital inside a sentence: people, places, products."""
     found = re.findall(r"(?<=[^\W_A-Z] |[,;] )([A-Z][\w'’-]+)", text)
-    return [part for name in found for part in words(name) if _is_telling(part)]
+    return [part for name in found for part in words(name) if is_telling(part)]
 
 
-def _is_telling(word: str) -> bool:
+def is_telling(word: str) -> bool:
+    """True for a folded word that says what, not how or where it was found."""
     return word not in FUNCTION_WORDS and stem(word) not in FORM_WORDS
 
 
@@ -234,11 +235,11 @@ def _subject(own: str, bearing: Sequence[Unit]) -> list[str]:
     "Marta waters the field" and "Today Pedro waters the field": at a sentence's start any word has a capital.
     """
     found = words(own)[:2]
-    if len(found) < 2 or not _is_telling(found[0]) or not re.match(r"\W*[A-Z]", own):
+    if len(found) < 2 or not is_telling(found[0]) or not re.match(r"\W*[A-Z]", own):
         return []
     rest = {stem(word) for word in stated_words(own)[1:]}
     for unit in bearing:
         pairs = [[*words(name), *words(after)] for name, after in _CAPITAL.findall(unit.text)]
-        if rest <= unit.stems and any(pair[1:] == found[1:] and _is_telling(pair[0]) for pair in pairs if pair):
+        if rest <= unit.stems and any(pair[1:] == found[1:] and is_telling(pair[0]) for pair in pairs if pair):
             return found[:1]
     return []

@@ -111,6 +111,10 @@ def ask(
         str | None,
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="standard, or strict: probes that drop more claims.", show_default=False),
+    ] = None,
     reranker: Reranker = None,
     as_json: AsJson = False,
 ) -> None:
@@ -118,7 +122,7 @@ def ask(
 
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
     """
-    with context.obj.open(flags={"model": model, "reranker": reranker}) as library:
+    with context.obj.open(flags={"model": model, "reranker": reranker, "verify": verify}) as library:
         answer = library.ask(question, videos=videos or (), choices=choices or ())
         notes = library.notes()
     for line in notes:

@@ -11,11 +11,17 @@ from agentvid.types import Usage, Video
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A question as the user put it, with what was frozen from it: choices and the videos in scope."""
+    """A question as the user put it, with what was frozen from it: choices and the videos in scope.
+
+    `tried`: programs that led to an answer of low confidence; the next one differs from them. `attempt`: how often this
+    planner has planned the question before.
+    """
 
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
+    tried: tuple[str, ...] = ()
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

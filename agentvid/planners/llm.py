@@ -24,6 +24,7 @@ from agentvid.trace import prompt_hash
 from agentvid.types import Usage
 
 EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS = 6, 50, 120
+_OTHERWISE = "These programs led to an answer that is not sure. Write one that looks in another way:"
 _FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -58,9 +59,11 @@ class LLMPlanner:
     def _ask(self, request: PlanRequest, repair: str) -> Plan:
         question, inline = split_choices(request.question)
         choices = request.choices or inline
-        system = render("plan_system", **self._prefix, examples=self._examples(question))
+        system = render("plan_system", **self._prefix, examples=self._examples(question, skip=request.attempt))
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
         user = render("plan_user", videos=_listed(request), question=asked)
+        if request.tried and not repair:
+            user = f"{user}\n\n{_OTHERWISE}\n\n" + "\n\n".join(program.strip() for program in request.tried)
         user = f"{user}\n\n{repair}" if repair else user
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
@@ -72,9 +75,12 @@ class LLMPlanner:
         """What stands before the examples in every prompt, byte by byte the same, so that providers cache it."""
         return {"rules": LANGUAGE_RULES.strip(), "tools": describe(load_tools()).strip()}
 
-    def _examples(self, question: str) -> str:
-        """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes."""
-        found = self._bank.nearest(question, EXAMPLES, self._embedder)
+    def _examples(self, question: str, *, skip: int = 0) -> str:
+        """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes.
+
+        `skip`: so many sets of examples were shown before; the next ones come now (VideoICL, arXiv 2412.02186).
+        """
+        found = self._bank.nearest(question, EXAMPLES * (skip + 1), self._embedder)[EXAMPLES * skip :]
         shown = []
         for near in found:
             asked = near.example.text.replace("<", "").replace(">", "")
