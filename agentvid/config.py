@@ -55,8 +55,10 @@ class Settings(BaseModel):
     verify: Literal["standard", "strict"] = Field(
         "standard", description="how claims are checked; strict = also the paired probe, a second answer, a blind one"
     )
-    confident: float = Field(0.25, ge=0, le=1, description="an answer less confident than this is asked for again")
-    max_asks: int = Field(2, ge=1, le=5, description="times one question may be asked, with other examples each time")
+    confident: float = Field(0.2, ge=0, le=1, description="an answer less confident than this is asked for again")
+    max_asks: int = Field(
+        0, ge=0, le=5, description="times one question may be planned anew; 0 = twice with an LLM, once without"
+    )
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
 
     @field_validator("library", "cache", mode="before")

@@ -11,7 +11,7 @@ write `AskState` (JSON); what is alive is in `AskContext`, frozen from the user'
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -68,6 +68,11 @@ class AskContext:
     library: Path | None = None
     clock: Callable[[], float] = time.monotonic
 
+    @property
+    def max_asks(self) -> int:
+        """How often a question may be planned; unless set, a second time only where an LLM plans (measured: docs)."""
+        return self.settings.max_asks or (2 if self.shortcut is not None else 1)
+
 
 def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Answer:
     """Answer from evidence or abstain.
@@ -83,8 +88,8 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
     state = _start(question, choices, context)
     started = context.clock()
-    rounds = context.settings.max_replans + context.settings.max_asks
-    limit = _NODES_ONCE * context.settings.max_asks + _NODES_PER_ROUND * rounds
+    rounds = context.settings.max_replans + context.max_asks
+    limit = _NODES_ONCE * context.max_asks + _NODES_PER_ROUND * rounds
     graph = build_graph()
     parts = graph.stream(state, {"recursion_limit": limit}, context=context, stream_mode=["custom", "values"])
     for mode, part in cast("Iterator[tuple[str, Any]]", parts):
@@ -275,20 +280,23 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     )
     made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
-    best = max(state.get("answer", {}), {**answer_to_json(answer), "rejected": rejected, **made}, key=_surety)
+    new = {**answer_to_json(answer), "rejected": rejected, **made}
+    best = _surer(state.get("answer", {}), new, settings.confident)
     counters = _count(state, verified.usage, asks=1)
-    is_unsure = _surety(best) < (True, settings.confident) and not state["stopped"]
-    again = is_unsure and counters["asks"] < settings.max_asks and _has_budget(counters, settings)
+    is_unsure = (best["abstained"] or best["confidence"] < settings.confident) and not state["stopped"]
+    has_budget = counters["asks"] < context.max_asks and counters.get("tool_calls", 0) < settings.max_tool_calls
+    again = is_unsure and has_budget
     return {"answer": best, "again": again, "outcome": {} if again else state["outcome"], "counters": counters}
 
 
-def _surety(answer: Json) -> tuple[bool, float]:
-    """Orders answers: none at all, abstentions, then by confidence."""
-    return (not answer.get("abstained", True), answer.get("confidence", -1.0))
-
-
-def _has_budget(counters: Mapping[str, int], settings: Settings) -> bool:
-    return counters.get("tool_calls", 0) < settings.max_tool_calls
+def _surer(old: Json, new: Json, confident: float) -> Json:
+    """The answer to keep. Who asks often finds something: what was no answer yields only to one that is sure."""
+    if not old:
+        return new
+    if new["abstained"]:
+        return old
+    bar = confident if old["abstained"] else old["confidence"]
+    return new if new["confidence"] > bar else old
 
 
 # -- helpers ----------------------------------------------------------------------------------------------------------

@@ -175,6 +175,8 @@ def trace_show(
     for step in document["steps"]:
         print_text(f"{step['name'] or 'result'}: {step['type']} = {_shorten(step['value'])}")
     print_text(f"answer: {document['answer']}")
+    for item in document["rejected"]:
+        print_text(f"dropped, {item['verdict']}: {_shorten(item['text'])} ({item['reason']})")
 
 
 def _shorten(value: object, limit: int = 200) -> str:

@@ -27,7 +27,7 @@ def asked(
     context_for: ContextFor, *programs: str, most: int = 3, library: Path | None = None
 ) -> tuple[ScriptedChat, str]:
     chat = ScriptedChat(programs)
-    settings = Settings(max_asks=most, confident=0.25)
+    settings = Settings(max_asks=most, confident=0.2)
     answer = ask(QUESTION, context_for(planner=LLMPlanner(chat), settings=settings, library=library))
     if library is not None:
         record = read_trace(library, answer.trace_id)

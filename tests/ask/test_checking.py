@@ -16,7 +16,8 @@ from agentvid.checking.rules import Reading, Unit
 from agentvid.checking.statements import sentences_of, statements_of
 from agentvid.checking.verify import DOUBT, Verification, verify
 from agentvid.composers.base import Draft
-from agentvid.config import Settings
+from agentvid.config import Settings, with_verify
+from agentvid.errors import UsageError
 from agentvid.graph import AskContext, ask
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
@@ -216,6 +217,14 @@ def test_strict_without_a_model_says_what_it_could_not_do(context_for: Callable[
     assert any("--model provider:name" in line and "checking" in line for line in strict.coverage.missing)
     standard = ask("What does Rubisco capture?", context_for("talk.mp4"))
     assert not any("checking" in line for line in standard.coverage.missing)
+
+
+@pytest.mark.parametrize("value", ["lenient", "STRICT", " "])
+def test_another_way_to_verify_is_refused(value: str) -> None:
+    with pytest.raises(UsageError, match="allowed: standard, strict"):
+        with_verify(Settings(), value)
+    assert with_verify(Settings(), "strict").verify == "strict"
+    assert with_verify(Settings(verify="strict"), "").verify == "strict"
 
 
 # -- tracks that disagree ---------------------------------------------------------------------------------------------
