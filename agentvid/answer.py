@@ -2,8 +2,8 @@
 
 1. Cited evidence was returned by a tool in this run, lies inside its video, and its quote is verbatim text of the
    catalogue under that span.
-2. Every claim cites such evidence; what it quotes is in that evidence; its times are those of its evidence; its
-   numbers were read or computed; the rest of its words agree with the evidence. Otherwise it is dropped.
+2. Every claim cites such evidence, which is opened again in the catalogue: what the claim quotes is there, and each of
+   its statements holds by the rules of `agentvid.checking`. Otherwise it is dropped.
 3. What remains is plain text: no link, image, markup or control character survives from a video.
 """
 
@@ -15,35 +15,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from agentvid.checking.rules import Finding, Reading, Rows, judge_statement, squeeze
+from agentvid.checking.statements import sentences_of, statements_of
+from agentvid.checking.tighten import tighten
 from agentvid.composers.base import Draft
 from agentvid.models.base import Embedder
-from agentvid.text import clean_text, parse_timestamp
+from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext
 from agentvid.tools.rows import rows_at
 from agentvid.types import CAPTION, OCR, SPEECH, Claim, Coverage, Evidence, Span, Verdict
-from agentvid.words import FUNCTION_WORDS, NEGATIONS, stem, words
 
 #: Rounding to milliseconds may move an end by this much.
 TOLERANCE_SECONDS = 0.002
-#: A claim is supported if its evidence shares this part of its words, or its meaning by this cosine.
-MIN_SHARED_WORDS = 0.6
-MIN_COSINE = 0.6
-#: Words of our own sentence forms: they say where and how something was found, not what.
-FORM_WORDS = frozenset(
-    stem(word)
-    for word in """after all answer appear appears at before best between caption captions chapter comes count during
-    earlier ends evidence fact facts first fits found frame frames from hour hours in last lasts later
-    length less long longer longest match matches mention mentioned mentions minute minutes moment
-    moments more name names nearest next no none nothing occurrence occurrences of on on-screen once
-    only option order said same say says scene screen second seconds shortest show shown shows sound
-    sounds speech starting starts summary text then third time times together total track twice until
-    video videos visible while yes""".split()
-)
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”')
-_CLOCK = re.compile(r"(?<![\d:])\d{1,3}:\d{2}(?::\d{2})?(?![\d:])")
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?![\w])")
-_NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\s*(?:\([^)]*\)|\[[^\]]*\])")
 _HTML = re.compile(r"<[^<>]*>|</?[A-Za-z!][^<>]*$")
 _ADDRESS = re.compile(
@@ -70,33 +55,58 @@ class Checked:
 
 
 def check_answer(draft: Draft, *, question: str, context: ToolContext, embedder: Embedder | None = None) -> Checked:
-    """Keep the claims of `draft` that its evidence supports and the evidence that really was found."""
+    """Keep the claims of `draft` that its evidence supports and the evidence that really was found.
+
+    Of a claim of several sentences those that hold are kept. Spans and quotes are cut to what bears the claims out.
+    """
+    readings, rejected = open_again(draft.evidence, context)
+    faulty = {item.id for item in draft.evidence} - set(readings)
+
+    def judged(claim: Claim, opened: Mapping[str, Reading]) -> Finding:
+        return judge(claim, opened, faulty, question, draft.numbers, embedder)
+
+    kept: list[tuple[Claim, Finding]] = []
+    for claim in draft.claims:
+        parts = [claim] if judged(claim, readings).verdict == "supported" else _sentences(claim)
+        for part in parts:
+            finding = judged(part, readings)
+            if finding.verdict == "supported":
+                kept.append((part, finding))
+            else:
+                rejected.append(Rejected(part.text, finding.verdict, finding.reason))
+    readings = tighten(kept, readings, lambda claim, opened: judged(claim, opened).verdict == "supported")
+    claims = tuple(replace(claim, text=plain(claim.text), verdict="supported") for claim, _ in kept)
+    # An answer lists what it cites; an abstention lists the nearest moments instead.
+    cited = {identity for claim in claims for identity in claim.evidence}
+    shown = tuple(reading.evidence for name, reading in readings.items() if not claims or name in cited)
+    return Checked(claims, shown, tuple(rejected))
+
+
+def open_again(evidence: Iterable[Evidence], context: ToolContext) -> tuple[dict[str, Reading], list[Rejected]]:
+    """The rows of the catalogue under each piece of evidence that may be cited, and what may not."""
+    sound: dict[str, Reading] = {}
     rejected: list[Rejected] = []
-    sound: dict[str, Evidence] = {}
-    for item in draft.evidence:
-        fault = "its id is used twice" if item.id in sound else evidence_fault(item, context)
-        if fault:
+    seen: set[str] = set()
+    for item in evidence:
+        fault = "its id is used twice" if item.id in seen else place_fault(item, context)
+        rows = [] if fault else rows_at(context, item.video_id, item.span, item.track)
+        reading = Reading.of(item, rows)
+        if fault := fault or quote_fault(reading):
             rejected.append(Rejected(f"{item.id}: {item.quote}", "unsupported", fault))
             # Neither of two that share an id can be cited: a claim could mean either.
             sound.pop(item.id, None)
         else:
-            sound[item.id] = item
-    faulty = {item.id for item in draft.evidence} - set(sound)
-    claims: list[Claim] = []
-    for claim in draft.claims:
-        verdict, reason = judge(claim, sound, faulty, question, draft.numbers, embedder)
-        if verdict == "supported":
-            claims.append(replace(claim, text=plain(claim.text), verdict=verdict))
-        else:
-            rejected.append(Rejected(claim.text, verdict, reason))
-    # An answer lists what it cites; an abstention lists the nearest moments instead.
-    cited = {identity for claim in claims for identity in claim.evidence}
-    kept = [item for item in sound.values() if not claims or item.id in cited]
-    return Checked(tuple(claims), tuple(kept), tuple(rejected))
+            sound[item.id] = reading
+        seen.add(item.id)
+    return sound, rejected
 
 
-def evidence_fault(item: Evidence, context: ToolContext) -> str:
-    """Why `item` may not be cited, "" if it may."""
+def _sentences(claim: Claim) -> list[Claim]:
+    return [replace(claim, text=sentence) for sentence in sentences_of(claim.text)]
+
+
+def place_fault(item: Evidence, context: ToolContext) -> str:
+    """Why `item` may not be cited, whatever it quotes; "" if it may."""
     video = context.scope.get(item.video_id)
     if video is None or item.video != video.name:
         return "its video is not one of this question"
@@ -109,9 +119,13 @@ def evidence_fault(item: Evidence, context: ToolContext) -> str:
         for moment in context.ledger.moments
     ):
         return "no tool returned it in this run"
-    if not _squeeze(item.quote) or _squeeze(item.quote) not in _text_under(item, context):
-        return "its quote is not what the catalogue holds there"
     return ""
+
+
+def quote_fault(reading: Reading) -> str:
+    """Why the quote may not be cited, "" if it is verbatim."""
+    quote = squeeze(reading.evidence.quote)
+    return "" if quote and quote in reading.text else "its quote is not what the catalogue holds there"
 
 
 def _inside(inner: Span, outer: Span) -> bool:
@@ -121,110 +135,58 @@ def _inside(inner: Span, outer: Span) -> bool:
     )
 
 
-def _text_under(item: Evidence, context: ToolContext) -> str:
-    """The text of the item's track under its span, rows in time order, single spaces."""
-    rows = rows_at(context, item.video_id, item.span, item.track)
-    return _squeeze(" ".join(row.text for row in rows))
-
-
-def _squeeze(text: str) -> str:
-    return " ".join(text.split())
-
-
 def judge(
     claim: Claim,
-    sound: Mapping[str, Evidence],
+    readings: Mapping[str, Reading],
     faulty: Iterable[str],
     question: str,
     numbers: Sequence[float],
     embedder: Embedder | None,
-) -> tuple[Verdict, str]:
-    """The verdict on one claim and its reason; the rules are tried from the strictest to the softest."""
+) -> Finding:
+    """The verdict on one claim: that of its first statement that does not hold, else supported.
+
+    `support` then joins the rows that bear its statements out.
+    """
     if not claim.evidence:
-        return "unsupported", "it cites nothing"
+        return Finding("unsupported", "it cites nothing")
     if set(claim.evidence) & set(faulty):
-        return "unsupported", "it cites evidence that was rejected"
-    if unknown := set(claim.evidence) - set(sound):
-        return "unsupported", f"it cites {', '.join(sorted(unknown))}, which does not exist"
-    cited = [sound[name] for name in claim.evidence]
-    read = _squeeze(" ".join(item.quote for item in cited))
-    own = claim.text
-    for item in cited:
-        # Whole quotes and names go first: what stands in them may itself hold quotation marks, numbers or times.
+        return Finding("unsupported", "it cites evidence that was rejected")
+    if unknown := set(claim.evidence) - set(readings):
+        return Finding("unsupported", f"it cites {', '.join(sorted(unknown))}, which does not exist")
+    cited = [readings[name] for name in claim.evidence]
+    if fault := _quote_fault(claim.text, cited, question):
+        return Finding("unsupported", fault)
+    support: dict[str, Rows] = {}
+    for statement in statements_of(claim.text):
+        finding = judge_statement(own_words(statement, cited), cited, question, numbers, embedder)
+        if finding.verdict != "supported":
+            return finding
+        for name, (first, last) in finding.support.items():
+            known = support.get(name, (first, last))
+            support[name] = (min(first, known[0]), max(last, known[1]))
+    return Finding("supported", support=support)
+
+
+def own_words(statement: str, cited: Sequence[Reading]) -> str:
+    """What a statement says in its own words: without its quotes and the names of the videos it cites."""
+    return plain(_QUOTED.sub(" ", _without_known(statement, cited)))
+
+
+def _without_known(text: str, cited: Sequence[Reading]) -> str:
+    """Without whole quotes and names: what stands in them may itself hold quotation marks, numbers or times."""
+    for item in (reading.evidence for reading in cited):
         for known in (f"“{item.quote}”", item.video, PurePath(item.video).name):
-            own = own.replace(known, " ")
-    for match in _QUOTED.finditer(own):
-        said = _squeeze(match.group(1) or match.group(2) or "")
-        if said and not any(said in _squeeze(item.quote) for item in cited) and said not in _squeeze(question):
-            return "unsupported", f"its evidence does not hold the words {said[:80]!r}"
-    own = plain(_QUOTED.sub(" ", own))
-    return (
-        _judge_times(own, cited)
-        or _judge_numbers(own, read, question, numbers, cited)
-        or _judge_words(own, read, question, embedder)
-    )
+            text = text.replace(known, " ")
+    return text
 
 
-def _judge_times(own: str, cited: Sequence[Evidence]) -> tuple[Verdict, str] | None:
-    """Every M:SS of the claim must be the start or end of a cited span, cut to whole seconds, or lie in it."""
-    for match in _CLOCK.finditer(own):
-        seconds = parse_timestamp(match.group())
-        if not any(int(i.span.start_seconds) <= seconds <= int(i.span.end_seconds) for i in cited):
-            return "contradicted", f"its evidence is not at {match.group()}"
-    return None
-
-
-def _judge_numbers(
-    own: str, read: str, question: str, numbers: Sequence[float], cited: Sequence[Evidence]
-) -> tuple[Verdict, str] | None:
-    """A number must have been read, asked or computed; times are judged apart."""
-    known = {*_numbers(read), *_numbers(question), *(round(n, 3) for n in numbers), *(round(n, 1) for n in numbers)}
-    known |= {float(round(n)) for n in numbers} | {float(len(cited))}
-    for number in sorted(_numbers(_CLOCK.sub(" ", own)) - known):
-        kind: Verdict = "contradicted" if _numbers(read) else "unsupported"
-        return kind, f"the number {number:g} was neither read nor computed"
-    return None
-
-
-def _numbers(text: str) -> set[float]:
-    """Numbers in digits or, up to twelve, in words."""
-    found = {float(match.replace(",", "")) for match in _NUMBER.findall(text) if match.count(".") < 2}
-    return found | {float(_NUMBER_WORDS.index(word)) for word in words(text) if word in _NUMBER_WORDS}
-
-
-def _judge_words(own: str, read: str, question: str, embedder: Embedder | None) -> tuple[Verdict, str]:
-    """What the claim says in its own words must be in its evidence or mean the same."""
-    own = re.sub(r"^\s*(?:yes|no)\b[\s,:.]*", "", own, flags=re.IGNORECASE)
-    stated = [
-        word for word in words(_CLOCK.sub(" ", own)) if word not in FUNCTION_WORDS and stem(word) not in FORM_WORDS
-    ]
-    stated = [word for word in stated if not word[0].isdigit()]
-    if not stated:
-        return "supported", ""
-    if bool(NEGATIONS & set(words(own))) != bool(NEGATIONS & set(words(read))):
-        return "contradicted", "it negates what its evidence states, or the other way round"
-    known = {stem(word) for word in words(read)}
-    asked = {stem(word) for word in words(question)}
-    strange = [word for word in _names(own) if stem(word) not in known | asked]
-    if strange:
-        return "unsupported", f"its evidence does not name {strange[0]}"
-    # A claim that only repeats the question says nothing that the evidence could support.
-    shared = sum(stem(word) in known for word in stated) / len(stated)
-    if shared >= MIN_SHARED_WORDS or (shared > 0 and all(stem(word) in known | asked for word in stated)):
-        return "supported", ""
-    if embedder is not None:
-        vectors = embedder.encode_document([own, read])
-        if float(vectors[0] @ vectors[1]) >= MIN_COSINE:
-            return "supported", ""
-    return "unsupported", "its words are not in its evidence"
-
-
-def _names(own: str) -> list[str]:
-    """Folded words written with a capital inside a sentence: people, places, products."""
-    found = re.findall(r"(?<=[a-z,;] )([A-Z][\w'’-]+)", own)
-    return [
-        part for name in found for part in words(name) if part not in FUNCTION_WORDS and stem(part) not in FORM_WORDS
-    ]
+def _quote_fault(text: str, cited: Sequence[Reading], question: str) -> str:
+    """What a claim puts in quotes is in the rows it cites, or was asked."""
+    for match in _QUOTED.finditer(_without_known(text, cited)):
+        said = squeeze(match.group(1) or match.group(2) or "")
+        if said and not any(said in reading.text for reading in cited) and said not in squeeze(question):
+            return f"its evidence does not hold the words {said[:80]!r}"
+    return ""
 
 
 def plain(text: str) -> str:

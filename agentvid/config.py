@@ -17,6 +17,7 @@ from agentvid.errors import UsageError
 
 ENV_PREFIX = "AGENTVID_"
 NonNegative = Annotated[float, Field(ge=0)]
+VERIFY = ("standard", "strict")
 
 
 def plugins_allowed() -> bool:
@@ -67,6 +68,13 @@ class Settings(BaseModel):
     prices: dict[str, tuple[NonNegative, NonNegative]] = Field(
         {}, description="per model: price of a million tokens read and of a million written, as openai:NAME=1.25/10"
     )
+    verify: Literal["standard", "strict"] = Field(
+        "standard", description="how claims are checked; strict = also the paired probe, a second answer, a blind one"
+    )
+    confident: float = Field(0.2, ge=0, le=1, description="an answer less confident than this is asked for again")
+    max_asks: int = Field(
+        0, ge=0, le=5, description="times one question may be planned anew; 0 = twice with an LLM, once without"
+    )
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
 
     @property
@@ -113,6 +121,13 @@ class Settings(BaseModel):
             return Path(value).expanduser()
         except RuntimeError:
             raise ValueError("allowed: a directory; the home directory of that user is not known") from None
+
+
+def with_verify(settings: Settings, verify: str) -> Settings:
+    """`settings` with another `verify`, as they are for "". Raises UsageError for a value that is not allowed."""
+    if verify not in ("", *VERIFY):
+        raise UsageError(f"verify = {verify!r} is not allowed; allowed: {', '.join(VERIFY)}")
+    return settings.model_copy(update={"verify": verify}) if verify else settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
     route -> plan -> execute -> check -> compose -> cite
                ^________________|   (a program to repair, or nothing found yet; at most `max_replans` times)
+               ^______________________________|   (low confidence; asked at most `max_asks` times, the surest is kept)
 
 A look-up takes the question's form as its program and skips an LLM planner; everything else is planned. Nodes read and
 write `AskState` (JSON); what is alive is in `AskContext`, frozen from the user's words before any video text is read.
@@ -22,8 +23,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agentvid import trace
-from agentvid.answer import Checked, check_answer, coverage_of
+from agentvid.answer import coverage_of
 from agentvid.budget import Budget
+from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
@@ -48,7 +50,7 @@ from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
 from agentvid.tools.program.values import Outcome, to_json
-from agentvid.types import LOOK, Answer, Json
+from agentvid.types import LOOK, Answer, Json, Usage
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -88,6 +90,11 @@ class AskContext:
     earlier: Sequence[Json] = ()
     callbacks: Sequence[BaseCallbackHandler] = ()
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def max_asks(self) -> int:
+        """How often a question may be planned; unless set, a second time only where an LLM plans (measured: docs)."""
+        return self.settings.max_asks or (2 if self.shortcut is not None else 1)
 
 
 def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Answer:
@@ -150,9 +157,9 @@ def _compiled(context: AskContext) -> Iterator[Graph]:
 
 
 def _config(context: AskContext) -> RunnableConfig:
-    rounds = context.settings.max_replans + 1
+    rounds = context.settings.max_replans + context.max_asks
     config: RunnableConfig = {
-        "recursion_limit": _NODES_ONCE + _NODES_PER_ROUND * rounds,
+        "recursion_limit": _NODES_ONCE * context.max_asks + _NODES_PER_ROUND * rounds,
         "callbacks": list(context.callbacks),
         "run_name": "agentvid.ask",
     }
@@ -173,13 +180,11 @@ def build_graph() -> Graph:
     graph.add_conditional_edges(
         "route", lambda state: "execute" if state.get("program") else "plan", ["execute", "plan"]
     )
-    graph.add_conditional_edges(
-        "plan", lambda state: "compose" if state["stopped"] else "execute", ["compose", "execute"]
-    )
+    graph.add_conditional_edges("plan", _after_plan, ["compose", "execute", END])
     graph.add_edge("execute", "check")
     graph.add_conditional_edges("check", lambda state: "plan" if state["feedback"] else "compose", ["plan", "compose"])
     graph.add_edge("compose", "cite")
-    graph.add_edge("cite", END)
+    graph.add_conditional_edges("cite", lambda state: "plan" if state["again"] else END, ["plan", END])
     return graph.compile()
 
 
@@ -203,6 +208,9 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
         "outcome": {},
         "feedback": {},
         "replans": 0,
+        "again": False,
+        "asks": 0,
+        "answer": {},
         "stopped": "" if context.tools.scope else "there is no video to look at; add one with `agentvid index PATH...`",
     }
 
@@ -233,6 +241,7 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     ledger = runtime.context.tools.ledger
     if request.turns and not feedback and runtime.context.shortcut is None:
         ledger.notes.append("thread: without a model, earlier questions are not read; choose one with --model")
+    is_again = state.get("again", False) and not feedback
     try:
         if feedback:
             new = planner.repair(request, state["program"], _error_from_json(feedback))
@@ -241,14 +250,25 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     except BudgetSpent as error:
         if not ledger.usage.llm_calls and not ledger.spent():
             raise UsageError(str(error), hint="allow more tokens: the first prompt must fit") from None
-        return {"stopped": str(error), "feedback": {}}
+        return _settled(state) if is_again else {"stopped": str(error), "feedback": {}}
     except ModelError as error:
+        if is_again:
+            return _settled(state)
         if not feedback:
             raise
         return {"stopped": f"{feedback['message']} ({error})", "feedback": {}}
     ledger.spend(new.usage)
+    if is_again and new.program in request.tried:
+        return _settled(state)
     runtime.stream_writer({"node": "plan", "detail": new.form_id or "a program of its own"})
     return _planned(new, state, planner.name)
+
+
+def _after_plan(state: AskState) -> str:
+    """Nothing new to try ends a question that was answered before."""
+    if state["stopped"]:
+        return "compose"
+    return "execute" if state["program"] else END
 
 
 def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
@@ -328,20 +348,55 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
-    """Publish what survives the check; abstain if nothing does."""
-    context, draft = runtime.context, draft_from_json(state["draft"])
-    asked = " ".join([state["question"], *state["choices"]])
-    checked = check_answer(draft, question=asked, context=context.tools, embedder=context.embedder)
-    answer = _answer(state, draft, checked, context)
+    """Publish what survives the check; abstain if nothing does; ask again, if it is not sure enough."""
+    context, settings, draft = runtime.context, runtime.context.settings, draft_from_json(state["draft"])
+    verified = verify(
+        draft,
+        question=state["question"],
+        choices=state["choices"],
+        context=context.tools,
+        embedder=context.embedder,
+        chat=context.tools.chat,
+        is_strict=settings.verify == "strict",
+    )
+    checked, answer = verified.checked, _answer(state, draft, verified, context)
     runtime.stream_writer(
         {"node": "cite", "detail": f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"}
     )
+    made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
+    context.tools.ledger.spend(verified.usage)
+    best = _surer(state.get("answer", {}), {**answer_to_json(answer), "rejected": rejected, **made}, settings.confident)
+    asks = state.get("asks", 0) + 1
+    is_unsure = (best["abstained"] or best["confidence"] < settings.confident) and not state["stopped"]
+    again = is_unsure and asks < context.max_asks and not context.tools.ledger.spent()
     return {
-        "answer": {**answer_to_json(answer), "rejected": rejected},
-        "turns": [turn_to_json(answer)],
+        "answer": best,
+        "again": again,
+        "asks": asks,
+        "outcome": {} if again else state["outcome"],
+        "turns": [] if again else [_turn(best)],
         "counters": context.tools.ledger.usage.to_json(),
     }
+
+
+def _settled(state: AskState) -> AskState:
+    """Nothing new to try: what was answered before stands."""
+    return {"program": "", "turns": [_turn(state["answer"])]}
+
+
+def _turn(answer: Json) -> Json:
+    return turn_to_json(answer_from_json(answer, usage=Usage()))
+
+
+def _surer(old: Json, new: Json, confident: float) -> Json:
+    """The answer to keep. Who asks often finds something: what was no answer yields only to one that is sure."""
+    if not old:
+        return new
+    if new["abstained"]:
+        return old
+    bar = confident if old["abstained"] else old["confidence"]
+    return new if new["confidence"] > bar else old
 
 
 # -- helpers ----------------------------------------------------------------------------------------------------------
@@ -349,9 +404,20 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     videos = tuple(runtime.context.tools.scope.values())
-    balance = runtime.context.tools.ledger.budget.balance(runtime.context.tools.ledger.usage)
+    ledger = runtime.context.tools.ledger
     turns = tuple(turn_from_json(turn) for turn in state.get("turns", ()))
-    return PlanRequest(state["question"], tuple(state["choices"]), videos, balance, turns)
+    tried = tuple(one["program"] for one in state["tried"]) if state.get("again") else ()
+    # The first program of a look-up came from the shortcut.
+    attempt = max(0, len(tried) - (state.get("route") == "lookup"))
+    return PlanRequest(
+        question=state["question"],
+        choices=tuple(state["choices"]),
+        videos=videos,
+        balance=ledger.budget.balance(ledger.usage),
+        turns=turns,
+        tried=tried,
+        attempt=attempt,
+    )
 
 
 def _planned(new: Plan, state: AskState, planner: str) -> AskState:
@@ -415,7 +481,8 @@ def _error_from_json(data: Json) -> ProgramError:
     )
 
 
-def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext) -> Answer:
+def _answer(state: AskState, draft: Draft, verified: Verification, context: AskContext) -> Answer:
+    checked = verified.checked
     # What was examined is no answer where claims were drafted and none is supported.
     abstained = not checked.claims and (bool(draft.claims) or not draft.statement)
     reason = draft.reason or ("no claim of the draft is supported by its evidence" if draft.claims else "")
@@ -428,10 +495,10 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
         question=state["question"],
         text=text,
         abstained=abstained,
-        confidence=min(1.0, max(0.0, draft.confidence)),
+        confidence=min(1.0, max(0.0, draft.confidence * verified.trust)),
         claims=checked.claims,
         evidence=checked.evidence,
-        coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes)),
+        coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes, *verified.notes)),
         choice=None if abstained else draft.choice,
         program=state["program"],
         stopped=state["stopped"],
@@ -444,6 +511,7 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         return ""
     settings = context.settings
     catalogue = context.tools.catalogue
+    made: Json = state.get("answer") or dict(state)  # of the program that led to the answer, or to the failure
     record: dict[str, Any] = {
         "question": state["question"],
         "choices": list(choices),
@@ -452,15 +520,16 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "model": context.model,
         "thread": context.thread,
         "turns": state.get("turns", [])[: -1 if state.get("answer") else None],
+        "verify": settings.verify,
         "budget": asdict(context.budget or settings.budget),
         "settings": {name: getattr(settings, name) for name in trace.SHAPING_SETTINGS},
         "route": state.get("route", ""),
-        "planner": state.get("planner", ""),
+        "planner": made.get("planner", ""),
         "composer": context.composer.name,
-        "form": state.get("form", ""),
-        "program": state["program"],
+        "form": made.get("form", ""),
+        "program": state["program"] or state.get("answer", {}).get("program", ""),
         "programs": state["tried"],
-        "steps": state["steps"],
+        "steps": made.get("steps", []),
         "looks": [look_to_json(video_id, row) for video_id, rows in context.tools.ledger.looks.items() for row in rows],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
         "model_calls": [call.to_json() for call in context.calls],

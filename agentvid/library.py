@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentvid.config import Settings, load_settings
+from agentvid.config import Settings, load_settings, with_verify
 from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
@@ -338,24 +338,30 @@ class Library:
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
+        verify: str = "",
         cassette: Cassette | None = None,
         thread: str = "",
         callbacks: Sequence[BaseCallbackHandler] = (),
+        keep_trace: bool = True,
     ) -> Answer:
         """Answer from evidence or abstain.
 
-        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `budget`
-        replaces the limits of the settings: when one is reached, the best answer so far says so in `stopped`.
+        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `verify` is
+        "standard" or "strict", `budget` replaces the limits of the settings: when one is reached, the best answer so
+        far says so in `stopped`. What is not given is as in the settings.
         `cassette` records the model's calls or replays them; then nothing is sent and no key is needed. `thread` names
         a conversation: a model that plans reads what was asked before in it. `callbacks` are LangChain's: they see
-        every node and every model call, as those of OpenTelemetry and LangSmith do.
+        every node and every model call, as those of OpenTelemetry and LangSmith do. Without `keep_trace` no record is
+        written.
         Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
         MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
-        context = self.ask_context(videos, model, budget, cassette)
-        return ask(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
+        context = replace(
+            self.ask_context(videos, model, budget, cassette, verify=verify), thread=thread, callbacks=callbacks
+        )
+        return ask(question, context if keep_trace else replace(context, library=None), choices=tuple(choices))
 
     def stream(
         self,
@@ -365,6 +371,7 @@ class Library:
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
+        verify: str = "",
         cassette: Cassette | None = None,
         thread: str = "",
         callbacks: Sequence[BaseCallbackHandler] = (),
@@ -372,7 +379,7 @@ class Library:
         """Like `ask`, but yields an event per step as it happens, and the Answer last."""
         from agentvid.graph import stream
 
-        context = self.ask_context(videos, model, budget, cassette)
+        context = self.ask_context(videos, model, budget, cassette, verify=verify)
         return stream(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
 
     def threads(self) -> list[Json]:
@@ -461,6 +468,8 @@ class Library:
         model: str = "",
         budget: Budget | None = None,
         cassette: Cassette | None = None,
+        *,
+        verify: str = "",
     ) -> AskContext:
         """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
         from agentvid.composers.extractive import ExtractiveComposer
@@ -472,7 +481,7 @@ class Library:
             planner=embedded,
             composer=ExtractiveComposer(),
             tools=self._tool_context(videos),
-            settings=self.settings,
+            settings=with_verify(self.settings, verify),
             embedder=self._embedder,
             library=self.catalogue.directory,
             budget=budget or self.settings.budget,

@@ -90,7 +90,9 @@ def _context(library: Library, document: Json, cassette: Cassette) -> AskContext
     """The stored question's, limited to those of its videos that are still there. Nothing is stored."""
     known = {video.id: video for video in library.catalogue.videos()}
     scope = {video_id: known[video_id] for video_id in document["scope"] if video_id in known}
-    context = library.ask_context(list(scope), document["model"], Budget(**document["budget"]), cassette)
+    context = library.ask_context(
+        list(scope), document["model"], Budget(**document["budget"]), cassette, verify=document["verify"]
+    )
     return replace(context, tools=replace(context.tools, scope=scope), library=None, earlier=document["turns"])
 
 

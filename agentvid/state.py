@@ -35,6 +35,8 @@ class AskState(TypedDict, total=False):
     stopped: str  # plan, check: why no further program is tried, "" if it was not needed
     draft: Json  # compose
     answer: Json  # cite
+    again: bool  # cite: whether to plan anew, as the answer is not confident enough
+    asks: int  # cite: how often the question was answered
     counters: Json  # cite: what it cost
 
 

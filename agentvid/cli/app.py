@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentvid import __version__
-from agentvid.cli import catalogue, evaluating, finding, indexing, settings, threads, traces
+from agentvid.cli import calibrating, catalogue, evaluating, finding, indexing, settings, threads, traces
 from agentvid.cli.state import State
 
 # Plain help: Rich's takes longer to import than all the rest of `--help`.
@@ -58,4 +58,5 @@ for command in (
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(traces.trace, name="trace")
 app.add_typer(threads.thread, name="thread")
+evaluating.eval_.command()(calibrating.calibration)
 app.add_typer(evaluating.eval_, name="eval")

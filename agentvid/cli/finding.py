@@ -113,6 +113,10 @@ def ask(
         typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
     ] = None,
     vision: Vision = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="standard, or strict: probes that drop more claims.", show_default=False),
+    ] = None,
     reranker: Reranker = None,
     max_steps: MaxSteps = None,
     max_tool_calls: MaxToolCalls = None,
@@ -141,7 +145,11 @@ def ask(
 
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
     """
-    limits = {
+    flags = {
+        "model": model,
+        "vision": vision,
+        "reranker": reranker,
+        "verify": verify,
         "max_steps": max_steps,
         "max_tool_calls": max_tool_calls,
         "max_llm_calls": max_llm_calls,
@@ -150,10 +158,7 @@ def ask(
         "max_frames": max_frames,
         "max_seconds": max_seconds,
     }
-    with (
-        context.obj.open(flags={"model": model, "vision": vision, "reranker": reranker, **limits}) as library,
-        _cassette(record, replay) as cassette,
-    ):
+    with context.obj.open(flags=flags) as library, _cassette(record, replay) as cassette:
         answer = library.ask(
             question,
             videos=videos or (),

@@ -13,7 +13,7 @@ from pathlib import PurePath
 
 from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
-from agentvid.composers.quotes import Topic, belief, confidence, quote
+from agentvid.composers.quotes import Topic, belief, confidence, probability, quote
 from agentvid.text import clean_text, timestamp
 from agentvid.tools.intervals import by_video
 from agentvid.tools.search import search
@@ -106,7 +106,7 @@ class _Desk:
         return Draft(
             tuple(claims),
             tuple(self.evidence),
-            certainty,
+            probability(certainty, self.topic),
             statement=completeness(self.request, self.examined),
             choice=choice,
             numbers=self.request.numbers,
@@ -148,7 +148,7 @@ class _Desk:
             if self.evidence
             else "nothing in the videos matches the question"
         )
-        sure = min(certainty, ABSTAIN_BELOW) if self.evidence else 0.0
+        sure = probability(min(certainty, ABSTAIN_BELOW), self.topic) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
     @cached_property

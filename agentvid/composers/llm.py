@@ -17,7 +17,7 @@ from typing import Any
 from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.examined import examined
 from agentvid.composers.extractive import ExtractiveComposer, completeness
-from agentvid.composers.quotes import Topic, confidence, quote
+from agentvid.composers.quotes import Topic, confidence, probability, quote
 from agentvid.errors import ModelError
 from agentvid.models.base import ChatModel
 from agentvid.prompts import render
@@ -67,7 +67,7 @@ class LLMComposer:
             except ModelError as error:
                 problem = f"{self._chat.name} gave no usable reply: {error}"
                 continue
-            certainty = confidence(topic, request.context.ledger.moments)
+            certainty = probability(confidence(topic, request.context.ledger.moments), topic)
             seen = examined(request.context)
             return Draft(
                 claims,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence, Set
 
 from agentvid.tools.base import ToolContext
@@ -13,6 +14,8 @@ from agentvid.words import content_words, rarity, sentences, topic_words
 QUOTE_LIMIT = 280
 #: Cosine of MiniLM below which two texts share nothing, and above which they say the same.
 _FAR, _NEAR = 0.15, 0.65
+#: The dev halves of TutorialVQA, FriendsQA, PororoQA and NExT-GQA, each question asked of its own and another video.
+_SLOPE, _INTERCEPT = 3.236, -3.138
 #: Words of a question may be spread over so many sentences.
 _NEIGHBOURS = 3
 _SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”")
@@ -71,6 +74,16 @@ def confidence(topic: Topic, seen: Iterable[Moment]) -> float:
         beliefs = [belief(share, moment) for share in topic.coverage(moment.text)]
         best = [max(pair) for pair in zip(best, beliefs, strict=True)] if best else beliefs
     return min(best, default=0.0)
+
+
+def probability(certainty: float, topic: Topic) -> float:
+    """0..1: how often an answer of this certainty is right; times and whole videos are read off and stay sure.
+
+    Logistic map after Platt (1999), fitted with `agentvid eval calibration`; docs/evaluation.md has its reliability.
+    """
+    if topic.is_empty:
+        return certainty
+    return 1 / (1 + math.exp(-(_SLOPE * certainty + _INTERCEPT)))
 
 
 def observations_under(context: ToolContext, moment: Moment) -> list[Observation]:

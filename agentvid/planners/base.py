@@ -23,6 +23,8 @@ class PlanRequest:
     """A question as the user put it, with what was frozen from it: choices and the videos in scope.
 
     `balance`: what is left of its budget, in words. `turns`: what was asked before in the same thread, the first first.
+    `tried`: programs that led to an answer of low confidence; the next one differs from them. `attempt`: how often this
+    planner has planned the question before.
     """
 
     question: str
@@ -30,6 +32,8 @@ class PlanRequest:
     videos: tuple[Video, ...] = ()
     balance: str = ""
     turns: tuple[Turn, ...] = ()
+    tried: tuple[str, ...] = ()
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,14 +215,24 @@ class ExemplarPlanner:
         self._bank = bank or load_bank()
 
     def plan(self, request: PlanRequest) -> Plan:
-        """Raises UsageError when the question gives a time but several videos are in scope and none is named."""
+        """The best form, or after `tried` programs the next best.
+
+        Raises UsageError when the question gives a time but several videos are in scope and none is named, ModelError
+        when every form that fits was tried.
+        """
         question, inline = slots.split_choices(request.question)
         choices = request.choices or inline
         question, video = slots.take_video(slots.plain_question(question), request.videos)
         question = question if slots.quoted_phrases(question) else _EVER.sub("", question)
-        match = self._match(question, request.videos, bool(choices))
-        program = _fill(match, question, choices, video, request.videos)
-        focus = tuple(text for name, text in match.texts.items() if _kind(name) in ("phrase", "name"))
+        matches = self._matches(question, request.videos, bool(choices), is_again=bool(request.tried))
+        for match in matches:
+            program = _fill(match, question, choices, video, request.videos)
+            if program not in request.tried:
+                break
+        else:
+            raise ModelError("every form that fits the question was tried", hint="name an LLM with --model")
+        # What the question is about does not change with the form: a looser one must not seem surer.
+        focus = tuple(text for name, text in matches[0].texts.items() if _kind(name) in ("phrase", "name"))
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
         return Plan(program, match.form.id, simple, focus, choices)
 
@@ -233,7 +243,10 @@ class ExemplarPlanner:
             hint="name an LLM with --model provider:name to plan this question",
         )
 
-    def _match(self, question: str, videos: Sequence[Video], has_choices: bool) -> Match:
+    def _matches(
+        self, question: str, videos: Sequence[Video], has_choices: bool, *, is_again: bool = False
+    ) -> list[Match]:
+        """The best match, and behind it, where it is asked again, the others, heaviest first."""
         forms = [form for form in self._bank.forms if form.takes_choices == has_choices]
         masked, quotes = _mask_quotes(question)
         present = frozenset(words(masked))
@@ -245,8 +258,10 @@ class ExemplarPlanner:
             worth = self._bank.weight(near.example) * near.similarity * NEAREST_SHARE
             if near.similarity >= NEAREST_SIMILARITY and worth > best.weight:
                 texts = {"x": self._remainder(question, near.example)}
-                return Match(near.form, texts, worth)
-        return best
+                best = Match(near.form, texts, worth)
+                break
+        others = sorted(aligned, key=lambda match: -match.weight) if is_again else []
+        return [best, *others]
 
     def _rivals(self, near: Near, best: Match) -> bool:
         """True if the form could beat an aligned one: it has one slot, and weight enough even at similarity 1."""

@@ -24,6 +24,7 @@ from agentvid.trace import prompt_hash
 from agentvid.types import Usage
 
 EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS, MAX_TURNS = 6, 50, 120, 20
+_OTHERWISE = "These programs led to an answer that is not sure. Write one that looks in another way:"
 _FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -35,7 +36,7 @@ class LLMPlanner:
         self._embedder = embedder
         self._bank = bank or load_bank()
         self.prompts: dict[str, str] = {}
-        self._last_system = ("", "")
+        self._last_system = (("", 0), "")
 
     @property
     def name(self) -> str:
@@ -59,22 +60,23 @@ class LLMPlanner:
     def _ask(self, request: PlanRequest, repair: str) -> Plan:
         question, inline = split_choices(request.question)
         choices = request.choices or inline
-        system = self._system(question)
+        system = self._system(question, skip=request.attempt)
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
         user = render("plan_user", videos=_listed(request), question=_told(request.turns) + asked)
+        otherwise = "\n\n".join([_OTHERWISE, *map(str.strip, request.tried)]) if request.tried and not repair else ""
         # Last, because it is all that changes from one request to the next.
         balance = render("balance", balance=request.balance) if request.balance else ""
-        user = "\n\n".join(part for part in (user, repair, balance) if part)
+        user = "\n\n".join(part for part in (user, otherwise, repair, balance) if part)
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
         return Plan(program_in(reply.text), focus=(question,), choices=choices, usage=usage)
 
-    def _system(self, question: str) -> str:
-        """The system prompt, which the repairs of one question share."""
-        if self._last_system[0] != question:
-            examples = self._examples(question)
-            self._last_system = (question, render("plan_system", **self._prefix, examples=examples))
+    def _system(self, question: str, *, skip: int) -> str:
+        """The system prompt, which the repairs of one attempt share."""
+        if self._last_system[0] != (question, skip):
+            examples = self._examples(question, skip=skip)
+            self._last_system = ((question, skip), render("plan_system", **self._prefix, examples=examples))
         return self._last_system[1]
 
     @cached_property
@@ -82,9 +84,12 @@ class LLMPlanner:
         """What stands before the examples in every prompt, byte by byte the same, so that providers cache it."""
         return {"rules": LANGUAGE_RULES.strip(), "tools": describe(load_tools()).strip()}
 
-    def _examples(self, question: str) -> str:
-        """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes."""
-        found = self._bank.nearest(question, EXAMPLES, self._embedder)
+    def _examples(self, question: str, *, skip: int = 0) -> str:
+        """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes.
+
+        `skip`: so many sets of examples were shown before; the next ones come now (VideoICL, arXiv 2412.02186).
+        """
+        found = self._bank.nearest(question, EXAMPLES * (skip + 1), self._embedder)[EXAMPLES * skip :]
         shown = []
         for near in found:
             asked = near.example.text.replace("<", "").replace(">", "")

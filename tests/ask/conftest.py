@@ -44,10 +44,10 @@ COOK: list[Row] = [
 ]
 
 
-def import_rows(catalogue: Catalogue, file: Path, rows: Mapping[str, Sequence[Row]]) -> None:
+def import_rows(catalogue: Catalogue, file: Path, rows: Mapping[str, Sequence[Row]], *, duration: float = 120) -> None:
     """Write rows as an import file and put the videos into the catalogue."""
     lines = [
-        json.dumps({"video": name, "duration": 120, "track": track, "start": start, "end": end, "text": text})
+        json.dumps({"video": name, "duration": duration, "track": track, "start": start, "end": end, "text": text})
         for name, texts in rows.items()
         for track, start, end, text in texts
     ]

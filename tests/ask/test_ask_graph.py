@@ -225,10 +225,10 @@ def test_a_bad_program_is_repaired(context_for: ContextFor) -> None:
 
 
 def test_the_prompt_begins_the_same_for_every_question(context_for: ContextFor) -> None:
-    chat = ScriptedChat([GOOD, GOOD])
-    for question in ("What is shown?", "How many times is bread mentioned?"):
+    chats = [ScriptedChat([GOOD]), ScriptedChat([GOOD])]
+    for chat, question in zip(chats, ("What is shown?", "How many times is bread mentioned?"), strict=True):
         ask(question, context_for(planner=LLMPlanner(chat)))
-    first, second = (call.system for call in chat.calls)
+    first, second = (chat.calls[0].system for chat in chats)
     shared = len(first) - len(first.split("Question:", 1)[1])
     assert first[: shared - 20] == second[: shared - 20]
     assert len(first[:shared]) > 4_000

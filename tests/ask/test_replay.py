@@ -22,6 +22,7 @@ TALK = [(0, 6, "Welcome to this lecture."), (48, 54, "Rubisco is the enzyme that
 BROKEN = 'hits = serch(query="Rubisco")\nanswer(kind="what", evidence=hits)'
 PROGRAM = 'hits = search(query="Rubisco enzyme", k=3)\nanswer(kind="what", evidence=hits)'
 CLAIMS = json.dumps({"claims": [{"text": "Rubisco captures carbon dioxide.", "evidence": ["e1"]}], "choice": None})
+READ = json.dumps({"verdicts": [{"id": "s1", "verdict": "yes", "quote": "the enzyme that captures"}]})
 QUESTION = "How often does the enzyme Rubisco come up, please"
 SECRET = "sk-proj-Zx9secretQ7secretW3"
 
@@ -34,16 +35,17 @@ def put(library: Library, file: Path, rows: list[tuple[int, int, str]], name: st
 
 @pytest.fixture
 def library(tmp_path: Path) -> Iterator[Library]:
-    with Library.open(tmp_path / "library", settings=Settings(embed=False)) as opened:
+    with Library.open(tmp_path / "library", settings=Settings(embed=False, max_asks=1)) as opened:
         put(opened, tmp_path / "rows.jsonl", TALK)
         yield opened
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> str:
-    """A scripted model that plans wrongly, repairs, and composes."""
+    """A scripted model that plans wrongly, repairs, composes, and reads its claim again."""
     script = tmp_path / "script.yaml"
-    script.write_text(yaml.safe_dump([{"reply": CLAIMS, "when": "JSON object"}, BROKEN, PROGRAM]), "utf-8")
+    replies = [{"reply": CLAIMS, "when": "JSON object"}, {"reply": READ, "when": "You check statements"}]
+    script.write_text(yaml.safe_dump([*replies, BROKEN, PROGRAM]), "utf-8")
     return f"scripted:{script}"
 
 
@@ -83,14 +85,14 @@ def test_a_stored_run_gives_the_same_answer_again(library: Library, question: st
 def test_a_run_with_a_model_is_replayed_without_it(library: Library, model: str) -> None:
     answer = library.ask(QUESTION, model=model, budget=Budget(tool_calls=9))
     assert [claim.text for claim in answer.claims] == ["Rubisco captures carbon dioxide."]
-    assert answer.usage.llm_calls == 3
+    assert answer.usage.llm_calls == 4
     Path(model.removeprefix("scripted:")).unlink()
     replay = library.replay(answer.trace_id[:20])
     assert replay.is_same, replay.differences
     assert replay.answer is not None
     assert content(replay.answer) == content(answer)
     calls = read_trace(library.catalogue.directory, answer.trace_id)["model_calls"]
-    assert len(calls) == 3
+    assert len(calls) == 4
     assert "Rubisco is the enzyme" not in json.dumps(calls), "prompts are stored by hash"
 
 
@@ -166,10 +168,12 @@ def test_what_was_recorded_is_replayed_offline(library: Library, model: str, tmp
         assert content(again) == content(answer)
     header, *lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     assert header == {"cassette": 1, "model": model}
-    assert [("call" if "call" in line else "system") for line in lines] == ["system", "call", "call", "system", "call"]
+    kinds = [("call" if "call" in line else "system") for line in lines]
+    assert kinds == ["system", "call", "call", "system", "call", "system", "call"]
     assert lines[1]["reply"] == BROKEN
     assert QUESTION in lines[1]["user"]
     assert "<<marker>>" in lines[4]["user"]
+    assert "<<marker>>" in lines[6]["user"]
 
 
 def test_recording_twice_gives_the_same_file(library: Library, model: str, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ NONE = '{"claims": [], "choice": null, "abstain": true}'
 def library(tmp_path: Path) -> Iterator[Library]:
     rows = [{"video": "talk", "duration": 90, "track": "speech", "start": a, "end": b, "text": t} for a, b, t in ROWS]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    with Library.open(tmp_path / "library", settings=Settings(embed=False)) as opened:
+    with Library.open(tmp_path / "library", settings=Settings(embed=False, max_asks=1)) as opened:
         opened.import_file(tmp_path / "rows.jsonl")
         yield opened
 

@@ -16,7 +16,7 @@ LAYERS = [
     {"media", "segment", "models", "prompts", "indexes"},
     {"perceive", "watch", "passages", "importer", "discover", "tools", "trace", "reports"},
     {"planners", "composers", "state", "budgeted", "threads"},
-    {"answer"},
+    {"answer", "checking"},
     {"ingest", "graph"},
     {"library", "replay"},
     {"evaluate"},

@@ -34,6 +34,18 @@ VALUES = {
         "evidence": 'e1 [talk.mp4 1:15-1:18, speech] "The launch is on Monday."',
         "marker": "=== 7f3a ===",
     },
+    "entail": {
+        "statements": 's1 "It starts on Monday."',
+        "rows": '75.0-78.0 speech: "The launch is on Monday."',
+        "marker": "=== 7f3a ===",
+    },
+    "predict": {
+        "question": "When is the launch?",
+        "choices": '["Monday", "Friday"]',
+        "rows": '75.0-78.0 speech: "The launch is on Monday."',
+        "marker": "=== 7f3a ===",
+    },
+    "blind": {"question": "When is the launch?", "choices": "none"},
     "ground": {
         "query": '"the launch is announced"',
         "video": '"talk.mp4"',
@@ -62,7 +74,7 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
     assert "question" not in prompts.variables("plan_system")
 
 
-@pytest.mark.parametrize("name", ["compose", "ground"])
+@pytest.mark.parametrize("name", ["compose", "entail", "ground", "predict"])
 def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
     text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
@@ -87,7 +99,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: balance, compose, ground, look, plan_system"):
+    with pytest.raises(UsageError, match="allowed: balance, blind, compose, entail, ground, look, plan_system"):
         prompts.render(name)
 
 
