@@ -23,11 +23,11 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
     {
         tool.name: tool
         for tool in (
-            Tool.from_function(search),
-            Tool.from_function(ground),
-            Tool.from_function(read),
-            Tool.from_function(list_all),
-            Tool.from_function(score_options),
+            Tool.from_function(search, parallel="always"),
+            Tool.from_function(ground, parallel="without_model"),
+            Tool.from_function(read, parallel="always"),
+            Tool.from_function(list_all, parallel="always"),
+            Tool.from_function(score_options, parallel="always"),
         )
     }
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from agentvid.types import Moment, Usage, Video
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agentvid.indexes.catalogue import Catalogue
     from agentvid.indexes.retriever import Retriever
     from agentvid.models.base import ChatModel, Reply
+
+Parallel = Literal["never", "without_model", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,23 @@ class Ledger:
         self.moments += moments
         return moments
 
+    def add(self, other: Ledger) -> None:
+        """Append what was recorded apart."""
+        self.moments += other.moments
+        self.scans += other.scans
+        self.notes += other.notes
+        self._spend(other.usage.llm_calls, other.usage.input_tokens, other.usage.output_tokens)
+
     def count(self, reply: Reply) -> None:
         """Add one call of a chat model to `usage`."""
+        self._spend(1, reply.input_tokens, reply.output_tokens)
+
+    def _spend(self, llm_calls: int, input_tokens: int, output_tokens: int) -> None:
         self.usage = replace(
             self.usage,
-            llm_calls=self.usage.llm_calls + 1,
-            input_tokens=self.usage.input_tokens + reply.input_tokens,
-            output_tokens=self.usage.output_tokens + reply.output_tokens,
+            llm_calls=self.usage.llm_calls + llm_calls,
+            input_tokens=self.usage.input_tokens + input_tokens,
+            output_tokens=self.usage.output_tokens + output_tokens,
         )
 
 
@@ -87,16 +99,26 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A callable of the program language."""
+    """A callable of the program language.
+
+    `parallel` tells when a call of it may run beside others, in a thread: only if what it returns and records depends
+    on nothing but its arguments and the library. What asks the chat model keeps its turn where there is one, because
+    replies, and what is left of a budget, may depend on those before.
+    """
 
     name: str
     description: str
     parameters: tuple[Parameter, ...]
     returns: str
     run: Callable[..., Any]
+    parallel: Parallel = "never"
+
+    def may_overlap(self, context: ToolContext) -> bool:
+        """True if its calls may be made at the same time as others."""
+        return self.parallel == "always" or (self.parallel == "without_model" and context.chat is None)
 
     @classmethod
-    def from_function(cls, function: Callable[..., Any]) -> Tool:
+    def from_function(cls, function: Callable[..., Any], *, parallel: Parallel = "never") -> Tool:
         """Read name, keyword parameters, types and descriptions from a function and its Google-style docstring."""
         hints = get_type_hints(function, localns={"ToolContext": ToolContext})
         summary, described = _read_docstring(inspect.getdoc(function) or "")
@@ -111,7 +133,7 @@ class Tool:
             for name, parameter in inspect.signature(function).parameters.items()
             if name != "context"
         )
-        return cls(function.__name__, summary, parameters, language_type(hints["return"]), function)
+        return cls(function.__name__, summary, parameters, language_type(hints["return"]), function, parallel)
 
 
 _TYPES: Mapping[Any, str] = {

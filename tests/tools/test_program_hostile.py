@@ -49,7 +49,7 @@ BOMBS = {
     "sorting in a loop": "a = find(query='x', k=1000)\n[last(sort(a + [x], by='score')) for x in a]",
     "growing texts": "a = find(query='x', k=1000)\n[text(hull(union(shift(a, start(x))) + a)) for x in a]",
     "calls in a loop": "a = find(query='x', k=1000)\n[find(query=text(x)) == [] for x in a]",
-    "loop over calls": "[count(find(query='x')) for x in find(query='y', k=1000)]",
+    "loop over calls": "[count(find(query=text(x))) for x in find(query='y', k=1000)]",
 }
 
 

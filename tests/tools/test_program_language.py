@@ -378,7 +378,7 @@ def test_a_tool_with_the_name_of_a_builtin_is_refused(tools: Mapping[str, Tool])
 @pytest.mark.parametrize(
     ("source", "limits", "named"),
     [
-        ('[count(find(query="x")) for x in [1, 2, 3]]', Limits(tool_calls=2), "tool calls"),
+        ('[count(find(query="x", k=x)) for x in [1, 2, 3]]', Limits(tool_calls=2), "tool calls"),
         ("[x for x in [1, 2, 3, 4, 5]]", Limits(steps=5), "steps"),
         ("[1, 2] + [3]", Limits(list_items=2), "items in a list"),
         ("1", Limits(wall_seconds=-1), "seconds"),
