@@ -16,7 +16,7 @@ Stream = tuple[str, str]
 def rows_at(context: ToolContext, video_id: str, span: Span, track: str | None = None) -> list[Observation]:
     """The rows of one track, or of all, that overlap a span, in time order."""
     rows = context.catalogue.observations(video_id, within=span, tracks=(track,) if track else ())
-    return sorted(rows, key=lambda row: (row.span, row.track, row.id))
+    return in_order(rows)
 
 
 def streams(rows: Iterable[Observation]) -> dict[Stream, list[Observation]]:
@@ -25,6 +25,16 @@ def streams(rows: Iterable[Observation]) -> dict[Stream, list[Observation]]:
     for row in rows:
         found[row.track, row.language].append(row)
     return {stream: _distinct(members) for stream, members in found.items()}
+
+
+def each_once(rows: Iterable[Observation]) -> list[Observation]:
+    """In time order, without what another row of the same track and language says at the same time."""
+    return in_order(row for members in streams(in_order(rows)).values() for row in members)
+
+
+def in_order(rows: Iterable[Observation]) -> list[Observation]:
+    """By time, then track."""
+    return sorted(rows, key=lambda row: (row.span, row.track, row.id))
 
 
 def _distinct(rows: Sequence[Observation]) -> list[Observation]:

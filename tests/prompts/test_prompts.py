@@ -41,6 +41,24 @@ VALUES = {
         "most": "20",
         "marker": "=== 7f3a ===",
     },
+    "verify": {
+        "claim": '"Is the launch on Monday?"',
+        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "marker": "=== 7f3a ===",
+    },
+    "compare": {
+        "question": '"When is the launch?"',
+        "first": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "second": '[1] 5.0-9.0 speech: "The launch is put off."',
+        "most": "6",
+        "marker": "=== 7f3a ===",
+    },
+    "summarize": {
+        "about": '"the launch"',
+        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "most": "5",
+        "marker": "=== 7f3a ===",
+    },
 }
 
 
@@ -54,7 +72,7 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
     assert "question" not in prompts.variables("plan_system")
 
 
-@pytest.mark.parametrize("name", ["compose", "ground"])
+@pytest.mark.parametrize("name", ["compose", "ground", "verify", "compare", "summarize"])
 def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
     text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
@@ -79,7 +97,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: compose, ground, plan_system"):
+    with pytest.raises(UsageError, match="allowed: compare, compose, ground, plan_system"):
         prompts.render(name)
 
 
