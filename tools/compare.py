@@ -60,7 +60,7 @@ def side_by_side(question: str, first: Sequence[Moment], second: Sequence[Moment
     for place, rows, other in (("first", first, of_second), ("second", second, of_first)):
         own = [row for row in rows if not _content([row]).keys() <= other.keys()]
         chosen = most_telling(own, MAX_OWN_ROWS, question)
-        parts.append(f"Only in the {place}: {extract(chosen) or 'nothing'}.")
+        parts.append(f"Only in the {place}: {extract(chosen).rstrip('.') or 'nothing'}.")
     return clean_text(" ".join(parts), limit=MAX_CHARACTERS)
 
 

@@ -53,7 +53,8 @@ _PAGE = """\
 Planners answer a question by writing a small program: it calls tools that look into the videos, and computes order,
 counts and durations instead of guessing them. `agentvid program FILE` runs one, `agentvid program FILE --check` only
 checks it. This page is generated from the registry:
-`python -m agentvid.tools.program > docs/program.md`.
+`python -m agentvid.tools.program > docs/program.md`. [visual-programs.md](visual-programs.md) shows what the steps of
+other systems become, and how much can be said.
 
     opens = list_all(query="the door opens")
     alarm = first(ground(query="the alarm rings"))
