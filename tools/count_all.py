@@ -20,7 +20,7 @@ def count_all(
     within: Moment | None = None,
 ) -> float:
     """How many separate times the query happens, with no upper limit: every passage is compared, and what is told on
-    several tracks, or again within `gap` seconds, counts once.
+    several tracks, or again within `gap` seconds, counts once. As evidence give what list_all finds.
 
     Args:
         query: what to count; '"red door"' for these very words

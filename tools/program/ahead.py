@@ -35,16 +35,21 @@ def call_ahead(
     if sum(_most_calls(statement.expression, limits) for statement in program.statements) < 2:
         return {}
     made: dict[CallKey, Made] = {}
+    steps = limits.steps
     pool = ThreadPoolExecutor(workers, thread_name_prefix="agentvid-tool")
     try:
-        while ready := _Scout(program, context, limits, deadline=deadline, ahead=made).explore():
+        # All rounds together may cost as much as the evaluation that follows.
+        while steps > 0:
+            scout = _Scout(program, context, replace(limits, steps=steps), deadline=deadline, ahead=made)
+            ready = scout.explore()
+            steps -= scout.steps
             jobs = {
                 call: pool.submit(copy_context().run, make_call, tool, replace(context, ledger=Ledger()), arguments)
                 for call, (tool, arguments) in ready.items()
             }
             done, late = wait(jobs.values(), timeout=max(0.0, deadline - time.monotonic()))
             made |= {call: job.result() for call, job in jobs.items() if job in done}
-            if late:
+            if late or not ready:
                 break
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

@@ -62,6 +62,7 @@ class Evaluator:
     def __init__(
         self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, ahead: Mapping[CallKey, Made]
     ) -> None:
+        self.steps = 0
         self.tool_calls = 0
         #: What the calls took that were made ahead.
         self.seconds_ahead = 0.0
@@ -69,7 +70,6 @@ class Evaluator:
         self._context = context
         self._limits = limits
         self._names: dict[str, Value] = {}
-        self._steps = 0
         self._deadline = deadline
         self._ahead = ahead
         self._known: dict[CallKey, Value] = {}
@@ -241,8 +241,8 @@ class Evaluator:
         return tuple(item[:cut] for item in kept) if inner == "text" else tuple(kept)
 
     def _spend(self, node: Expression, steps: int) -> None:
-        self._steps += steps
-        if self._steps > self._limits.steps:
+        self.steps += steps
+        if self.steps > self._limits.steps:
             self._stop(node, "steps", self._limits.steps)
         if time.monotonic() > self._deadline:
             self._stop(node, "seconds", self._limits.wall_seconds)
