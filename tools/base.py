@@ -52,6 +52,10 @@ class Ledger:
         self.moments += moments
         return moments
 
+    def apart(self) -> Ledger:
+        """A ledger that begins empty, for what is recorded at the same time and added in its turn."""
+        return replace(self, moments=[], scans=[], usage=Usage(), notes=[])
+
     def add(self, other: Ledger) -> None:
         """Append what was recorded apart."""
         self.moments += other.moments

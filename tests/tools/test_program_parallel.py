@@ -115,7 +115,10 @@ def test_steps_and_ledger_are_in_the_order_of_the_program(context: ToolContext) 
     )
     assert [moment.text for moment in context.ledger.moments] == ["a", "bb", "ccc"]
     assert [step.tool_calls for step in result.steps] == [1, 1, 1, 0]
-    assert result.steps[0].seconds >= 0.15, "a step tells what its calls took, whenever they were made"
+    seconds = [step.seconds for step in result.steps]
+    assert seconds[0] >= 0.15, "a step tells what its calls took, whenever they were made"
+    assert seconds[2] >= 0.05
+    assert seconds[3] < 0.05
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -157,6 +160,21 @@ def test_no_more_calls_are_made_than_allowed(context: ToolContext, allowed: int)
             run(source, watched, context, Limits(tool_calls=allowed))
     assert [moment.text for moment in context.ledger.moments] == ["a", "b", "c", "d", "e"][:allowed]
     assert sorted(watched.calls) == ["a", "b", "c", "d", "e"][:allowed]
+
+
+def test_no_call_overtakes_one_that_keeps_its_turn(context: ToolContext) -> None:
+    """What a tool records may be what a later call reads: frames that were looked at become rows."""
+    watched = Watched(0.05)
+
+    def seen(context: ToolContext) -> float:
+        """How many moments were recorded so far."""
+        return float(len(context.ledger.moments))
+
+    tools = {"slow": watched.tool(), "seen": Tool.from_function(seen)}
+    source = 'a = slow(query="a")\nn = seen()\nb = slow(query="bb")\nc = slow(query="ccc")\n[n, count(a + b + c)]'
+    assert run_program(check_program(source, tools), context).value == (1.0, 3.0)
+    assert watched.calls[0] == "a"
+    assert watched.most_at_once == 2, "those after it run together again"
 
 
 def test_the_first_error_in_the_order_of_the_program_is_the_one_that_is_told(context: ToolContext) -> None:

@@ -17,6 +17,8 @@ from agentvid.types import Moment, Span
 
 #: Only the video that is left out of the scope says so.
 SECRET = "hides"
+#: These need nothing but the library: they always have an answer. Others may want a model or a file.
+READING = {"search", "ground", "read", "list_all", "count_all", "score_options", "verify", "compare", "summarize"}
 HOSTILE = ['"; DROP TABLE videos; --', "NEAR(", "*", '"', "\u202edoor\x00", "a" * 5_000, "{0.__class__}", "<<marker>>"]
 
 
@@ -63,7 +65,7 @@ def tool(request: pytest.FixtureRequest) -> Tool:
 
 def test_the_value_is_of_the_type_that_the_tool_tells(in_library: ToolContext, tool: Tool) -> None:
     value = call(in_library, tool, arguments(in_library, tool))
-    assert not isinstance(value, ToolError) or "pixel" in str(value) or "file" in str(value)
+    assert not (isinstance(value, ToolError) and tool.name in READING), value
 
 
 def test_nothing_comes_from_outside_of_the_scope(in_library: ToolContext, tool: Tool) -> None:
@@ -83,7 +85,7 @@ def test_moments_and_videos_outside_of_the_scope_are_refused(in_library: ToolCon
             strange = "Secret"
         if strange is not None:
             context = fresh(in_library)
-            with pytest.raises(ToolError, match="not in the scope"):
+            with pytest.raises(ToolError, match="not in the scope" if tool.name in READING else "."):
                 tool.run(context, **{**inside, parameter.name: strange})
             assert context.ledger.moments == []
 

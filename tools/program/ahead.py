@@ -1,14 +1,15 @@
 """Calls made before their turn: those that need not wait for each other run at the same time.
 
-A program has no effects, so it may be evaluated again and again, each time as far as the calls known so far reach; the
-calls met on the way are made together, and the next round starts. The method is that of Haxl (Marlow et al., "There is
-no Fork", ICFP 2014). No call is made that the program may not come to: branches not yet chosen are left alone, and
-every call has fewer than the allowed number before it, whatever those in between turn out to be. So the evaluation
-proper, which comes after and in order, finds its calls made and keeps its limits exactly.
+A program may be evaluated again and again, each time as far as the calls known so far reach; the calls met on the way
+are made together. The method is that of Haxl (Marlow et al., "There is no Fork", ICFP 2014). No call is made that the
+program may not come to: branches not yet chosen are left alone, every call has fewer than the allowed number before
+it, whatever those in between turn out to be, and none overtakes one that keeps its turn. So the evaluation proper,
+which goes in order, finds its calls made and keeps its limits exactly.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -17,61 +18,95 @@ from dataclasses import replace
 from typing import Any
 
 from agentvid.errors import AgentvidError
-from agentvid.tools.base import Ledger, Tool, ToolContext
+from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.program.builtins import BUILTINS
 from agentvid.tools.program.calls import CallKey, Made, call_key, make_call
 from agentvid.tools.program.check import Program
 from agentvid.tools.program.evaluate import Evaluator, Limits
 from agentvid.tools.program.ir import Call, Each, Expression, If, Logic, operands
+from agentvid.tools.program.values import Value
 
 #: The value of what waits for a call that is not made yet.
 _PENDING: Any = object()
 
 
-def call_ahead(
-    program: Program, context: ToolContext, limits: Limits, *, deadline: float, workers: int
-) -> Mapping[CallKey, Made]:
-    """The calls that could be made at the same time, each with a ledger of its own; none if there is but one."""
-    if sum(_most_calls(statement.expression, limits) for statement in program.statements) < 2:
-        return {}
-    made: dict[CallKey, Made] = {}
-    steps = limits.steps
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="agentvid-tool")
-    try:
-        # All rounds together may cost as much as the evaluation that follows.
-        while steps > 0:
-            scout = _Scout(program, context, replace(limits, steps=steps), deadline=deadline, ahead=made)
-            ready = scout.explore()
-            steps -= scout.steps
-            jobs = {
-                call: pool.submit(copy_context().run, make_call, tool, replace(context, ledger=Ledger()), arguments)
-                for call, (tool, arguments) in ready.items()
-            }
-            done, late = wait(jobs.values(), timeout=max(0.0, deadline - time.monotonic()))
-            made |= {call: job.result() for call, job in jobs.items() if job in done}
-            if late or not ready:
-                break
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    return made
+class CallsAhead:
+    """The calls of one run that were made before their turn. `deadline` is of `time.monotonic`."""
+
+    def __init__(
+        self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, workers: int
+    ) -> None:
+        self._program = program
+        self._context = context
+        self._limits = limits
+        self._deadline = deadline
+        self._workers = workers
+        #: Looking ahead may cost as much, all in all, as the evaluation itself.
+        self._steps = limits.steps
+        self._made: dict[CallKey, Made] = {}
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __call__(self, call: CallKey, tool: Tool, known: Mapping[CallKey, Value]) -> Made | None:
+        """What came of a call whose turn it is, with a ledger of its own; None if it is to be made now, alone.
+
+        `known`: the calls whose turn has been. Whatever can be made together with this one is made here too.
+        """
+        if call not in self._made and self._steps > 0 and self._workers > 1 and tool.may_overlap(self._context):
+            self._look_ahead(known)
+        return self._made.pop(call, None)
+
+    def close(self) -> None:
+        """Leave calls that still run to themselves."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _look_ahead(self, known: Mapping[CallKey, Value]) -> None:
+        scout = _Scout(
+            self._program, self._context, replace(self._limits, steps=self._steps), self._deadline, known, self._made
+        )
+        ready = scout.explore()
+        self._steps -= scout.steps
+        if len(ready) < 2:
+            return
+        self._pool = self._pool or ThreadPoolExecutor(self._workers, thread_name_prefix="agentvid-tool")
+        jobs = {}
+        for call, (tool, arguments) in ready.items():
+            apart = replace(self._context, ledger=self._context.ledger.apart())
+            jobs[call] = self._pool.submit(copy_context().run, make_call, tool, apart, arguments)
+        done, late = wait(jobs.values(), timeout=max(0.0, self._deadline - time.monotonic()))
+        self._made |= {call: job.result() for call, job in jobs.items() if job in done}
+        if late:
+            self._steps = 0
 
 
 class _Scout(Evaluator):
     """Evaluates as far as the calls already made reach; collects those that could be made now, in order."""
 
-    def __init__(self, program: Program, *rest: Any, **named: Any) -> None:
-        super().__init__(program, *rest, **named)
+    def __init__(
+        self,
+        program: Program,
+        context: ToolContext,
+        limits: Limits,
+        deadline: float,
+        known: Mapping[CallKey, Value],
+        made: Mapping[CallKey, Made],
+    ) -> None:
+        super().__init__(program, context, limits, deadline=deadline, ahead=lambda *_: None)
         self._statements = program.statements
+        self._known = dict(known)
+        self._made = made
         self._ready: dict[CallKey, tuple[Tool, dict[str, Any]]] = {}
         self._met: set[CallKey] = set()
-        #: At most so many calls come before the next one.
-        self._before = 0
+        #: At most so many calls come before the next one; infinitely many where one of them keeps its turn.
+        self._before = 0.0
 
     def explore(self) -> Mapping[CallKey, tuple[Tool, dict[str, Any]]]:
         """Tool and arguments of every call that is ready and not made yet."""
         try:
             for statement in self._statements:
-                self.statement(statement)
+                self._names[statement.name] = self._value(statement.expression)
+                if self._before >= self._limits.tool_calls:
+                    break
         except AgentvidError:
             # The evaluation proper will stop there too, and say so.
             pass
@@ -79,7 +114,7 @@ class _Scout(Evaluator):
 
     def _apply(self, node: Expression, values: list[Any]) -> Any:
         if any(value is _PENDING for value in values):
-            self._before += isinstance(node, Call) and node.function not in BUILTINS
+            self._before += self._weight(node)
             return _PENDING
         return super()._apply(node, values)
 
@@ -101,7 +136,8 @@ class _Scout(Evaluator):
     def _each(self, node: Each) -> Any:
         source = self._value(node.source)
         if source is _PENDING:
-            return self._leave([*node.tests, node.body], times=self._limits.list_items)
+            self._before += self._most_rounds(node)
+            return _PENDING
         found = []
         for item in source:
             self._names[node.name] = item
@@ -121,32 +157,41 @@ class _Scout(Evaluator):
 
     def _call_tool(self, node: Call, function: Tool, arguments: dict[str, Any]) -> Any:
         call = call_key(function, arguments)
-        allowed = self._before < self._limits.tool_calls
-        self._before += call not in self._met
-        self._met.add(call)
-        if call in self._ahead:
-            return self._received(node, self._returned(node, function, self._ahead[call]))
-        if allowed and function.may_overlap(self._context):
-            self._ready.setdefault(call, (function, arguments))
+        is_allowed = self._before < self._limits.tool_calls
+        is_made = call in self._known or call in self._made
+        if call not in self._met:
+            self._met.add(call)
+            self._before += 1 if is_made else self._weight(node)
+        if call in self._known:
+            return self._received(node, self._known[call])
+        if is_made:
+            return self._received(node, self._returned(node, function, self._made[call]))
+        if is_allowed and function.may_overlap(self._context):
+            self._ready[call] = (function, arguments)
         return _PENDING
 
-    def _leave(self, parts: Iterable[Expression], *, times: int = 1) -> Any:
+    def _leave(self, parts: Iterable[Expression]) -> Any:
         """What cannot be evaluated yet may come to hold calls."""
-        self._before += times * sum(_most_calls(part, self._limits) for part in parts)
+        self._before += sum(self._most_calls(part) for part in parts)
         return _PENDING
 
+    def _most_calls(self, node: Expression) -> float:
+        """At most so many calls does the evaluation of a node make, infinitely many if one keeps its turn."""
+        match node:
+            case If():
+                parts: Iterable[Expression] = (node.test, node.yes, node.no)
+            case Logic():
+                parts = node.parts
+            case Each():
+                return self._most_calls(node.source) + self._most_rounds(node)
+            case _:
+                parts = operands(node)
+        return self._weight(node) + sum(self._most_calls(part) for part in parts)
 
-def _most_calls(node: Expression, limits: Limits) -> int:
-    """At most so many tool calls does the evaluation of a node make."""
-    own = isinstance(node, Call) and node.function not in BUILTINS
-    match node:
-        case If():
-            parts: Iterable[Expression] = (node.test, node.yes, node.no)
-        case Logic():
-            parts = node.parts
-        case Each():
-            each = sum(_most_calls(part, limits) for part in (*node.tests, node.body))
-            return _most_calls(node.source, limits) + limits.list_items * each
-        case _:
-            parts = operands(node)
-    return own + sum(_most_calls(part, limits) for part in parts)
+    def _most_rounds(self, node: Each) -> float:
+        return self._limits.list_items * sum(self._most_calls(part) for part in (*node.tests, node.body))
+
+    def _weight(self, node: Expression) -> float:
+        if not isinstance(node, Call) or node.function in BUILTINS:
+            return 0
+        return 1 if self._functions[node.function].may_overlap(self._context) else math.inf

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentvid.errors import AgentvidError, ProgramError, ToolError
 from agentvid.tools.base import Tool, ToolContext
@@ -53,19 +53,23 @@ class Limits:
     wall_seconds: float = 120.0
 
 
+#: What came of a call whose turn it is, if it was made before: see CallsAhead.
+Ahead: TypeAlias = Callable[[CallKey, Tool, Mapping[CallKey, Value]], Made | None]
+
+
 class Evaluator:
     """The state of one run: variables, and what has been used up.
 
-    `ahead` holds calls that were made before their turn; `deadline` is of `time.monotonic`.
+    `ahead` tells what came of a call that was made before its turn; `deadline` is of `time.monotonic`.
     """
 
     def __init__(
-        self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, ahead: Mapping[CallKey, Made]
+        self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, ahead: Ahead
     ) -> None:
         self.steps = 0
         self.tool_calls = 0
-        #: What the calls took that were made ahead.
-        self.seconds_ahead = 0.0
+        #: What calls took that were made before their turn, less the time in which others were waited for.
+        self.seconds_apart = 0.0
         self._functions = program.functions
         self._context = context
         self._limits = limits
@@ -181,12 +185,15 @@ class Evaluator:
         self.tool_calls += 1
         if self.tool_calls > self._limits.tool_calls:
             self._stop(node, "tool calls", self._limits.tool_calls)
-        made = self._ahead.get(call)
+        started = time.monotonic()
+        made = self._ahead(call, function, self._known)
+        self.seconds_apart -= time.monotonic() - started
         if made is None:
+            self._spend(node, 0)
             made = make_call(function, self._context, arguments)
         else:
+            self.seconds_apart += made.seconds
             self._context.ledger.add(made.ledger)
-            self.seconds_ahead += made.seconds
         self._known[call] = self._returned(node, function, made)
         return self._received(node, self._known[call])
 

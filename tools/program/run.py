@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentvid.tools.base import ToolContext
-from agentvid.tools.program.ahead import call_ahead
+from agentvid.tools.program.ahead import CallsAhead
 from agentvid.tools.program.builtins import outcome_of
 from agentvid.tools.program.check import Program
 from agentvid.tools.program.evaluate import Evaluator, Limits
@@ -82,25 +82,28 @@ def run_program(program: Program, context: ToolContext, limits: Limits = _LIMITS
     Raises ProgramError when a limit is reached, ToolError when a tool refuses.
     """
     deadline = time.monotonic() + limits.wall_seconds
-    ahead = call_ahead(program, context, limits, deadline=deadline, workers=workers) if workers > 1 else {}
+    ahead = CallsAhead(program, context, limits, deadline=deadline, workers=workers)
     evaluator = Evaluator(program, context, limits, deadline=deadline, ahead=ahead)
     value: Value = None
     steps = []
-    for statement in program.statements:
-        value, step = _step(evaluator, statement)
-        steps.append(step)
+    try:
+        for statement in program.statements:
+            value, step = _step(evaluator, statement)
+            steps.append(step)
+    finally:
+        ahead.close()
     return Run(value, program.type, tuple(steps), evaluator.tool_calls)
 
 
 def _step(evaluator: Evaluator, statement: Statement) -> tuple[Value, Step]:
-    started, calls, ahead = time.monotonic(), evaluator.tool_calls, evaluator.seconds_ahead
+    started, calls, apart = time.monotonic(), evaluator.tool_calls, evaluator.seconds_apart
     value = evaluator.statement(statement)
     return value, Step(
         name=statement.name,
         expression=statement.expression.fragment,
         type=statement.expression.type,
         value=to_json(value, items=PREVIEW_ITEMS, characters=PREVIEW_CHARACTERS),
-        seconds=time.monotonic() - started + evaluator.seconds_ahead - ahead,
+        seconds=time.monotonic() - started + evaluator.seconds_apart - apart,
         tool_calls=evaluator.tool_calls - calls,
         items=len(value) if isinstance(value, tuple) else None,
     )
