@@ -12,13 +12,17 @@ from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
 from agentvid.tools.base import Tool
 from agentvid.tools.choose import score_options
+from agentvid.tools.compare import compare
 from agentvid.tools.core_frames import core_frames
+from agentvid.tools.count_all import count_all
 from agentvid.tools.ground import ground
 from agentvid.tools.list_all import list_all
 from agentvid.tools.look import look
 from agentvid.tools.read import read
 from agentvid.tools.rewatch import rewatch
 from agentvid.tools.search import search
+from agentvid.tools.summarize import summarize
+from agentvid.tools.verify import verify
 
 __all__ = ["TOOLS", "load_tools"]
 
@@ -28,11 +32,15 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
     {
         tool.name: tool
         for tool in (
-            Tool.from_function(search),
-            Tool.from_function(ground),
-            Tool.from_function(read),
-            Tool.from_function(list_all),
-            Tool.from_function(score_options),
+            Tool.from_function(search, parallel="always"),
+            Tool.from_function(ground, parallel="without_model"),
+            Tool.from_function(read, parallel="always"),
+            Tool.from_function(list_all, parallel="always"),
+            Tool.from_function(count_all, parallel="always"),
+            Tool.from_function(verify, parallel="without_model"),
+            Tool.from_function(compare, parallel="without_model"),
+            Tool.from_function(summarize, parallel="without_model"),
+            Tool.from_function(score_options, parallel="always"),
             Tool.from_function(core_frames),
             Tool.from_function(look),
             Tool.from_function(rewatch),

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from agentvid.budget import UNLIMITED, Budget, Price
 from agentvid.media.limits import DEFAULT, Limits
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from agentvid.indexes.retriever import Retriever
     from agentvid.models.base import ChatModel, Reply, VisionModel
     from agentvid.watch.layout import Layout
+
+Parallel = Literal["never", "without_model", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Ledger:
     price: Price | None = None
     clock: Callable[[], float] = time.monotonic
     started: float = 0.0
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def begin(self, budget: Budget, *, clock: Callable[[], float]) -> None:
         """Count seconds from now on, and hold the run to `budget`."""
@@ -68,6 +70,17 @@ class Ledger:
     def record(self, moments: list[Moment]) -> list[Moment]:
         self.moments += moments
         return moments
+
+    def apart(self) -> Ledger:
+        """A ledger that begins empty, for what is recorded at the same time and added in its turn."""
+        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], calls=[])
+
+    def add(self, other: Ledger) -> None:
+        """Append what was recorded apart."""
+        self.moments += other.moments
+        self.scans += other.scans
+        self.notes += other.notes
+        self.spend(other.usage)
 
     def see(self, video_id: str, seen: Observation) -> None:
         """Keep what a vision model said of frames, so that it can be quoted; the same once."""
@@ -142,16 +155,26 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A callable of the program language."""
+    """A callable of the program language.
+
+    `parallel` tells when a call of it may run beside others, in a thread: only if what it returns and records depends
+    on nothing but its arguments and the library. What asks the chat model keeps its turn where there is one, because
+    replies, and what is left of a budget, may depend on those before.
+    """
 
     name: str
     description: str
     parameters: tuple[Parameter, ...]
     returns: str
     run: Callable[..., Any]
+    parallel: Parallel = "never"
+
+    def may_overlap(self, context: ToolContext) -> bool:
+        """True if its calls may be made at the same time as others."""
+        return self.parallel == "always" or (self.parallel == "without_model" and context.chat is None)
 
     @classmethod
-    def from_function(cls, function: Callable[..., Any]) -> Tool:
+    def from_function(cls, function: Callable[..., Any], *, parallel: Parallel = "never") -> Tool:
         """Read name, keyword parameters, types and descriptions from a function and its Google-style docstring."""
         hints = get_type_hints(function, localns={"ToolContext": ToolContext})
         summary, described = _read_docstring(inspect.getdoc(function) or "")
@@ -166,7 +189,7 @@ class Tool:
             for name, parameter in inspect.signature(function).parameters.items()
             if name != "context"
         )
-        return cls(function.__name__, summary, parameters, language_type(hints["return"]), function)
+        return cls(function.__name__, summary, parameters, language_type(hints["return"]), function, parallel)
 
 
 _TYPES: Mapping[Any, str] = {

@@ -6,8 +6,9 @@ how much was left, so that an answer can say what "none" and "all" rest on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agentvid.tools.base import Scan, ToolContext
 from agentvid.tools.intervals import merge, near, overlapping
@@ -16,6 +17,9 @@ from agentvid.tools.scope import filled, where
 from agentvid.tools.words import phrase_counter, quoted_phrases
 from agentvid.types import SPEECH, Moment, Observation
 from agentvid.words import content_words
+
+if TYPE_CHECKING:
+    from agentvid.indexes.base import Filter
 
 #: What is shown again after at most this long was there all the time; what is said again is said twice.
 GAP_SECONDS = 2.0
@@ -48,19 +52,25 @@ def list_all(
         ToolError: an argument is not allowed, or lies outside of the question's scope.
     """
     allowed = where(context, video=video, track=track, within=within)
-    places = _without_echoes(context, context.retriever.scan(filled("query", query), where=allowed), query)
-    holds, is_quoted = _test(query), bool(quoted_phrases(query))
     found: list[Moment] = []
     left = 0
-    for place in places:
-        if len(found) >= MAX_MOMENTS:
+    for moments in occurrences(context, filled("query", query), allowed, within):
+        if len(found) < MAX_MOMENTS:
+            found += moments
+        else:
             left += 1
-            continue
-        moments = [m for m in _moments_of(context, place, track, holds) if holds(m.text) or not is_quoted]
-        found += overlapping(moments, [within]) if within is not None else moments
     left += max(0, len(found) - MAX_MOMENTS)
     context.ledger.scans.append(Scan(query, allowed, left))
     return context.ledger.record(sorted(found[:MAX_MOMENTS], key=lambda m: (m.video_id, m.span)))
+
+
+def occurrences(context: ToolContext, query: str, allowed: Filter, within: Moment | None) -> Iterator[list[Moment]]:
+    """What fits the query, place by place, of every passage that `allowed` keeps."""
+    holds, is_quoted = _test(query), bool(quoted_phrases(query))
+    track = allowed.tracks[0] if allowed.tracks else None
+    for place in _without_echoes(context, context.retriever.scan(query, where=allowed), query):
+        moments = [m for m in _moments_of(context, place, track, holds) if holds(m.text) or not is_quoted]
+        yield overlapping(moments, [within]) if within is not None else moments
 
 
 def _without_echoes(context: ToolContext, places: Sequence[Moment], query: str) -> list[Moment]:

@@ -18,20 +18,21 @@ from dataclasses import dataclass, replace
 from agentvid.errors import ModelError
 from agentvid.indexes.base import Filter
 from agentvid.prompts import render
-from agentvid.text import clean_text, parse_timestamp
+from agentvid.text import parse_timestamp
 from agentvid.tools.base import ToolContext
+from agentvid.tools.chat import MAX_REPLY_CHARACTERS, lines, quoted, reply
 from agentvid.tools.intervals import by_video, distance_seconds, hull, join, union
-from agentvid.tools.rows import streams, to_moment
+from agentvid.tools.rows import each_once, in_order, to_moment
 from agentvid.types import Moment, Observation, Span, Video
 from agentvid.words import content_words
 
-#: One prompt shows so many rows, cut to so many characters, from so many seconds around each place.
-MAX_ROWS, ROW_CHARACTERS, AROUND_SECONDS = 120, 300, 60.0
-#: One call of the tool reads the videos of the surest places; one question makes so many calls of the model for it.
-MAX_VIDEOS, MAX_CALLS = 3, 20
+#: One prompt shows so many rows, from so many seconds around each place.
+MAX_ROWS, AROUND_SECONDS = 120, 60.0
+#: One call of the tool reads the videos of the surest places.
+MAX_VIDEOS = 3
 #: So many faulty replies are sent back.
 MAX_REPAIRS = 2
-MAX_SPANS, MAX_REPLY_CHARACTERS, _QUERY_CHARACTERS, _SHOWN_CHARACTERS = 20, 20_000, 1_000, 120
+MAX_SPANS, _QUERY_CHARACTERS, _SHOWN_CHARACTERS = 20, 1_000, 120
 #: What the model's 3, 2 and 1 count for; a span without one has 1.
 CERTAINTY = {1: 0.5, 2: 0.75, 3: 1.0}
 #: Rows are shown to a tenth of a second: a time may lie so far beside its row.
@@ -103,7 +104,7 @@ def rows_around(
     found: dict[int, Observation] = {}
     for span in union(span for span in wide if span):
         found |= {row.id: row for row in context.catalogue.observations(video.id, within=span, tracks=where.tracks)}
-    rows = _each_once(found.values())
+    rows = each_once(found.values())
     if len(rows) > MAX_ROWS:
         wanted = set(content_words(query))
 
@@ -111,7 +112,7 @@ def rows_around(
             apart = min(distance_seconds(row.span, place.span) for place in places)
             return apart > 0, -len(wanted & set(content_words(row.text))), apart
 
-        rows = _in_order(sorted(rows, key=relevance)[:MAX_ROWS])
+        rows = in_order(sorted(rows, key=relevance)[:MAX_ROWS])
     return rows
 
 
@@ -120,19 +121,19 @@ def ask(context: ToolContext, query: str, video: Video, rows: Sequence[Observati
     shown = hull([row.span for row in rows])
     prompt = render(
         "ground",
-        query=_quoted(query, _QUERY_CHARACTERS),
-        video=_quoted(video.title, _SHOWN_CHARACTERS),
+        query=quoted(query, _QUERY_CHARACTERS),
+        video=quoted(video.title, _SHOWN_CHARACTERS),
         duration=f"{video.duration_seconds:.1f}",
-        rows="\n".join(_line(number, row) for number, row in enumerate(rows, 1)),
+        rows=lines(rows),
         most=str(MAX_SPANS),
         marker=f"<<{secrets.token_hex(12)}>>",
     )
-    picks, faults = parse(_reply(context, prompt), shown)
+    picks, faults = parse(reply(context, _SYSTEM, prompt), shown)
     for _ in range(MAX_REPAIRS):
         if not faults:
             break
         again = _AGAIN.format(faults="; ".join(faults[:3]), start=shown.start_seconds, end=shown.end_seconds)
-        better, faults = parse(_reply(context, prompt + again), shown)
+        better, faults = parse(reply(context, _SYSTEM, prompt + again), shown)
         picks = better if better or not faults else picks
     name = context.chat.name if context.chat else ""
     if faults and not picks:
@@ -154,9 +155,9 @@ def parse(reply: str, shown: Span) -> tuple[list[Pick], list[str]]:
         try:
             picks.append(_pick(start, end, confidence, shown))
         except ValueError as error:
-            faults.append(f"{_quoted(text, _SHOWN_CHARACTERS)}: {error}")
+            faults.append(f"{quoted(text, _SHOWN_CHARACTERS)}: {error}")
     if not picks and not faults and not _NONE.match(reply):
-        faults.append(f"{_quoted(reply, _SHOWN_CHARACTERS)}: it names no time and is not the word none")
+        faults.append(f"{quoted(reply, _SHOWN_CHARACTERS)}: it names no time and is not the word none")
     return picks[:MAX_SPANS], faults
 
 
@@ -258,36 +259,7 @@ def _moments(
 def _rows_in(context: ToolContext, video: Video, span: Span, where: Filter) -> list[Observation]:
     """The rows that lie wholly in a snapped span, also those that were not shown: a quote must not skip any."""
     rows = context.catalogue.observations(video.id, within=span, tracks=where.tracks)
-    return _each_once(row for row in rows if row.span.hull(span) == span)
-
-
-def _reply(context: ToolContext, user: str) -> str:
-    """Raises ModelError if the model fails, or has been asked too often for this question."""
-    assert context.chat is not None
-    if context.ledger.usage.llm_calls >= MAX_CALLS:
-        raise ModelError(f"{MAX_CALLS} calls of {context.chat.name} are allowed for one question and spent")
-    reply = context.chat.reply(_SYSTEM, user)
-    context.ledger.count(reply)
-    return reply.text
-
-
-def _line(number: int, row: Observation) -> str:
-    track = clean_text(row.track, limit=40)
-    return f"[{number}] {row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} {track}: {_quoted(row.text)}"
-
-
-def _quoted(text: str, limit: int = ROW_CHARACTERS) -> str:
-    """One line in double quotes: no text can end it, or begin another one."""
-    return json.dumps(clean_text(text, limit=limit), ensure_ascii=False)
-
-
-def _each_once(rows: Iterable[Observation]) -> list[Observation]:
-    """In time order, without what another row of the same track and language says at the same time."""
-    return _in_order(row for members in streams(_in_order(rows)).values() for row in members)
-
-
-def _in_order(rows: Iterable[Observation]) -> list[Observation]:
-    return sorted(rows, key=lambda row: (row.span, row.track, row.id))
+    return each_once(row for row in rows if row.span.hull(span) == span)
 
 
 def _widened(span: Span, seconds: float = AROUND_SECONDS) -> Span:

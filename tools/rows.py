@@ -18,7 +18,7 @@ def rows_at(context: ToolContext, video_id: str, span: Span, track: str | None =
     rows = context.catalogue.observations(video_id, within=span, tracks=(track,) if track else ())
     seen = context.ledger.looks.get(video_id, ())
     rows += [row for row in seen if row.span.overlaps(span) and track in ("", None, row.track)]
-    return sorted(rows, key=lambda row: (row.span, row.track, row.id))
+    return in_order(rows)
 
 
 def streams(rows: Iterable[Observation]) -> dict[Stream, list[Observation]]:
@@ -27,6 +27,16 @@ def streams(rows: Iterable[Observation]) -> dict[Stream, list[Observation]]:
     for row in rows:
         found[row.track, row.language].append(row)
     return {stream: _distinct(members) for stream, members in found.items()}
+
+
+def each_once(rows: Iterable[Observation]) -> list[Observation]:
+    """In time order, without what another row of the same track and language says at the same time."""
+    return in_order(row for members in streams(in_order(rows)).values() for row in members)
+
+
+def in_order(rows: Iterable[Observation]) -> list[Observation]:
+    """By time, then track."""
+    return sorted(rows, key=lambda row: (row.span, row.track, row.id))
 
 
 def _distinct(rows: Sequence[Observation]) -> list[Observation]:

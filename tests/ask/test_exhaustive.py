@@ -151,6 +151,16 @@ def test_an_llm_says_what_its_count_rests_on_and_only_then(context_for: ContextF
         assert answer.text.endswith("was compared; what was found lies in 2 of them.") is is_kept
 
 
+def test_a_count_of_everything_says_what_was_examined(context_for: ContextFor, yard: Catalogue) -> None:
+    query = '"brass bell"'
+    program = f"hits = list_all(query='{query}')\nanswer(kind=\"count\", value=count_all(query='{query}', gap=0)"
+    chat = ScriptedChat([f"{program}, evidence=hits)"])
+    context = context_for("bells.mp4", "birds.mp4", of=yard, planner=LLMPlanner(chat))
+    answer = ask("How often is the brass bell there?", context)
+    assert answer.text.startswith("3 in all: in bells.mp4 at 0:00-0:04")
+    assert "Every passage of 2 videos (4:00 in all; tracks: caption in 1 of 2" in answer.text
+
+
 def test_what_stands_beside_it_is_no_occurrence(tools_for: ToolsFor, yard: Catalogue, tmp_path: Path) -> None:
     """A vector holds the words before a passage: the passage after "brass bell" looks like one about it."""
     tools = tools_for("bells.mp4", of=yard)

@@ -61,6 +61,24 @@ VALUES = {
         "part": "They show a part of it, cut out.",
     },
     "rewatch": {"question": "the door opens", "start": "12.00", "end": "15.50"},
+    "verify": {
+        "claim": '"Is the launch on Monday?"',
+        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "marker": "=== 7f3a ===",
+    },
+    "compare": {
+        "question": '"When is the launch?"',
+        "first": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "second": '[1] 5.0-9.0 speech: "The launch is put off."',
+        "most": "6",
+        "marker": "=== 7f3a ===",
+    },
+    "summarize": {
+        "about": '"the launch"',
+        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "most": "5",
+        "marker": "=== 7f3a ===",
+    },
 }
 
 
@@ -74,7 +92,7 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
     assert "question" not in prompts.variables("plan_system")
 
 
-@pytest.mark.parametrize("name", ["compose", "entail", "ground", "predict"])
+@pytest.mark.parametrize("name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize"])
 def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
     text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
@@ -99,7 +117,9 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: balance, blind, compose, entail, ground, look, plan_system"):
+    with pytest.raises(
+        UsageError, match="allowed: balance, blind, compare, compose, entail, ground, look"
+    ):
         prompts.render(name)
 
 

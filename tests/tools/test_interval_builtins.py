@@ -186,6 +186,23 @@ def test_nth_in_each_video(items: Moments, n: float) -> None:
         assert [m.span for m in of(found, video_id)] == expected
 
 
+@given(MOMENTS, MOMENTS)
+def test_the_nearest_is_the_first_of_those_with_the_least_between(items: Moments, to: Moments) -> None:
+    apart = [
+        min((call("seconds_between", item, other) for other in of(to, item.video_id)), default=None) for item in items
+    ]
+    told = [seconds for seconds in apart if seconds is not None]
+    assert call("nearest", items, to) is (items[apart.index(min(told))] if told else None)
+
+
+@given(MOMENT, st.integers(-1, 9).map(float) | st.just(2.5))
+def test_parts_are_equal_and_make_up_the_whole(moment: Moment, n: float) -> None:
+    parts = call("split", moment, n)
+    assert len(parts) == (n if n >= 1 and n.is_integer() else 0)
+    assert not parts or places(call("union", parts)) == places([moment])
+    assert all(abs(end(part) - start(part) - (end(moment) - start(moment)) / n) < 1e-9 for part in parts)
+
+
 @given(MOMENTS)
 def test_longest_and_shortest_are_the_first_of_equals(items: Moments) -> None:
     lengths = [len(seconds([item])) for item in items]
@@ -264,6 +281,7 @@ def test_shift_and_pad_are_cut_to_the_video(items: Moments, by: float) -> None:
         ("start", ((),), None),
         ("end", ((),), None),
         ("hull", ((),), None),
+        ("nearest", ((), ()), None),
         ("union", ((),), ()),
         ("intersect", ((), ()), ()),
         ("gaps", ((), ()), ()),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import yaml
 
 from agentvid.errors import ProgramError, ToolError
 from agentvid.tools import program
-from agentvid.tools.base import Tool
+from agentvid.tools.base import Parallel, Tool
 from agentvid.tools.program import Limits, Run, check_program
 
 HERE = Path(__file__).parent
@@ -49,7 +50,14 @@ BOMBS = {
     "sorting in a loop": "a = find(query='x', k=1000)\n[last(sort(a + [x], by='score')) for x in a]",
     "growing texts": "a = find(query='x', k=1000)\n[text(hull(union(shift(a, start(x))) + a)) for x in a]",
     "calls in a loop": "a = find(query='x', k=1000)\n[find(query=text(x)) == [] for x in a]",
-    "loop over calls": "[count(find(query='x')) for x in find(query='y', k=1000)]",
+    "calls that need each other": (
+        "a = find(query='x', k=1000)\n"
+        + "b = [count(merge(pad(a, 1), gap=1)) for x in a[:60]]\n"
+        + "m = first(a)\n"
+        + "".join(f"m = first(find(query='{n}', within=m))\n" for n in range(90))
+        + "m"
+    ),
+    "loop over calls": "[count(find(query=text(x))) for x in find(query='y', k=1000)]",
 }
 
 
@@ -73,20 +81,23 @@ SMALL = Limits(steps=2_000, tool_calls=20, list_items=1_000)
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_is_refused_or_stopped_by_a_typed_error(run: Callable[..., Run], name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises((ProgramError, ToolError)) as caught:
         run(HOSTILE[name], SMALL)
     assert "allowed" in str(caught.value)
     assert len(str(caught.value)) < 4_000
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
+@pytest.mark.parametrize("parallel", ["never", "always"])
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_stop_under_the_default_limits_too(run: Callable[..., Run], name: str) -> None:
-    started = time.monotonic()
+def test_bombs_stop_under_the_default_limits_too(
+    run: Callable[..., Run], tools: Mapping[str, Tool], name: str, parallel: Parallel
+) -> None:
+    started = time.process_time()
     with pytest.raises((ProgramError, ToolError)):
-        run(BOMBS[name])
-    assert time.monotonic() - started < 10
+        run(BOMBS[name], extra={"find": replace(tools["find"], parallel=parallel)})
+    assert time.process_time() - started < 10
 
 
 WATCHED = """

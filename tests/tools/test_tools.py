@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from agentvid.errors import ToolError
@@ -216,13 +214,3 @@ def test_tool_errors_name_the_call(in_library: ToolContext) -> None:
     with pytest.raises(ToolError, match=r"^line 2: 'search\(query=") as caught:
         run_program(program, in_library)
     assert "video=" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", sorted(TOOLS))
-def test_every_tool_describes_itself_and_its_arguments(name: str) -> None:
-    tool = TOOLS[name]
-    assert tool.name == name
-    assert tool.description.endswith(".")
-    assert all(parameter.description for parameter in tool.parameters)
-    functions: Callable[..., object] = tool.run
-    assert functions.__doc__

@@ -8,7 +8,8 @@ from agentvid.tools import TOOLS
 from agentvid.tools.base import Tool
 from agentvid.tools.program.builtins import BUILTINS
 from agentvid.tools.program.check import Program, callables, check_program, signature
-from agentvid.tools.program.evaluate import Limits, Run, Step, run_program
+from agentvid.tools.program.evaluate import Limits
+from agentvid.tools.program.run import Run, Step, run_program
 from agentvid.tools.program.values import Outcome, Value
 
 __all__ = [
@@ -52,7 +53,8 @@ _PAGE = """\
 Planners answer a question by writing a small program: it calls tools that look into the videos, and computes order,
 counts and durations instead of guessing them. `agentvid program FILE` runs one, `agentvid program FILE --check` only
 checks it. This page is generated from the registry:
-`python -m agentvid.tools.program > docs/program.md`.
+`python -m agentvid.tools.program > docs/program.md`. [visual-programs.md](visual-programs.md) shows what the steps of
+other systems become, and how much can be said.
 
     opens = list_all(query="the door opens")
     alarm = first(ground(query="the alarm rings"))
@@ -71,6 +73,12 @@ end, in each video apart.
 {tools}## Builtins
 
 {builtins}
+## How it runs
+
+All of it is checked before anything runs. Calls that do not need each other's results are made at the same time, in
+threads; no branch is entered that the program does not choose. Value, steps and what was found are those of one call
+after the other, and so are the limits. The same call, with the same arguments, is made once in a run and counted once.
+
 ## A tool of your own
 
 A tool is one function: the context, then keywords whose types are float, bool, str, Moment or a list of one of them.
@@ -85,7 +93,9 @@ A tool is one function: the context, then keywords whose types are float, bool, 
 
 A package offers it as an entry point: `count_rows = "package:count_rows"` in `[project.entry-points."agentvid.tools"]`.
 Moments that it finds must be put into `context.ledger` by `record`, or no answer can cite them; a moment of a video
-outside of `context.scope` stops the program. `AGENTVID_PLUGINS=off` leaves all plug-ins out.
+outside of `context.scope` stops the program. A tool keeps its turn unless it is offered as
+`Tool.from_function(count_rows, parallel="always")`, which says that threads may share it and that what it returns
+depends on its arguments and the library alone. `AGENTVID_PLUGINS=off` leaves all plug-ins out.
 """
 
 

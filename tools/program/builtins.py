@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import ast
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from agentvid.errors import ProgramError
+from agentvid.text import parse_timestamp
 from agentvid.tools import intervals
 from agentvid.tools.base import Parameter, Tool
 from agentvid.tools.program.values import Outcome, Scalar, Value, key
@@ -26,6 +30,14 @@ BUILTINS: dict[str, Tool] = {}
 SCOPED: set[str] = set()
 #: Builtins whose cost grows with the length of the texts.
 READING: set[str] = set()
+
+_MOST_PARTS, _MOST_EXACT = 1_000, 2**53
+_NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_CLOCK, _FIGURES = r"\d{1,9}(?::[0-5]\d){1,2}", r"-?\d{1,300}(?:,\d{3}(?!\d))*(?:\.\d{1,300})?"
+#: 1:02:15, -3, 1,250.5 or a word; no part of a longer number or word.
+_NUMBER = re.compile(
+    rf"(?<![\w.:,])(?:{_CLOCK}|{_FIGURES}|{'|'.join(_NUMBER_WORDS)})(?![\w:]|\.\d)", re.IGNORECASE | re.ASCII
+)
 
 Moments = tuple[Moment, ...]
 Scope = Mapping[str, Video]
@@ -108,7 +120,7 @@ def unique(items: Sequence[T]) -> tuple[T, ...]:
     """Without repeats: of equal texts, numbers and places in a video the first stays."""
     kept: dict[object, T] = {}
     for item in items:
-        kept.setdefault(normalised(item) if isinstance(item, str) else key(item), item)
+        kept.setdefault(_identity(item), item)
     return tuple(kept.values())
 
 
@@ -124,6 +136,27 @@ def contains(items: Sequence[T], item: T) -> bool:
 def sort(items: Sequence[T], by: str = "start", descending: bool = False) -> tuple[T, ...]:
     """In order of `by`, which counts for moments only; equals stay in their order."""
     return tuple(sorted(items, key=lambda item: _measure(item, by), reverse=descending))
+
+
+@builtin("sort_by(items: list[T], values: list[number], descending: bool = False) -> list[T]")
+def sort_by(items: Sequence[T], values: Sequence[float], descending: bool = False) -> tuple[T, ...]:
+    """In order of the values, which stand beside the items one by one; equals stay in their order."""
+    _check_lengths("sort_by", items, values)
+    order = sorted(range(len(items)), key=values.__getitem__, reverse=descending)
+    return tuple(items[at] for at in order)
+
+
+@builtin("index_of(items: list[T], item: T) -> number")
+def index_of(items: Sequence[T], item: T) -> float | None:
+    """The place of the first item equal to this one, counted from 1; nothing if there is none."""
+    return next((float(at) for at, other in enumerate(items, 1) if key(other) == key(item)), None)
+
+
+@builtin("most_common(items: list[T]) -> T", reading=True)
+def most_common(items: Sequence[T]) -> T | None:
+    """The item that is there most often, texts by their words; of equals the first in the list."""
+    counts = Counter(map(_identity, items))
+    return max(items, key=lambda item: counts[_identity(item)], default=None)
 
 
 @builtin("longest(items: list[moment]) -> moment")
@@ -195,6 +228,12 @@ def round_(x: float, digits: float = 0.0) -> float:
 def abs_(x: float) -> float:
     """Without its sign."""
     return abs(x)
+
+
+@builtin("floor(x: number) -> number")
+def floor(x: float) -> float:
+    """The largest whole number that is not larger."""
+    return float(math.floor(x))
 
 
 # -- moments: what they are -------------------------------------------------------------------------------------------
@@ -354,6 +393,18 @@ def seconds_between(a: Moment, b: Moment) -> float | None:
     return intervals.distance_seconds(a.span, b.span) if a.video_id == b.video_id else None
 
 
+@builtin("nearest(items: list[moment], to: list[moment]) -> moment")
+def nearest(items: Moments, to: Moments) -> Moment | None:
+    """The item with the fewest seconds between it and one of `to`, in its video; of equals the first in the list."""
+    others = intervals.by_video(to)
+    apart = {
+        at: min(intervals.distance_seconds(item.span, other.span) for other in others[item.video_id])
+        for at, item in enumerate(items)
+        if item.video_id in others
+    }
+    return items[min(apart, key=apart.__getitem__)] if apart else None
+
+
 # -- moments: sets of time --------------------------------------------------------------------------------------------
 
 
@@ -418,6 +469,16 @@ def pad(scope: Scope, m: Moment | Moments, seconds: float) -> Value:
     return _moved(scope, m, -seconds, seconds)
 
 
+@builtin("split(m: moment, n: number) -> list[moment]")
+def split(m: Moment, n: float) -> Moments:
+    """`n` equal stretches of the moment in the order of time, without words; nothing unless n is whole, 1 to 1,000."""
+    if not n.is_integer() or not 1 <= n <= _MOST_PARTS:
+        return ()
+    step = m.span.duration_seconds / n
+    ends = [*(m.span.start_seconds + step * part for part in range(int(n))), m.span.end_seconds]
+    return tuple(Moment(m.video_id, Span(first, last)) for first, last in pairwise(ends) if first < last)
+
+
 # -- texts ------------------------------------------------------------------------------------------------------------
 
 
@@ -438,6 +499,22 @@ def mentions(m: str | Moments, phrase: str) -> float:
 def same_text(a: str, b: str) -> bool:
     """True if the two have the same words; case and punctuation do not count."""
     return normalised(a) == normalised(b)
+
+
+@builtin("join(items: list[T], separator: text = ' ') -> text", reading=True)
+def join(items: Sequence[Scalar], separator: str = " ") -> str:
+    """One text of all items: texts as they are, numbers in digits, moments by their words."""
+    return separator.join(map(_written, items))
+
+
+@builtin("number_in(m: text | list[moment]) -> number", reading=True)
+def number_in(m: str | Moments) -> float | None:
+    """The first number in the words, in digits or, up to twelve, in a word; a clock time such as 1:15 in seconds."""
+    for text in _texts(m):
+        if match := _NUMBER.search(text):
+            found = match.group().lower()
+            return float(_NUMBER_WORDS.index(found)) if found.isalpha() else _number_of(found)
+    return None
 
 
 # -- the answer -------------------------------------------------------------------------------------------------------
@@ -482,6 +559,22 @@ def _measure(item: Scalar, by: str) -> Any:
         "duration": _seconds(item),
     }
     return measures[by]
+
+
+def _identity(item: Scalar) -> object:
+    """Equal for items that count as the same: texts by their words."""
+    return normalised(item) if isinstance(item, str) else key(item)
+
+
+def _written(item: Scalar) -> str:
+    if isinstance(item, float):
+        return str(int(item)) if item.is_integer() and abs(item) < _MOST_EXACT else repr(item)
+    return item.text if isinstance(item, Moment) else str(item)
+
+
+def _number_of(found: str) -> float | None:
+    number = parse_timestamp(found) if ":" in found else float(found.replace(",", ""))
+    return number if math.isfinite(number) else None
 
 
 def _texts(m: str | Moments) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs a checked program: our own interpreter over our own tree, with fuel, and every step kept for the trace.
+"""Evaluates a checked program: our own interpreter over our own tree, with fuel.
 
 What a program can do to the world is the calls of its tools, each with arguments of the declared types; what it can
 use up is bounded by `Limits`. Python's own evaluation is not involved.
@@ -6,16 +6,16 @@ use up is bounded by `Limits`. Python's own evaluation is not involved.
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentvid.errors import AgentvidError, ProgramError, ToolError
 from agentvid.tools.base import Tool, ToolContext
-from agentvid.tools.program.builtins import BUILTINS, READING, SCOPED, outcome_of
+from agentvid.tools.program.builtins import BUILTINS, READING, SCOPED
+from agentvid.tools.program.calls import CallKey, Made, call_key, call_text, make_call
 from agentvid.tools.program.check import Program
 from agentvid.tools.program.ir import (
     Binary,
@@ -32,20 +32,11 @@ from agentvid.tools.program.ir import (
     Slice,
     Statement,
     Unary,
+    operands,
 )
-from agentvid.tools.program.values import (
-    PREVIEW_CHARACTERS,
-    PREVIEW_ITEMS,
-    Outcome,
-    Value,
-    element,
-    fit,
-    is_valid,
-    key,
-    to_json,
-)
+from agentvid.tools.program.values import Value, element, fit, is_valid, key
 from agentvid.tools.words import contains_phrase
-from agentvid.types import Json, Moment, Usage
+from agentvid.types import Moment, Usage
 
 #: A builtin costs one step, one more for this many items of its lists, and for this many characters that it reads.
 _ITEMS_PER_STEP, _CHARACTERS_PER_STEP = 100, 1_000
@@ -63,99 +54,42 @@ class Limits:
     wall_seconds: float = 120.0
 
 
-@dataclass(frozen=True)
-class Step:
-    """One statement as it ran. `name` is "" for the final expression; `value` is JSON, long ones cut.
+#: What came of a call whose turn it is, if it was made before: see CallsAhead.
+Ahead: TypeAlias = Callable[[CallKey, Tool, Mapping[CallKey, Value]], Made | None]
 
-    `items` is the true length of a list, None for other values.
+
+class Evaluator:
+    """The state of one run: variables, and what has been used up.
+
+    `ahead` tells what came of a call that was made before its turn; `deadline` is of `time.monotonic`.
     """
 
-    name: str
-    expression: str
-    type: str
-    value: Any
-    seconds: float
-    tool_calls: int
-    items: int | None = None
-
-    def to_json(self) -> Json:
-        return {
-            "name": self.name,
-            "expression": self.expression,
-            "type": self.type,
-            "value": self.value,
-            "items": self.items,
-            "seconds": round(self.seconds, 4),
-            "tool_calls": self.tool_calls,
-        }
-
-
-@dataclass(frozen=True)
-class Run:
-    """A program that ran through: its value, and how it came about."""
-
-    value: Value
-    type: str
-    steps: tuple[Step, ...]
-    tool_calls: int
-
-    @property
-    def outcome(self) -> Outcome:
-        """The answer; a program that ends without `answer(...)` answers with its value."""
-        return outcome_of(self.value)
-
-    def to_json(self) -> Json:
-        return {
-            "type": self.type,
-            "value": to_json(self.value),
-            "steps": [step.to_json() for step in self.steps],
-            "tool_calls": self.tool_calls,
-        }
-
-
-def run_program(program: Program, context: ToolContext, limits: Limits = Limits()) -> Run:
-    """Run a checked program. Raises ProgramError when a limit is reached, ToolError when a tool refuses."""
-    evaluator = _Evaluator(program, context, limits)
-    value: Value = None
-    steps = []
-    for statement in program.statements:
-        value, step = evaluator.statement(statement)
-        steps.append(step)
-    return Run(value, program.type, tuple(steps), evaluator.tool_calls)
-
-
-class _Evaluator:
-    """The state of one run: variables, and what has been used up."""
-
-    def __init__(self, program: Program, context: ToolContext, limits: Limits) -> None:
+    def __init__(
+        self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, ahead: Ahead
+    ) -> None:
+        self.steps = 0
         self.tool_calls = 0
+        #: What calls took that were made before their turn, less the time in which others were waited for.
+        self.seconds_apart = 0.0
         self._functions = program.functions
         self._context = context
         self._limits = limits
         self._names: dict[str, Value] = {}
-        self._steps = self._statements = 0
-        self._deadline = time.monotonic() + limits.wall_seconds
+        self._statements_run = 0
+        self._deadline = deadline
+        self._ahead = ahead
+        self._known: dict[CallKey, Value] = {}
 
-    def statement(self, statement: Statement) -> tuple[Value, Step]:
-        started, calls = time.monotonic(), self.tool_calls
-        node = statement.expression
-        self._statements += 1
-        if self._statements > self._limits.statements:
-            self._stop(node, "statements", self._limits.statements)
+    def statement(self, statement: Statement) -> Value:
+        """The value of a statement, kept under its name for those that follow."""
+        self._statements_run += 1
+        if self._statements_run > self._limits.statements:
+            self._stop(statement.expression, "statements", self._limits.statements)
         self._context.ledger.spend(Usage(steps=1))
-        value = self._value(node)
+        value: Value = self._value(statement.expression)
         if statement.name:
             self._names[statement.name] = value
-        step = Step(
-            name=statement.name,
-            expression=node.fragment,
-            type=node.type,
-            value=to_json(value, items=PREVIEW_ITEMS, characters=PREVIEW_CHARACTERS),
-            seconds=time.monotonic() - started,
-            tool_calls=self.tool_calls - calls,
-            items=len(value) if isinstance(value, tuple) else None,
-        )
-        return value, step
+        return value
 
     def _value(self, node: Expression) -> Any:
         """The value of a checked node. The checker has seen to it that operands have the types assumed here."""
@@ -165,37 +99,43 @@ class _Evaluator:
                 return node.value
             case Name():
                 return self._names[node.name]
-            case Fit():
-                return fit(self._value(node.source), node.type)
-            case Unary():
-                return self._unary(node)
-            case Binary():
-                return self._binary(node)
             case Logic():
-                # `any` and `all` stop at the first part that decides.
-                decide = all if node.operator == "and" else any
-                return decide(self._value(part) for part in node.parts)
+                return self._logic(node)
             case If():
-                return self._value(node.yes if self._value(node.test) else node.no)
-            case ListOf():
-                return self._list(node, [self._value(item) for item in node.items])
-            case Item():
-                return self._item(node)
-            case Slice():
-                return self._value(node.source)[node.start : node.stop]
+                return self._if(node)
             case Each():
                 return self._each(node)
+            case _:
+                return self._apply(node, [self._value(operand) for operand in operands(node)])
+
+    def _apply(self, node: Expression, values: list[Any]) -> Any:
+        """The value of a node whose operands have these values."""
+        match node:
+            case Fit():
+                return fit(values[0], node.type)
+            case Unary():
+                return _unary(node.operator, values[0])
+            case Binary():
+                return self._binary(node, values[0], values[1])
+            case ListOf():
+                return self._list(node, values)
+            case Item():
+                inside = -len(values[0]) <= node.index < len(values[0])
+                return fit(values[0][node.index] if inside else None, node.type)
+            case Slice():
+                return values[0][node.start : node.stop]
             case Call():
-                return self._call(node)
+                return self._call(node, dict(zip((name for name, _ in node.arguments), values, strict=True)))
 
-    def _unary(self, node: Unary) -> Value:
-        operand = self._value(node.operand)
-        if node.operator == "not":
-            return not operand
-        return None if operand is None else -operand
+    def _logic(self, node: Logic) -> Any:
+        # `any` and `all` stop at the first part that decides.
+        decide = all if node.operator == "and" else any
+        return decide(self._value(part) for part in node.parts)
 
-    def _binary(self, node: Binary) -> Value:
-        left, right = self._value(node.left), self._value(node.right)
+    def _if(self, node: If) -> Any:
+        return self._value(node.yes if self._value(node.test) else node.no)
+
+    def _binary(self, node: Binary, left: Any, right: Any) -> Value:
         if isinstance(left, tuple) or isinstance(right, tuple):
             self._spend(node, (_size(left) + _size(right)) // _ITEMS_PER_STEP)
         elif isinstance(right, str) and node.operator in ("in", "not in"):
@@ -211,12 +151,7 @@ class _Evaluator:
             return left is not None and right is not None and _compare(node.operator, left, right)
         return None if left is None or right is None else _arithmetic(node.operator, left, right)
 
-    def _item(self, node: Item) -> Value:
-        items = self._value(node.source)
-        inside = -len(items) <= node.index < len(items)
-        return fit(items[node.index] if inside else None, node.type)
-
-    def _each(self, node: Each) -> Value:
+    def _each(self, node: Each) -> Any:
         found = []
         for item in self._value(node.source):
             self._names[node.name] = item
@@ -225,9 +160,8 @@ class _Evaluator:
         self._names.pop(node.name, None)
         return self._list(node, found)
 
-    def _call(self, node: Call) -> Value:
+    def _call(self, node: Call, arguments: dict[str, Any]) -> Any:
         function = self._functions[node.function]
-        arguments = {name: self._value(argument) for name, argument in node.arguments}
         self._spend(node, sum(map(_size, arguments.values())) // _ITEMS_PER_STEP)
         if function.name in READING:
             self._spend(node, sum(map(_characters, arguments.values())) // _CHARACTERS_PER_STEP)
@@ -249,27 +183,48 @@ class _Evaluator:
             refused = ProgramError(f"{place}: {error}", fragment=node.fragment, allowed=error.allowed, hint=error.hint)
             raise refused from error
 
-    def _call_tool(self, node: Call, function: Tool, arguments: dict[str, Any]) -> Value:
+    def _call_tool(self, node: Call, function: Tool, arguments: dict[str, Any]) -> Any:
+        """What a tool returns; a call that this run has made before is not made again and costs no tool call."""
+        call = call_key(function, arguments)
+        if call in self._known:
+            return self._received(node, self._known[call])
         self.tool_calls += 1
         if self.tool_calls > self._limits.tool_calls:
             self._stop(node, "tool calls", self._limits.tool_calls)
         self._context.ledger.spend(Usage(tool_calls=1))
-        self._context.ledger.calls.append(call_text(function.name, arguments))
-        arguments = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
-        try:
-            value = function.run(self._context, **arguments)
-        except ToolError as error:
-            raise ToolError(f"line {node.line}: {node.fragment!r}: {error}", hint=error.hint) from error
-        except AgentvidError:
-            raise
-        except Exception as error:
-            # A plug-in's bug is one failed tool call, not a crash of the program that asked.
-            raise ToolError(
-                f"line {node.line}: {node.fragment!r}: the tool {function.name} broke: {type(error).__name__}: {error}",
-                hint=f"report it to whoever made {function.name}",
-            ) from error
+        self._context.ledger.calls.append(call_text(function, arguments))
+        started = time.monotonic()
+        made = self._ahead(call, function, self._known)
+        self.seconds_apart -= time.monotonic() - started
+        if made is None:
+            self._spend(node, 0)
+            made = make_call(function, self._context, arguments)
+        else:
+            self.seconds_apart += made.seconds
+            self._context.ledger.add(made.ledger)
+        self._known[call] = self._returned(node, function, made)
+        return self._received(node, self._known[call])
+
+    def _returned(self, node: Call, function: Tool, made: Made) -> Any:
+        """The value of a call, or its error with the place in the program."""
+        place = f"line {node.line}: {node.fragment!r}"
+        match made.error:
+            case None:
+                return made.value
+            case ToolError() as error:
+                raise ToolError(f"{place}: {error}", hint=error.hint) from error
+            case AgentvidError() as error:
+                raise error
+            case error:
+                # A plug-in's bug is one failed tool call, not a crash of the program that asked.
+                raise ToolError(
+                    f"{place}: the tool {function.name} broke: {type(error).__name__}: {error}",
+                    hint=f"report it to whoever made {function.name}",
+                ) from error
+
+    def _received(self, node: Call, value: Value) -> Value:
         self._spend(node, 1)
-        value = fit(tuple(value) if isinstance(value, list) else value, node.type)
+        value = fit(value, node.type)
         self._check_tool_value(node, value)
         return self._result(node, value)
 
@@ -301,8 +256,8 @@ class _Evaluator:
         return tuple(item[:cut] for item in kept) if inner == "text" else tuple(kept)
 
     def _spend(self, node: Expression, steps: int) -> None:
-        self._steps += steps
-        if self._steps > self._limits.steps:
+        self.steps += steps
+        if self.steps > self._limits.steps:
             self._stop(node, "steps", self._limits.steps)
         if time.monotonic() > self._deadline:
             self._stop(node, "seconds", self._limits.wall_seconds)
@@ -316,9 +271,10 @@ class _Evaluator:
         )
 
 
-def call_text(tool: str, arguments: Mapping[str, Value]) -> str:
-    """One tool call with its values, the same for the same values: what a planner that repeats itself is told."""
-    return f"{tool}({', '.join(f'{name}={json.dumps(to_json(arguments[name]))}' for name in sorted(arguments))})"
+def _unary(operator: str, operand: Any) -> Value:
+    if operator == "not":
+        return not operand
+    return None if operand is None else -operand
 
 
 def _size(value: object) -> int:

@@ -109,3 +109,20 @@ class Statement:
 
     name: str
     expression: Expression
+
+
+def operands(node: Expression) -> tuple[Expression, ...]:
+    """The parts that are always evaluated before the node itself; none for a node that chooses or repeats."""
+    match node:
+        case Fit() | Item() | Slice():
+            return (node.source,)
+        case Unary():
+            return (node.operand,)
+        case Binary():
+            return (node.left, node.right)
+        case ListOf():
+            return node.items
+        case Call():
+            return tuple(argument for _, argument in node.arguments)
+        case _:
+            return ()
