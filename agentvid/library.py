@@ -341,6 +341,10 @@ class Library:
 
         return stream(question, self._ask_context(videos, model), choices=tuple(choices))
 
+    def question_context(self, *, model: str = "") -> AskContext:
+        """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`."""
+        return replace(self._ask_context((), model), library=None)
+
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""
         from agentvid.tools import load_tools

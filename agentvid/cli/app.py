@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentvid import __version__
-from agentvid.cli import catalogue, evaluating, finding, indexing, settings
+from agentvid.cli import answering, catalogue, evaluating, finding, indexing, settings
 from agentvid.cli.state import State
 
 # Plain help: Rich's takes longer to import than all the rest of `--help`.
@@ -57,4 +57,5 @@ for command in (
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(finding.trace, name="trace")
+evaluating.eval_.command()(answering.qa)
 app.add_typer(evaluating.eval_, name="eval")
