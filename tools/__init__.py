@@ -12,6 +12,7 @@ from agentvid.tools.base import Tool
 from agentvid.tools.choose import score_options
 from agentvid.tools.ground import ground
 from agentvid.tools.list_all import list_all
+from agentvid.tools.option_times import first_seconds, score_orders
 from agentvid.tools.read import read
 from agentvid.tools.search import search
 
@@ -28,6 +29,8 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(read),
             Tool.from_function(list_all),
             Tool.from_function(score_options),
+            Tool.from_function(score_orders),
+            Tool.from_function(first_seconds),
         )
     }
 )

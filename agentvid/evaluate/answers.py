@@ -18,15 +18,12 @@ from agentvid.evaluate.questions import Posed
 from agentvid.evaluate.types import Question
 from agentvid.tools.intervals import intersection, total_seconds
 from agentvid.types import Answer, Json, Span, Usage
-from agentvid.words import words
+from agentvid.words import NUMBER_WORDS, words
 
 CITED = 5
 ACCURACY_IOUS = (0.3, 0.5)
 _ARTICLES = frozenset(("a", "an", "the"))
 _CLOCK = re.compile(r"(?<![\d:])\d{1,3}:\d{2}(?::\d{2})?(?![\d:])")
-_DIGITS = {word: str(number) for number, word in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve".split()
-)}  # fmt: skip
 _ROUNDING = 1e-9
 
 
@@ -144,7 +141,7 @@ def _text_scores(given: Given, question: Question) -> Scores:
 
 def _normalised(text: str) -> list[str]:
     """Words of an answer without its own times, articles and number words: "At 0:12, three cats" -> at, 3, cats."""
-    return [_DIGITS.get(word, word) for word in words(_CLOCK.sub(" ", text)) if word not in _ARTICLES]
+    return [str(NUMBER_WORDS.get(word, word)) for word in words(_CLOCK.sub(" ", text)) if word not in _ARTICLES]
 
 
 def _holds(said: Sequence[str], gold: Sequence[str]) -> bool:

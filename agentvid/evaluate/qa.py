@@ -19,6 +19,7 @@ from agentvid.evaluate.bootstrap import Difference, compare
 from agentvid.evaluate.metrics import Scores
 from agentvid.evaluate.queries import read_jsonl
 from agentvid.evaluate.questions import Posed
+from agentvid.evaluate.runs import Comparison
 from agentvid.planners.base import PlanRequest
 from agentvid.tools.base import Ledger
 from agentvid.types import Json
@@ -196,19 +197,6 @@ class RunFile:
 
     def close(self) -> None:
         self._opened.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A run against an earlier one: how many questions both have, and the differences over those."""
-
-    against: str
-    matched: int
-    differences: Mapping[str, Difference]
-
-    def to_json(self) -> Json:
-        differences = {name: difference.to_json() for name, difference in self.differences.items()}
-        return {"against": self.against, "matched": self.matched, "differences": differences}
 
 
 Key = tuple[str, str, tuple[str, ...]]

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from agentvid.errors import ProgramError
-from agentvid.tools import intervals
+from agentvid.tools import intervals, words
 from agentvid.tools.base import Parameter, Tool
 from agentvid.tools.program.values import Outcome, Scalar, Value, key
 from agentvid.tools.scope import resolve_video
@@ -438,6 +438,20 @@ def mentions(m: str | Moments, phrase: str) -> float:
 def same_text(a: str, b: str) -> bool:
     """True if the two have the same words; case and punctuation do not count."""
     return normalised(a) == normalised(b)
+
+
+@builtin("number_in(t: text) -> number", reading=True)
+def number_in(t: str) -> float:
+    """The first number of a text, in digits or in words up to twenty; -1 if it has none."""
+    found = words.number_in(t)
+    return -1.0 if found is None else found
+
+
+@builtin("seconds_in(t: text) -> number", reading=True)
+def seconds_in(t: str) -> float:
+    """The seconds of a text's first time: "1:15", "75 s", "two minutes"; a bare number is seconds; -1 if none."""
+    found = words.seconds_in(t)
+    return -1.0 if found is None else found
 
 
 # -- the answer -------------------------------------------------------------------------------------------------------
