@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentvid import __version__
-from agentvid.cli import answering, catalogue, evaluating, finding, indexing, settings
+from agentvid.cli import answering, catalogue, evaluating, finding, indexing, settings, synthesising
 from agentvid.cli.state import State
 
 # Plain help: Rich's takes longer to import than all the rest of `--help`.
@@ -59,3 +59,4 @@ for command in (
 app.add_typer(finding.trace, name="trace")
 evaluating.eval_.command()(answering.qa)
 app.add_typer(evaluating.eval_, name="eval")
+app.add_typer(synthesising.synth, name="synth")
