@@ -400,6 +400,10 @@ class Library:
 
         remove_thread(self.catalogue.directory, name)
 
+    def question_context(self, *, model: str = "") -> AskContext:
+        """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`."""
+        return replace(self.ask_context((), model), library=None)
+
     def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
         """Check and run a program. Raises ProgramError, ToolError."""
         from agentvid.tools import load_tools

@@ -41,6 +41,14 @@ FUNCTION_WORDS = frozenset(
     without would you your it's that's there's what's he's she's they're we're you're i'm don't doesn't didn't isn't
     wasn't aren't can't won't let's""".split()
 )
+#: Number word -> number, as far as people write them out.
+NUMBER_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen twenty".split()
+    )
+} | {"never": 0, "none": 0, "once": 1, "twice": 2}
 #: Words that turn a statement around.
 NEGATIONS = frozenset(
     "no not never none nothing nobody neither nor without cannot can't don't doesn't didn't isn't wasn't aren't "

@@ -18,6 +18,7 @@ from agentvid.tools.count_all import count_all
 from agentvid.tools.ground import ground
 from agentvid.tools.list_all import list_all
 from agentvid.tools.look import look
+from agentvid.tools.option_times import first_seconds, score_orders
 from agentvid.tools.read import read
 from agentvid.tools.rewatch import rewatch
 from agentvid.tools.search import search
@@ -41,6 +42,8 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(compare, parallel="without_model"),
             Tool.from_function(summarize, parallel="without_model"),
             Tool.from_function(score_options, parallel="always"),
+            Tool.from_function(score_orders, parallel="always"),
+            Tool.from_function(first_seconds, parallel="always"),
             Tool.from_function(core_frames),
             Tool.from_function(look),
             Tool.from_function(rewatch),

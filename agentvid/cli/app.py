@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from agentvid import __version__
-from agentvid.cli import calibrating, catalogue, evaluating, finding, indexing, settings, threads, traces
+from agentvid.cli import (
+    answering,
+    calibrating,
+    catalogue,
+    evaluating,
+    finding,
+    indexing,
+    settings,
+    synthesising,
+    threads,
+    traces,
+)
 from agentvid.cli.state import State
 
 # Plain help: Rich's takes longer to import than all the rest of `--help`.
@@ -58,5 +69,7 @@ for command in (
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(traces.trace, name="trace")
 app.add_typer(threads.thread, name="thread")
+evaluating.eval_.command()(answering.qa)
 evaluating.eval_.command()(calibrating.calibration)
 app.add_typer(evaluating.eval_, name="eval")
+app.add_typer(synthesising.synth, name="synth")

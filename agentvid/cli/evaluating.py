@@ -1,4 +1,4 @@
-"""`agentvid eval`: convert published sets, measure retrieval and grounding."""
+"""`agentvid eval`: convert published sets, measure retrieval and grounding; answers are in answering.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from agentvid.types import Json
 
 eval_ = typer.Typer(
-    help="Measure retrieval and grounding on annotated queries.", no_args_is_help=True, rich_markup_mode=None
+    help="Measure retrieval, grounding and answers on annotated sets.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Queries = Annotated[Path, typer.Argument(metavar="QUERIES.jsonl", help="One query with its gold spans per line.")]
@@ -44,10 +44,10 @@ _GROUNDING_COLUMNS = ("R@1/0.3", "R@1/0.5", "R@1/0.7", "mIoU", "IoP", "empty", "
 def convert(
     name: Annotated[str, typer.Argument(metavar="SET", help="Name of a published set.")],
     directory: Annotated[Path, typer.Argument(metavar="DIRECTORY", help="Where the set's own files lie.")],
-    to: Annotated[Path, typer.Option("--to", metavar="OUT", help="Directory for rows.jsonl and queries.jsonl.")],
+    to: Annotated[Path, typer.Option("--to", metavar="OUT", help="Directory for the files to import and to measure.")],
     as_json: AsJson = False,
 ) -> None:
-    """Turn a published annotated set into rows to import and queries to measure.
+    """Turn a published annotated set into rows to import, queries and questions to measure.
 
     Example: agentvid eval convert tacos tacos/ --to sets/tacos
     """
@@ -57,7 +57,8 @@ def convert(
     if as_json:
         print_json(document)
         return
-    note(f"{document['videos']} videos, {document['rows']} rows, {document['queries']} queries")
+    counts = ("videos", "rows", "queries", "questions")
+    note(", ".join(f"{document[name]} {name}" for name in counts if document[name]))
     note(f"next: agentvid --library DIR import {document['rows_file']}")
 
 
@@ -158,29 +159,29 @@ def _show(document: Json, columns: Sequence[str], notes: Sequence[str], as_json:
     print_table(("", *shown, "p50 ms", "p95 ms"), [_row(result, shown) for result in document["results"]])
     note(f"{document['queries']} queries about {document['videos']} videos; scores in percent, MRR too")
     if document["comparison"]:
-        _show_comparison(document["comparison"], document["results"][0]["name"], shown)
+        show_comparison(document["comparison"], document["results"][0]["name"], shown)
 
 
 def _row(result: Json, columns: Sequence[str]) -> tuple[object, ...]:
     metrics, ms = result["metrics"], result["ms"]
     times = (f"{ms['p50']:.1f}", f"{ms['p95']:.1f}") if ms else ("", "")
-    return (result["name"], *(_percent(metrics.get(name)) for name in columns), *times)
+    return (result["name"], *(percent(metrics.get(name)) for name in columns), *times)
 
 
-def _show_comparison(comparison: Json, name: str, columns: Sequence[str]) -> None:
+def show_comparison(comparison: Json, name: str, columns: Sequence[str], *, what: str = "queries") -> None:
     differences: dict[str, Any] = comparison["differences"]
     rows = [
         (
             metric,
-            *(_percent(differences[metric][key]) for key in ("here", "there", "difference", "low", "high")),
+            *(percent(differences[metric][key]) for key in ("here", "there", "difference", "low", "high")),
             f"{differences[metric]['p']:.4f}",
         )
         for metric in columns
         if metric in differences
     ]
     print_table((name, "here", "there", "difference", "95 % from", "to", "p"), rows)
-    note(f"compared with {comparison['against']} on the {comparison['matched']} queries that both have")
+    note(f"compared with {comparison['against']} on the {comparison['matched']} {what} that both have")
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f}"

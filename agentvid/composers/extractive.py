@@ -273,6 +273,15 @@ def _choice(desk: _Desk, certainty: float) -> Draft:
     )
 
 
+def _which(desk: _Desk, certainty: float) -> Draft:
+    """Which of the things that the question names, with what shows it."""
+    found = desk.quotes(desk.request.evidence, MAX_QUOTES)
+    claims = [_claim(desk.says(item), item) for item in found]
+    if claims and isinstance(desk.request.value, str):
+        claims[0] = Claim(f"“{desk.request.value}”: {desk.says(found[0])}", claims[0].evidence)
+    return desk.draft(claims, certainty)
+
+
 def _compare(desk: _Desk, certainty: float) -> Draft:
     """One claim per video, in the order of the evidence, each with how many moments it has."""
     groups = by_video(desk.request.evidence)
@@ -316,6 +325,7 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "yes_no": _yes_no,
     "order": _order,
     "duration": _duration,
+    "which": _which,
     "choice": _choice,
     "compare": _compare,
     "summary": _summary,

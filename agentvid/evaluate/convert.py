@@ -1,4 +1,4 @@
-"""`agentvid eval convert`: a published set as the two files that the other commands read."""
+"""`agentvid eval convert`: a published set as the files that the other commands read."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from agentvid.errors import UsageError
 from agentvid.evaluate.sets import read_set
 from agentvid.types import Json
 
-ROWS, QUERIES = "rows.jsonl", "queries.jsonl"
+ROWS, QUERIES, QUESTIONS = "rows.jsonl", "queries.jsonl", "questions.jsonl"
 
 
 def convert(name: str, directory: Path, to: Path) -> Json:
-    """Write `to`/rows.jsonl, for `agentvid import`, and `to`/queries.jsonl; what was written, counted.
+    """Write `to`/rows.jsonl, for `agentvid import`, `to`/queries.jsonl and, where the set has answers, questions.jsonl.
+
+    Returns what was written, counted; "questions_file" is None for a set without answers.
 
     Raises UsageError for an unknown set, missing files, files of these names in `to`, or if `to` cannot be written.
     """
-    rows_file, queries_file = to / ROWS, to / QUERIES
-    for file in (rows_file, queries_file):
+    rows_file, queries_file, questions_file = to / ROWS, to / QUERIES, to / QUESTIONS
+    for file in (rows_file, queries_file, questions_file):
         if file.exists():
             raise UsageError(f"{file} exists and stays as it is", hint="choose another --to, or delete it")
     annotated = read_set(name, directory)
@@ -29,11 +31,20 @@ def convert(name: str, directory: Path, to: Path) -> Json:
         to.mkdir(parents=True, exist_ok=True)
         _write(rows_file, (row.to_json() for row in annotated.rows))
         _write(queries_file, (query.to_json() for query in annotated.queries))
+        if annotated.questions:
+            _write(questions_file, (question.to_json() for question in annotated.questions))
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}", hint="choose another --to") from None
-    counts = {"rows": len(annotated.rows), "queries": len(annotated.queries)}
-    videos = len({row.video for row in annotated.rows})
-    return {"set": name, "videos": videos, **counts, "rows_file": str(rows_file), "queries_file": str(queries_file)}
+    return {
+        "set": name,
+        "videos": len({row.video for row in annotated.rows}),
+        "rows": len(annotated.rows),
+        "queries": len(annotated.queries),
+        "questions": len(annotated.questions),
+        "rows_file": str(rows_file),
+        "queries_file": str(queries_file),
+        "questions_file": str(questions_file) if annotated.questions else None,
+    }
 
 
 def _write(file: Path, lines: Iterable[Json]) -> None:

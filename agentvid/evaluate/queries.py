@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from agentvid.errors import AgentvidError, UsageError
 from agentvid.evaluate.types import Query
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from agentvid.library import Library
 
 PartOrAll = Literal["dev", "test", "all"]
+Item = TypeVar("Item")
 _HINT = 'a line is {"query": text, "video": name, "start": s, "end": s}, or "spans": [[s, s], ...] for several'
 #: Longer than any video: numbers above are no seconds.
 _LONGEST_SECONDS = 3_600_000.0
@@ -58,9 +59,9 @@ def load_queries(library: Library, file: Path, *, part: PartOrAll = "all", limit
     chosen = [(line, query) for line, query in queries if part in ("all", query.part)]
     if not chosen:
         raise UsageError(f"{file} has no query of part {part}, and {len(lines)} in all", hint="measure --part all")
-    resolved = _Names(library, videos)
+    resolved = VideoNames(library, videos)
     return [
-        Asked(query, resolved.find(query.video, f"{file} line {line.number}")) for line, query in _spread(chosen, limit)
+        Asked(query, resolved.find(query.video, f"{file} line {line.number}")) for line, query in spread(chosen, limit)
     ]
 
 
@@ -140,13 +141,14 @@ def _video_name(file: Path, line: QueryLine, videos: Sequence[Video]) -> str:
     return videos[0].name
 
 
-def _spread(items: list[Any], limit: int | None) -> list[Any]:
+def spread(items: Sequence[Item], limit: int | None) -> Sequence[Item]:
+    """At most `limit` of the items, evenly spread over them; all without a limit."""
     if limit is None or limit >= len(items):
         return items
     return [items[at * len(items) // limit] for at in range(limit)]
 
 
-class _Names:
+class VideoNames:
     """Finds each name once; thousands of imported videos would make `find_video` per query slow."""
 
     def __init__(self, library: Library, videos: Sequence[Video]) -> None:

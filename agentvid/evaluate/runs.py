@@ -93,7 +93,7 @@ def _run_lines(run: Run, asked: Sequence[Asked]) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A run against an earlier one: how many queries both have, and the differences over those."""
+    """A run against an earlier one: how many queries or questions both have, and the differences over those."""
 
     against: str
     matched: int

@@ -12,25 +12,29 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
-from agentvid.models.base import Embedder
+from agentvid.models.base import Embedder, Vectors
 from agentvid.planners import slots
 from agentvid.planners.base import Plan, PlanRequest
 from agentvid.types import Video
 from agentvid.words import FUNCTION_WORDS, words
 
 #: An unaligned form must reach this mean of word containment and cosine, and is then worth this share of its weight.
-NEAREST_SIMILARITY, MIN_CONTAINMENT = 0.72, 0.5
-NEAREST_SHARE = 0.8
+NEAREST_SIMILARITY, MIN_CONTAINMENT = 0.72, 0.7
+#: Without an embedder word containment alone must reach this.
+MIN_CONTAINMENT_ALONE = 0.9
+NEAREST_SHARE = 0.65
 MAX_ALIGNED_CHARACTERS = 1_000
 #: A slot with one of these asks for more than one retrieval.
 _CONNECTORS = frozenset("before after while until then during between first last both every each than".split())
@@ -56,6 +60,12 @@ class Example:
     literals: tuple[str, ...]
     slots: tuple[str, ...]
     required: frozenset[str]
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The literal words and, as `{time}` and the like, the slots that not every phrase fits."""
+        typed = (_kind(slot) for slot in self.slots)
+        return (*self.literals, *(f"{{{kind}}}" for kind in typed if kind not in ("phrase", "name")))
 
     @property
     def masked(self) -> str:
@@ -101,44 +111,85 @@ class ExampleBank:
     def __init__(self, forms: Sequence[Form], classes: Mapping[str, str]) -> None:
         self.forms = tuple(forms)
         self.classes = classes
-        count = Counter(word for form in forms for word in {w for e in form.examples for w in e.literals})
+        count = Counter(word for form in forms for word in {w for e in form.examples for w in e.telling})
         self.weights = {word: math.log(1 + len(self.forms) / seen) for word, seen in count.items()}
+        self._encoded: dict[str, dict[str, Vectors]] = {}
 
     @cached_property
     def by_id(self) -> Mapping[str, Form]:
         return {form.id: form for form in self.forms}
 
     def weight(self, example: Example) -> float:
-        """How telling a match is; a slot that only a time, an ordinal or a video fits tells as much as a rare word."""
-        typed = sum(_kind(slot) not in ("phrase", "name") for slot in example.slots)
-        return sum(self.weights[word] for word in example.literals) + typed * math.log(1 + len(self.forms))
+        """How telling a match is; a slot that only a time, an ordinal or a video fits tells like a word."""
+        return sum(self.weights[word] for word in example.telling)
 
-    def containment(self, example: Example, question_words: frozenset[str]) -> float:
-        """The share of the example's literal weight whose words are in the question, 0 to 1."""
-        total = sum(self.weights[word] for word in example.literals)
-        return sum(self.weights[w] for w in example.literals if w in question_words) / total if total else 0.0
+    @cached_property
+    def _flat(self) -> tuple[tuple[Form, Example], ...]:
+        return tuple((form, example) for form in self.forms for example in form.examples)
+
+    @cached_property
+    def _by_word(self) -> Mapping[str, tuple[int, ...]]:
+        """Numbers of the examples that need a word, each under its rarest one; "" for those that need none."""
+        found: dict[str, list[int]] = {}
+        for number, (_, example) in enumerate(self._flat):
+            rarest = max(example.required, key=lambda word: (self.weights[word], word), default="")
+            found.setdefault(rarest, []).append(number)
+        return {word: tuple(numbers) for word, numbers in found.items()}
+
+    def candidates(self, present: frozenset[str]) -> list[tuple[Form, Example]]:
+        """The examples whose plain words are all `present`, in the order of the bank."""
+        numbers = sorted(number for word in ("", *present) for number in self._by_word.get(word, ()))
+        return [self._flat[number] for number in numbers if self._flat[number][1].required <= present]
+
+    @cached_property
+    def _shares(self) -> tuple[Mapping[str, int], NDArray[np.float32]]:
+        """(column of each literal word, (examples, words) share of an example's literal weight that the word has)."""
+        columns = {word: column for column, word in enumerate(sorted(self.weights))}
+        table = np.zeros((len(self._flat), len(columns)), np.float32)
+        for row, (_, example) in enumerate(self._flat):
+            total = sum(self.weights[word] for word in example.literals)
+            for word in example.literals:
+                table[row, columns[word]] += self.weights[word] / total
+        return columns, table
 
     def nearest(self, question: str, k: int, embedder: Embedder | None = None) -> list[Near]:
         """The k forms nearest to the question, best first, each with its nearest example."""
-        known = self.fold(question)
-        found = []
-        for form in self.forms:
-            share, example = max(((self.containment(e, known), e) for e in form.examples), key=lambda pair: pair[0])
-            found.append(Near(share, form, example))
-        shortlist = sorted(found, key=lambda near: -near.similarity)[: max(k, 16)]
-        return self.judge(question, shortlist, embedder)[:k]
+        return self.judge(question, self.resembling(question, max(k, 16)), embedder)[:k]
+
+    def resembling(self, question: str, k: int) -> list[Near]:
+        """The k forms of which the question has the largest share of an example's literal weight, largest first."""
+        columns, table = self._shares
+        known = [columns[word] for word in sorted(self.fold(question)) if word in columns]
+        shares = table[:, known].sum(axis=1)
+        best: dict[str, Near] = {}
+        for row in np.argsort(-shares, kind="stable"):
+            form, example = self._flat[int(row)]
+            if form.id not in best:
+                best[form.id] = Near(min(1.0, float(shares[row])), form, example)
+                if len(best) == k:
+                    break
+        return list(best.values())
 
     def judge(self, question: str, found: Sequence[Near], embedder: Embedder | None) -> list[Near]:
         """`found` by the mean of word containment and cosine, best first; by containment alone without an embedder."""
         if embedder is None or not found:
             return list(found)
-        vectors = embedder.encode_query([question, *(near.example.masked for near in found)])
-        cosines = vectors[1:] @ vectors[0]
+        vector = embedder.encode_query([question])[0]
+        cosines = self._vectors(embedder, [near.example for near in found]) @ vector
         judged = [
             replace(near, similarity=(near.similarity + max(0.0, float(cosine))) / 2)
             for near, cosine in zip(found, cosines, strict=True)
         ]
         return sorted(judged, key=lambda near: -near.similarity)
+
+    def _vectors(self, embedder: Embedder, examples: Sequence[Example]) -> Vectors:
+        """(examples, dimension); each example is encoded once for each embedder."""
+        known = self._encoded.setdefault(str(embedder.space), {})
+        missing = [example for example in dict.fromkeys(examples) if example.text not in known]
+        if missing:
+            vectors = embedder.encode_query([example.masked for example in missing])
+            known.update((example.text, vector) for example, vector in zip(missing, vectors, strict=True))
+        return np.stack([known[example.text] for example in examples])
 
     def fold(self, question: str) -> frozenset[str]:
         """The question's words, each also under the name of its class."""
@@ -187,7 +238,7 @@ def compile_example(text: str, classes: Mapping[str, tuple[str, ...]]) -> Exampl
         slot = _SLOT.fullmatch(token)
         if slot:
             named.append(slot.group(1))
-            parts.append(f"(?P<{slot.group(1)}>{_SLOT_PATTERNS.get(slot.group(1), '.+?')})")
+            parts.append(f"(?P<{slot.group(1)}>{_SLOT_PATTERNS.get(_without_number(slot.group(1)), '.+?')})")
             continue
         word = token.strip("<>")
         members = classes.get(word, (word,)) if token.startswith("<") else (word,)
@@ -222,9 +273,15 @@ class ExemplarPlanner:
         """
         question, inline = slots.split_choices(request.question)
         choices = request.choices or inline
-        question, video = slots.take_video(slots.plain_question(question), request.videos)
+        question = slots.plain_question(question)
         question = question if slots.quoted_phrases(question) else _EVER.sub("", question)
-        matches = self._matches(question, request.videos, bool(choices), is_again=bool(request.tried))
+        whole = question
+        question, video = slots.take_video(question, request.videos)
+        naming = self._naming(whole, request.videos, bool(choices)) if video else None
+        if naming is not None:
+            question, video, matches = whole, None, [naming]
+        else:
+            matches = self._matches(question, request.videos, bool(choices), is_again=bool(request.tried))
         for match in matches:
             program = _fill(match, question, choices, video, request.videos)
             if program not in request.tried:
@@ -243,49 +300,64 @@ class ExemplarPlanner:
             hint="name an LLM with --model provider:name to plan this question",
         )
 
+    def _naming(self, question: str, videos: Sequence[Video], has_choices: bool) -> Match | None:
+        """The best fit among the forms that name videos themselves ("more often in A than in B"), None if none fits."""
+        masked, quotes = _mask_quotes(question)
+        aligned = self._aligned(masked, quotes, videos, has_choices)
+        naming = [match for match in aligned if any(_kind(slot) == "video" for slot in match.texts)]
+        return max(naming, key=lambda match: match.weight, default=None)
+
     def _matches(
         self, question: str, videos: Sequence[Video], has_choices: bool, *, is_again: bool = False
     ) -> list[Match]:
         """The best match, and behind it, where it is asked again, the others, heaviest first."""
-        forms = [form for form in self._bank.forms if form.takes_choices == has_choices]
         masked, quotes = _mask_quotes(question)
-        present = frozenset(words(masked))
-        aligned = [match for form in forms for match in self._align(form, masked, present, quotes, videos)]
+        aligned = list(self._aligned(masked, quotes, videos, has_choices))
         best = max(aligned, key=lambda match: match.weight)
         # Encoding costs more than all the rest: only what could win is compared by meaning.
-        rivals = [near for near in self._bank.nearest(question, 16) if near.form in forms and self._rivals(near, best)]
+        near_forms = self._bank.resembling(question, 16)
+        rivals = [
+            near for near in near_forms if near.form.takes_choices == has_choices and self._rivals(near, best, question)
+        ]
+        least = NEAREST_SIMILARITY if self._embedder else MIN_CONTAINMENT_ALONE
         for near in self._bank.judge(question, rivals, self._embedder):
             worth = self._bank.weight(near.example) * near.similarity * NEAREST_SHARE
-            if near.similarity >= NEAREST_SIMILARITY and worth > best.weight:
+            if near.similarity >= least and worth > best.weight:
                 texts = {"x": self._remainder(question, near.example)}
                 best = Match(near.form, texts, worth)
                 break
         others = sorted(aligned, key=lambda match: -match.weight) if is_again else []
         return [best, *others]
 
-    def _rivals(self, near: Near, best: Match) -> bool:
-        """True if the form could beat an aligned one: it has one slot, and weight enough even at similarity 1."""
-        is_simple = set(near.example.slots) == {"x"} and near.similarity >= MIN_CONTAINMENT
-        return is_simple and self._bank.weight(near.example) * NEAREST_SHARE > best.weight
-
-    def _align(
-        self, form: Form, masked: str, present: frozenset[str], quotes: Sequence[str], videos: Sequence[Video]
-    ) -> list[Match]:
-        found = []
-        # No one asks like that: a text of this length is looked for as it is.
-        examples = (
-            form.examples if len(masked) <= MAX_ALIGNED_CHARACTERS else [e for e in form.examples if not e.literals]
+    def _rivals(self, near: Near, best: Match, question: str) -> bool:
+        """True if the form could beat an aligned one: it asks in the same way ("when", "how many", "is"), has one slot,
+        and weight enough even at similarity 1.
+        """
+        # A word said twice ("what did {x} do") would count twice for one in the question.
+        is_plain = len(set(near.example.literals)) == len(near.example.literals)
+        is_simple = is_plain and set(near.example.slots) == {"x"} and near.similarity >= MIN_CONTAINMENT
+        asks_alike = bool(near.example.literals[:1]) and near.example.literals[0] in self._bank.fold(
+            question.split(" ")[0]
         )
-        for example in examples:
+        return is_simple and asks_alike and self._bank.weight(near.example) * NEAREST_SHARE > best.weight
+
+    def _aligned(
+        self, masked: str, quotes: Sequence[str], videos: Sequence[Video], has_choices: bool
+    ) -> Iterator[Match]:
+        """Every example that the question fits word for word."""
+        is_long = len(masked) > MAX_ALIGNED_CHARACTERS
+        for form, example in self._bank.candidates(frozenset(words(masked))):
+            # No one asks at such length: it is looked for as it is.
+            if form.takes_choices != has_choices or (is_long and example.literals):
+                continue
             # Compiling is what costs, so that only what may match is compiled, and kept.
-            if not example.required <= present or not (aligned := _compiled(example.pattern).fullmatch(masked)):
+            if not (aligned := _compiled(example.pattern).fullmatch(masked)):
                 continue
             texts = {name: _unmask(text, quotes) for name, text in aligned.groupdict().items()}
             if subject := texts.pop("subject", ""):
                 texts["x"] = f"{subject} {texts['x']}"
             if all(_holds(name, text, videos) for name, text in texts.items()):
-                found.append(Match(form, texts, self._bank.weight(example)))
-        return found
+                yield Match(form, texts, self._bank.weight(example))
 
     def _remainder(self, question: str, example: Example) -> str:
         """The question's words that are neither the example's nor function words, in order; all, if none is left."""
@@ -315,8 +387,12 @@ def _unmask(text: str, quotes: Sequence[str]) -> str:
 
 def _kind(slot: str) -> str:
     """The kind of a slot is its name without digits; all names but these hold a phrase."""
-    name = slot.rstrip("0123456789")
+    name = _without_number(slot)
     return name if name in ("time", "n", "count", "video", "name") else "phrase"
+
+
+def _without_number(slot: str) -> str:
+    return slot.rstrip("0123456789")
 
 
 def _holds(slot: str, text: str, videos: Sequence[Video]) -> bool:

@@ -95,6 +95,8 @@ def parse_time(text: str) -> float | None:
     first = _UNIT_FIRST.fullmatch(phrase)
     if first:
         return _number(first["number"]) * _UNIT_SECONDS[first["unit"][0]]
+    if phrase.rstrip("s") in ("hour", "minute", "second"):  # "the last minute"
+        return _UNIT_SECONDS[phrase[0]]
     return _parse_units(phrase)
 
 

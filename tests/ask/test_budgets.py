@@ -141,7 +141,7 @@ def test_different_calls_are_not_stopped(context_for: ContextFor) -> None:
         f'a = search(query="rye {n}")\nb = search(query="x{n}", video="x")\nanswer(evidence=a)' for n in range(11)
     ]
     chat = ScriptedChat(programs)
-    answer = asked(context_for, chat, Budget())
+    answer = asked(context_for, chat, Budget(tokens=100_000))
     assert len(chat.calls) == 11
     assert "no program worked after 10 repairs" in answer.stopped
 

@@ -61,4 +61,4 @@ def test_an_empty_question_or_an_unknown_video_is_refused(tools_for: ToolsFor) -
 def test_programs_can_call_it() -> None:
     tool = load_tools()["score_options"]
     assert tool.returns == "list[number]"
-    assert [parameter.type for parameter in tool.parameters] == ["text", "list[text]", "text", "moment"]
+    assert [parameter.type for parameter in tool.parameters] == ["text", "list[text]", "text", "moment", "moment"]

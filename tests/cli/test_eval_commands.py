@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -161,6 +165,79 @@ def test_wrong_values(queries: str, tmp_path: Path, arguments: list[str], says: 
     assert finished.stdout == ""
     assert not (tmp_path / "out").exists()
     assert "hits" not in Path(queries).read_text("utf-8")
+
+
+# -- answers -------------------------------------------------------------------------------------------------------
+
+QUESTIONS = [
+    {"question": "What leaves the pier?", "video": "harbour", "choices": ["a tram", "a red boat"], "choice": 1},
+    {"question": "Is a pad mentioned?", "video": "lecture", "answer": "yes", "start": 40, "end": 45},
+]
+
+
+@pytest.fixture
+def questions(queries: str, tmp_path: Path) -> str:
+    return write(tmp_path / "questions.jsonl", QUESTIONS)
+
+
+def test_answers_document_and_table(questions: str, tmp_path: Path) -> None:
+    run = str(tmp_path / "run.jsonl")
+    found = document("eval", "qa", questions, "--circular", "--baselines", "-o", run)
+    assert (found["questions"], found["asked"], found["part"], found["circular"]) == (2, 2, "all", True)
+    assert [result["name"] for result in found["results"]] == ["planner", "random", "longest"]
+    assert found["results"][0]["metrics"]["accuracy"] == 1
+    assert found["results"][0]["metrics"]["Acc@0.5"] == 1
+    assert len(Path(run).read_text().splitlines()) == 2
+    comparison = document("eval", "qa", questions, "--circular", "--against", run)["comparison"]
+    assert comparison["matched"] == 2
+    assert comparison["differences"]["accuracy"]["difference"] == 0
+    shown = agentvid("eval", "qa", questions, "--against", run)
+    assert shown.code == 0
+    assert "accuracy answered" in shown.stdout
+    assert "on the 2 questions that both have" in shown.stderr
+
+
+def test_a_question_that_fails_is_exit_code_4(queries: str, tmp_path: Path) -> None:
+    line = {"question": "What is said at 0:05?", "answer": "key"}
+    finished = agentvid("eval", "qa", write(tmp_path / "q.jsonl", [line]))
+    assert finished.code == 4
+    assert "1 questions failed" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["/no/such/file"], "/no/such/file"),
+        (["QUESTIONS", "-o", "QUESTIONS"], "is the question file"),
+        (["QUESTIONS", "-o", "/no/such/folder/run"], "/no/such/folder/run"),
+        (["QUESTIONS", "--against", "QUESTIONS"], "no line of a run"),
+        (["QUESTIONS", "--limit", "0"], "limit 0"),
+        (["QUESTIONS", "--part", "train"], "train"),
+        (["QUERIES"], "question is missing"),
+    ],
+)
+def test_wrong_question_files(questions: str, queries: str, arguments: list[str], says: str) -> None:
+    places = {"QUESTIONS": questions, "QUERIES": queries}
+    finished = agentvid("eval", "qa", *(places.get(argument, argument) for argument in arguments))
+    assert finished.code == 2
+    assert says in finished.stderr
+    assert finished.stdout == ""
+    assert "What leaves the pier?" in Path(questions).read_text("utf-8")
+
+
+def test_ctrl_c_keeps_what_was_answered(questions: str, tmp_path: Path) -> None:
+    many, run = write(tmp_path / "many.jsonl", QUESTIONS * 2_000), tmp_path / "run.jsonl"
+    command = [sys.executable, "-m", "agentvid", "eval", "qa", many, "-o", str(run), "--json"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (not run.exists() or run.read_text("utf-8").count("\n") < 3):
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    assert started.returncode == 130, err
+    found = json.loads(out)
+    assert found["interrupted"]
+    assert 3 <= found["questions"] == len(run.read_text("utf-8").splitlines()) < found["asked"] == 4_000
 
 
 def test_convert_import_measure(tmp_path: Path) -> None:

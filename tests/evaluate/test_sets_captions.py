@@ -16,6 +16,7 @@ from agentvid.evaluate.sets import SETS, read_set
 from agentvid.evaluate.sets.builder import SetBuilder
 from agentvid.evaluate.types import AnnotatedSet
 from agentvid.importer import read_import
+from agentvid.types import Span
 
 # -- files in the published formats ------------------------------------------------------------------------------
 
@@ -276,3 +277,37 @@ def test_what_the_builder_keeps_lies_in_the_video_and_says_something(
         assert query.query.strip()
         for span in query.spans:
             assert 0 <= span.start_seconds < span.end_seconds <= round(duration, 3)
+
+
+# -- questions -----------------------------------------------------------------------------------------------------
+
+
+def test_star_questions_have_their_options_and_their_type(tmp_path: Path) -> None:
+    write_star(tmp_path)
+    first, second = read_set("star", tmp_path).questions
+    assert first.choices == ("The map.", "The cup.")
+    assert (first.choice, second.choice) == ("The map.", "The map.")
+    assert first.kind == "Interaction"
+    assert first.spans == (Span(2.0, 5.5),)
+
+
+def test_nextgqa_questions_have_all_their_spans(tmp_path: Path) -> None:
+    write_nextgqa(tmp_path)
+    (question,) = read_set("nextgqa", tmp_path).questions
+    assert question.choice == "hungry"
+    assert question.choices == ("play", "hungry", "scared", "cold", "tired")
+    assert question.spans == (Span(0.0, 0.8), Span(1.5, 3.0))
+    assert question.kind == "CW"
+
+
+@pytest.mark.parametrize(
+    ("choices", "right"), [(("a", "a"), 0), (("a", "b"), 2), (("a", "b"), -1), (("a", " "), 0), (("a\x00", "a"), 0)]
+)
+def test_a_choice_that_is_not_fair_is_left_out(choices: tuple[str, ...], right: int) -> None:
+    builder = SetBuilder({"video": 10.0})
+    builder.add_row("video", 0, 5, "A fox waits.")
+    builder.add_question("video", "who waits?", [(0, 5)], choices=choices, right=right)
+    builder.add_question("video", "who waits?", [(0, 5)], choices=("fox", "owl"), right=0)
+    builder.add_question("elsewhere", "who waits?", [(0, 5)], answers=["fox"])
+    builder.add_question("video", "who waits?", [(12, 15)])
+    assert [question.choice for question in builder.build().questions] == ["fox"]

@@ -121,8 +121,8 @@ def write_pororoqa(folder: Path) -> None:
         return {
             "qid": 0,
             "question": text,
-            "answer0": "a",
-            "correct_idx": 0,
+            **{f"answer{number}": letter for number, letter in enumerate("abcde")},
+            "correct_idx": 1,
             "video_name": video,
             "supporting_num": scene,
         }
@@ -382,3 +382,28 @@ def test_youcook2_sentences_never_overlap(
     spans = [row.span for row in read_set("youcook2", folder).rows]
     assert len(spans) == len(tokens)
     assert all(before.end_seconds <= after.start_seconds for before, after in pairwise(spans))
+
+
+# -- questions -----------------------------------------------------------------------------------------------------
+
+
+def test_friendsqa_questions_have_the_words_that_answer(tmp_path: Path) -> None:
+    write_friendsqa(tmp_path)
+    (question,) = read_set("friendsqa", tmp_path).questions
+    assert question.answers == ("a",)
+    assert question.kind == "who"
+    assert len(question.spans) == 2
+
+
+def test_pororoqa_questions_have_five_choices(tmp_path: Path) -> None:
+    write_pororoqa(tmp_path)
+    questions = read_set("pororoqa", tmp_path).questions
+    assert [question.choices for question in questions] == [tuple("abcde")] * len(questions)
+    assert {question.choice for question in questions} == {"b"}
+
+
+def test_tutorialvqa_questions_have_spans_alone(tmp_path: Path) -> None:
+    write_tutorialvqa(tmp_path)
+    questions = read_set("tutorialvqa", tmp_path).questions
+    assert questions
+    assert all(question.spans and not question.answers and not question.choices for question in questions)

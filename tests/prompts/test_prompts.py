@@ -117,9 +117,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(
-        UsageError, match="allowed: balance, blind, compare, compose, entail, ground, look"
-    ):
+    with pytest.raises(UsageError, match="allowed: balance, blind, compare, compose, entail, ground, look"):
         prompts.render(name)
 
 

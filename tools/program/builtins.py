@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 
 from agentvid.errors import ProgramError
 from agentvid.text import parse_timestamp
-from agentvid.tools import intervals
+from agentvid.tools import intervals, words
 from agentvid.tools.base import Parameter, Tool
 from agentvid.tools.program.values import Outcome, Scalar, Value, key
 from agentvid.tools.scope import resolve_video
 from agentvid.tools.words import normalised, phrase_counter
 from agentvid.types import Moment, Span, Video
+from agentvid.words import NUMBER_WORDS
 
 BUILTINS: dict[str, Tool] = {}
 #: Builtins that look up videos; they get the run's scope as their first argument.
@@ -32,11 +33,10 @@ SCOPED: set[str] = set()
 READING: set[str] = set()
 
 _MOST_PARTS, _MOST_EXACT = 1_000, 2**53
-_NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _CLOCK, _FIGURES = r"\d{1,9}(?::[0-5]\d){1,2}", r"-?\d{1,300}(?:,\d{3}(?!\d))*(?:\.\d{1,300})?"
 #: 1:02:15, -3, 1,250.5 or a word; no part of a longer number or word.
 _NUMBER = re.compile(
-    rf"(?<![\w.:,])(?:{_CLOCK}|{_FIGURES}|{'|'.join(_NUMBER_WORDS)})(?![\w:]|\.\d)", re.IGNORECASE | re.ASCII
+    rf"(?<![\w.:,])(?:{_CLOCK}|{_FIGURES}|{'|'.join(NUMBER_WORDS)})(?![\w:]|\.\d)", re.IGNORECASE | re.ASCII
 )
 
 Moments = tuple[Moment, ...]
@@ -509,12 +509,18 @@ def join(items: Sequence[Scalar], separator: str = " ") -> str:
 
 @builtin("number_in(m: text | list[moment]) -> number", reading=True)
 def number_in(m: str | Moments) -> float | None:
-    """The first number in the words, in digits or, up to twelve, in a word; a clock time such as 1:15 in seconds."""
+    """The first number in the words, in digits or, up to twenty, in a word; a clock time such as 1:15 in seconds."""
     for text in _texts(m):
         if match := _NUMBER.search(text):
             found = match.group().lower()
-            return float(_NUMBER_WORDS.index(found)) if found.isalpha() else _number_of(found)
+            return float(NUMBER_WORDS[found]) if found.isalpha() else _number_of(found)
     return None
+
+
+@builtin("seconds_in(t: text) -> number", reading=True)
+def seconds_in(t: str) -> float | None:
+    """The seconds of a text's first time: "1:15", "75 s", "two minutes"; a bare number is seconds."""
+    return words.seconds_in(t)
 
 
 # -- the answer -------------------------------------------------------------------------------------------------------

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from agentvid.evaluate.types import AnnotatedSet, Query, TextRow, without_unsearchable
+from agentvid.evaluate.types import AnnotatedSet, Query, Question, TextRow, without_unsearchable
 from agentvid.text import clean_text
 from agentvid.types import CAPTION, Span
 
 
 class SetBuilder:
-    """Collects rows and queries of videos whose durations in seconds are known; times are kept to the millisecond.
+    """Collects rows, queries and questions of videos whose durations in seconds are known.
+
+    Times are kept to the millisecond.
 
     An entry is skipped if its video is unknown, its text shows nothing, or no time is left inside its video.
     """
@@ -20,6 +22,7 @@ class SetBuilder:
         self._durations = duration_seconds
         self._rows: list[TextRow] = []
         self._spans: dict[tuple[str, str], list[Span]] = {}
+        self._questions: list[Question] = []
 
     def add_row(self, video: str, start_seconds: float, end_seconds: float, text: str, *, track: str = CAPTION) -> None:
         span, words = self._span(video, start_seconds, end_seconds), clean_text(text)
@@ -34,10 +37,33 @@ class SetBuilder:
             if span not in spans:
                 spans.append(span)
 
+    def add_question(
+        self,
+        video: str,
+        text: str,
+        times: Iterable[tuple[float, float]],
+        *,
+        answers: Iterable[str] = (),
+        choices: Sequence[str] = (),
+        right: int = -1,
+        kind: str = "",
+    ) -> None:
+        """Add a question with the (start, end) seconds that answer it; `right` is the number of the right choice.
+
+        It is skipped if two choices read the same or its right one is none of them.
+        """
+        words, options = clean_text(text), tuple(clean_text(choice) for choice in choices)
+        spans = tuple(dict.fromkeys(span for start, end in times if (span := self._span(video, start, end))))
+        texts = tuple(dict.fromkeys(answer for one in answers if (answer := clean_text(one))))
+        has_fair_choice = not options or (all(options) and len(set(options)) == len(options) > right >= 0)
+        if words and video in self._durations and has_fair_choice and (spans or texts or options):
+            choice = options[right] if options else ""
+            self._questions.append(Question(words, video, spans, texts, options, choice, kind))
+
     def build(self) -> AnnotatedSet:
-        """The set in the order of the files, without queries about videos that have no row."""
+        """The set in the order of the files, without what is asked about videos that have no row."""
         queries = [Query(text, video, tuple(spans)) for (video, text), spans in self._spans.items()]
-        return without_unsearchable(self._rows, queries)
+        return without_unsearchable(self._rows, queries, self._questions)
 
     def _span(self, video: str, start_seconds: float, end_seconds: float) -> Span | None:
         duration_seconds = self._durations.get(video, 0.0)

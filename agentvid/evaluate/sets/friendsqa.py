@@ -4,7 +4,7 @@ Licence: Apache-2.0. File: friendsqa_dev.json.
 
 Rows are the utterances as "speaker: words" and the stage notes, queries are the questions, also the paraphrased ones;
 each answer's utterance is a gold span, for an answer that is a speaker the utterance of that speaker. The set has no
-times: utterances follow each other at the pace of speech.
+times: utterances follow each other at the pace of speech. Questions come with the words that answer them.
 """
 
 from __future__ import annotations
@@ -37,10 +37,17 @@ def read(directory: Path) -> AnnotatedSet:
         for start, end, utterance in zip(clock, clock[1:], dialogue[_UTTERANCES], strict=False):
             builder.add_row(video, start, end, _line(utterance), track=SPEECH)
         for question in dialogue["qas"]:
-            for answer in question["answers"]:
-                index = answer["utterance_id"]
-                if 0 <= index < len(clock) - 1:
-                    builder.add_query(video, clock[index], clock[index + 1], question["question"])
+            timed = [answer for answer in question["answers"] if 0 <= answer["utterance_id"] < len(clock) - 1]
+            times = [(clock[answer["utterance_id"]], clock[answer["utterance_id"] + 1]) for answer in timed]
+            for start, end in times:
+                builder.add_query(video, start, end, question["question"])
+            builder.add_question(
+                video,
+                question["question"],
+                times,
+                answers=[answer["answer_text"] for answer in timed],
+                kind=next(iter(question["question"].lower().split()), ""),
+            )
     return builder.build()
 
 

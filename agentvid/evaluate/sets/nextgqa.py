@@ -4,7 +4,8 @@ Xiao et al., "Can I Trust Your Answer? Visually Grounded Video Question Answerin
 second, were written by a vision-language model for VideoAgent (Wang et al., ECCV 2024; its README says MIT).
 
 Rows are the captions of nextqa_allcaps_1fps.zip; the caption of second i is about [i, i+1). Queries are the questions
-of nextgqa_val.csv (upstream: nextgqa/val.csv) without their answers, with all spans that gsub_val.json gives them.
+of nextgqa_val.csv (upstream: nextgqa/val.csv), with all spans that gsub_val.json gives them; questions have the
+five answers to choose from besides, and the set's type: CW and CH why and how, TN, TC and TP after, while and before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from agentvid.evaluate.sets.builder import SetBuilder
 from agentvid.evaluate.types import AnnotatedSet
 
 _CAPTIONS_SUFFIX = "_cap.json"
+_CHOICES = 5
 
 
 def read(directory: Path) -> AnnotatedSet:
@@ -29,8 +31,13 @@ def read(directory: Path) -> AnnotatedSet:
     with (directory / "nextgqa_val.csv").open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file, restval=""):
             video = line["video_id"]
-            for start, end in grounding.get(video, {}).get("location", {}).get(line["qid"], ()):
+            times = grounding.get(video, {}).get("location", {}).get(line["qid"], ())
+            for start, end in times:
                 builder.add_query(video, start, end, line["question"])
+            choices = [line[f"a{number}"] for number in range(_CHOICES)]
+            right = choices.index(line["answer"]) if line["answer"] in choices else -1
+            if times:
+                builder.add_question(video, line["question"], times, choices=choices, right=right, kind=line["type"])
     return builder.build()
 
 

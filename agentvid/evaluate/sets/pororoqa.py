@@ -2,7 +2,8 @@
 
 Licence: none given with the files. Files: descriptions.csv (episode, scene, description; no header), qa.json.
 
-Rows are the descriptions, many of one scene, each text once; queries are the questions with their supporting scene.
+Rows are the descriptions, many of one scene, each text once; queries are the questions with their supporting scene,
+to be answered by one of five sentences.
 The set has no times, only the order of scenes: every scene lasts ten seconds.
 """
 
@@ -16,6 +17,7 @@ from agentvid.evaluate.sets.builder import SetBuilder
 from agentvid.evaluate.types import AnnotatedSet
 
 _SCENE_SECONDS = 10.0
+_CHOICES = 5
 
 
 def read(directory: Path) -> AnnotatedSet:
@@ -29,7 +31,11 @@ def read(directory: Path) -> AnnotatedSet:
             builder.add_row(video, *_times(scene), text)
     for question in json.loads((directory / "qa.json").read_text(encoding="utf-8"))["PororoQA"]:
         if scene := _scene_number(str(question["supporting_num"])):
-            builder.add_query(question["video_name"], *_times(scene), question["question"])
+            video, choices = question["video_name"], [question[f"answer{number}"] for number in range(_CHOICES)]
+            builder.add_query(video, *_times(scene), question["question"])
+            builder.add_question(
+                video, question["question"], [_times(scene)], choices=choices, right=int(question["correct_idx"])
+            )
     return builder.build()
 
 

@@ -3,8 +3,9 @@
 Licence: CC BY-NC 4.0. Files: videos.json, train.json, dev.json.
 
 Rows are the transcript's sentences, queries the questions of both splits; a question that several people asked of one
-video is one query with all their answers. Answer ranges include their last sentence. The set gives times only for some
-ranges ("segments"); they anchor a clock that between them advances with the words spoken.
+video is one query with all their answers, but as many questions, each answered by its span alone. Answer ranges include
+their last sentence. The set gives times only for some ranges ("segments"); they anchor a clock that between them
+advances with the words spoken.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def read(directory: Path) -> AnnotatedSet:
             first, last = int(entry["answer_start"]), int(entry["answer_end"])
             if 0 <= first <= last < len(clock) - 1:
                 builder.add_query(entry["video_id"], clock[first], clock[last + 1], entry["question"])
+                builder.add_question(entry["video_id"], entry["question"], [(clock[first], clock[last + 1])])
     return builder.build()
 
 
