@@ -24,7 +24,10 @@ def calibration(
     pooled: Annotated[
         list[Path] | None,
         typer.Option(
-            "--with", metavar="ANSWERS.jsonl", help="Add answers written earlier; repeat.", show_default=False
+            "--with",
+            metavar="ANSWERS.jsonl",
+            help="Add the --part of answers written earlier; repeat.",
+            show_default=False,
         ),
     ] = None,
     output: Annotated[
@@ -40,7 +43,7 @@ def calibration(
     from agentvid.evaluate.calibration import calibration_json, judge_answers, read_judged, write_judged
     from agentvid.evaluate.queries import load_queries
 
-    earlier = [one for file in pooled or () for one in read_judged(file)]
+    earlier = [one for file in pooled or () for one in read_judged(file) if part in ("all", one.part)]
     with context.obj.open() as library:
         judged = list(judge_answers(library, load_queries(library, queries, part=part, limit=limit), has_absent=absent))
         notes = library.notes()

@@ -272,4 +272,4 @@ def _logit(confidence: Numbers) -> Numbers:
 
 
 def _sigmoid(values: Numbers) -> Numbers:
-    return 1 / (1 + np.exp(-values))
+    return 1 / (1 + np.exp(-np.clip(values, -700, 700)))
