@@ -20,7 +20,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agentvid import trace
-from agentvid.answer import Checked, check_answer, coverage_of
+from agentvid.answer import Checked, check_answer, coverage_of, plain
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
@@ -260,8 +260,8 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 
 
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
-    videos = tuple(runtime.context.tools.scope.values())
-    return PlanRequest(state["question"], tuple(state["choices"]), videos)
+    tools = runtime.context.tools
+    return PlanRequest(state["question"], tuple(state["choices"]), tuple(tools.scope.values()), tools.fence)
 
 
 def _planned(new: Plan, state: AskState, planner: str) -> AskState:
@@ -307,6 +307,8 @@ def _answer(state: AskState, draft: Draft, checked: Checked, context: AskContext
         text = " ".join([*said, draft.statement] if draft.statement else said)
     else:
         text = f"I cannot answer this from the videos: {reason}." if abstained else draft.statement
+    # Reasons repeat what a program said, and statements name files.
+    text = plain(text)
     return Answer(
         question=state["question"],
         text=text,

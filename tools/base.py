@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from agentvid.types import Moment, Usage, Video
+from agentvid.untrusted import Fence
 
 if TYPE_CHECKING:
     from agentvid.indexes.base import Filter
@@ -65,6 +66,7 @@ class ToolContext:
     """What tools may touch. `scope` was frozen from the user's words; no tool looks outside it.
 
     `chat` is None where no model is chosen, and after it failed: a tool then does without and the ledger says so.
+    `fence` is that of every prompt of the run.
     """
 
     catalogue: Catalogue
@@ -72,6 +74,7 @@ class ToolContext:
     scope: Mapping[str, Video]
     ledger: Ledger = field(default_factory=Ledger)
     chat: ChatModel | None = None
+    fence: Fence = field(default_factory=Fence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,20 @@ from typing import Protocol
 
 from agentvid.errors import ProgramError, ToolError
 from agentvid.types import Usage, Video
+from agentvid.untrusted import Fence
 
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """A question as the user put it, with what was frozen from it: choices and the videos in scope."""
+    """A question as the user put it, with what was frozen from it: choices and the videos in scope.
+
+    `fence` stands around what strangers wrote, in every prompt.
+    """
 
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
+    fence: Fence = field(default_factory=Fence)
 
 
 @dataclass(frozen=True, slots=True)

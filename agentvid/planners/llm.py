@@ -1,8 +1,7 @@
 """The LLM planner: a prompt whose beginning never changes, and the nearest question forms as examples.
 
 A program that does not check or run goes back with the offending text, what is allowed and near names (VURF's feedback
-loop, arXiv 2403.14743). Only ids, titles and durations of videos are told: no text from inside a video reaches a
-planner's prompt.
+loop, arXiv 2403.14743). What strangers wrote, titles for example, stands inside a fence (`agentvid.untrusted`).
 """
 
 from __future__ import annotations
@@ -17,13 +16,16 @@ from agentvid.planners.base import Plan, PlanRequest
 from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text
 from agentvid.tools import load_tools
 from agentvid.tools.program import LANGUAGE_RULES, describe
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
+from agentvid.untrusted import Fenced, inert, quoted
 
 EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS = 6, 50, 120
+#: A part of an error that is sent back; lists of what is allowed are long.
+FEEDBACK_CHARACTERS = 2_000
 _FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
@@ -49,9 +51,14 @@ class LLMPlanner:
         repair = render(
             "repair",
             program=program.strip(),
-            fragment=getattr(error, "fragment", "") or "the whole program",
-            problem=str(error),
-            allowed=getattr(error, "allowed", "") or error.hint or "see the rules",
+            problem=request.fence.wrap(
+                [
+                    f"The part at fault: {_told(getattr(error, 'fragment', '') or 'the whole program')}",
+                    f"The problem: {_told(str(error))}",
+                    f"Allowed there: {_told(getattr(error, 'allowed', '') or error.hint or 'see the rules')}",
+                ]
+            ),
+            marker=request.fence.marker,
         )
         return self._ask(request, repair)
 
@@ -60,7 +67,7 @@ class LLMPlanner:
         choices = request.choices or inline
         system = render("plan_system", **self._prefix, examples=self._examples(question))
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        user = render("plan_user", videos=_listed(request), question=asked)
+        user = render("plan_user", videos=_listed(request), question=asked, marker=request.fence.marker)
         user = f"{user}\n\n{repair}" if repair else user
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
@@ -88,11 +95,16 @@ def program_in(reply: str) -> str:
     return (fenced.group(1) if fenced else reply).strip()[:20_000] + "\n"
 
 
-def _listed(request: PlanRequest) -> str:
-    """One line per video: id, length and title, which strangers wrote and which is quoted and cut therefore."""
+def _told(text: str) -> str:
+    """A part of an error: it may name titles, and texts that a program took out of a video."""
+    return inert(clean_text(text, limit=FEEDBACK_CHARACTERS))
+
+
+def _listed(request: PlanRequest) -> Fenced:
+    """One line per video: id, length in seconds and title, which strangers wrote."""
     lines = []
     for video in request.videos[:MAX_LISTED_VIDEOS]:
-        title = literal(clean_text(video.title, limit=TITLE_CHARACTERS))
-        lines.append(f"{video.id[:16]} ({timestamp(video.duration_seconds)}) {title}")
+        title = quoted(video.title, limit=TITLE_CHARACTERS)
+        lines.append(f"{video.id[:16]} ({video.duration_seconds:.1f} s) {title}")
     more = len(request.videos) - len(lines)
-    return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
+    return request.fence.wrap([*lines, f"and {more} more"] if more > 0 else lines)
