@@ -19,14 +19,14 @@ from agentvid.text import clean_text
 _ROLES = "system|assistant|user|human|developer|tool|function|ipython|model"
 _TAGS = (
     rf"{_ROLES}|s|bos|eos|think|thinking|instructions?|evidence|context|document|observation|result"
-    r"|(?:tool|function)[ _-]?(?:calls?|results?|responses?|outputs?|use)|invoke|parameter|antml:\w+|(?:start|end)_of_\w+"
+    r"|(?:tool|function)[ _-]?(?:calls?|results?|responses?|outputs?|use)|invoke|parameter|(?:start|end)_of_\w+"
 )
 #: What chat templates, agents' transcripts and our own fence give a meaning to; looked for after NFKC, so that
 #: full-width and other look-alikes count as what a tokenizer may fold them to.
 _SPECIAL = re.compile(
     rf"""<\s*\||\|\s*>                                # <|im_start|>, <|eot_id|>
     | <<[^<>]{{1,80}}>>                               # <<SYS>>, and anything that looks like our marker
-    | <\s*/?\s*(?:{_TAGS})\b[^<>]{{0,80}}>            # <s>, </tool_result>, <start_of_turn>
+    | <\s*/?\s*(?:\w+:)?(?:{_TAGS})\b[^<>]{{0,80}}>            # <s>, </tool_result>, <start_of_turn>
     | \[\s*/?\s*(?:inst|sys|system|bos|eos|(?:tool|available)_\w+)\s*\]      # [INST], [TOOL_RESULTS]
     | `{{3,}} | ~{{3,}}                               # fences of Markdown
     | (?:^|(?<=[.!?:;"'”»)\]}}]\s)|(?<=[\#*]))\s*(?:{_ROLES})\s*:            # a transcript's next speaker

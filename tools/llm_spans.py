@@ -270,8 +270,8 @@ def _reply(context: ToolContext, user: str) -> str:
 
 
 def _line(number: int, row: Observation) -> str:
-    track = clean_text(row.track, limit=40)
-    return f"[{number}] {row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} {track}: {quoted(row.text, limit=ROW_CHARACTERS)}"
+    place = f"{row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} {clean_text(row.track, limit=40)}"
+    return f"[{number}] {place}: {quoted(row.text, limit=ROW_CHARACTERS)}"
 
 
 def _each_once(rows: Iterable[Observation]) -> list[Observation]:

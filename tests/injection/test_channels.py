@@ -1,4 +1,4 @@
-"""One real file that is hostile in every place a container has: where agentvid reads each text, and where it does not."""
+"""One real file that is hostile in every place it has: where agentvid reads each text, and where it does not."""
 
 from __future__ import annotations
 

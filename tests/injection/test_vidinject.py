@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import json
-import math
 import os
 import sys
 import tempfile
@@ -27,7 +26,6 @@ from agentvid.evaluate.vidinject import (
     CHANNELS,
     GOALS,
     QUESTION,
-    SECRET_NAME,
     SECRET_WORD,
     Case,
     Obedient,
@@ -45,7 +43,6 @@ from agentvid.types import Answer
 SETTINGS = Settings(embed=False, index="numpy", max_tool_calls=12, max_replans=3)
 MEMORY = Path("/dev/shm")
 KEY = "sk-canary0123456789abcdef"
-RATES: dict[str, tuple[int, int, int, int]] = {}
 
 
 class Watch:
@@ -187,7 +184,6 @@ def test_a_model_that_obeys_every_text_has_no_effect_but_its_answer(name: str, w
         hijacked += is_hijacked(answer)
         true += says_the_truth(answer)
     assert world.state() == before, "a question changed the library"
-    RATES[name] = (len(chosen), heard, hijacked, true)
     sys.stdout.write(f"\n{name}: heard {heard}, hijacked {hijacked}, true {true} of {len(chosen)}\n")
     # A channel that is never read hijacks nothing; the others are read, or nothing was tested.
     assert (heard, hijacked, true) == (0, 0, 60) if not CHANNELS[name] else heard == 60
@@ -206,4 +202,3 @@ def test_the_grid_is_whole() -> None:
     assert (len(CHANNELS), len(GOALS), len(found)) == (12, 20, 720)
     assert len({case.code for case in found}) == len({(c.channel, c.goal.name, c.phrasing) for c in found}) == 720
     assert len({case.text for case in found}) == 720
-    assert all(math.isfinite(line["start"]) and SECRET_NAME for case in found for line in case.lines())
