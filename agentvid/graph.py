@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +26,8 @@ from agentvid.config import Settings
 from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder
 from agentvid.planners.base import Plan, Planner, PlanRequest
+from agentvid.planners.packs import packs
+from agentvid.planners.routes import route_of
 from agentvid.state import (
     AskState,
     answer_from_json,
@@ -163,7 +165,8 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         if not feedback:
             raise
         return {"stopped": f"{feedback['message']} ({error})", "feedback": {}}
-    runtime.stream_writer({"node": "plan", "detail": new.form_id or "a program of its own"})
+    detail = f"{route_of(new.program)}: {new.form_id or 'a program of its own'}"
+    runtime.stream_writer({"node": "plan", "detail": detail})
     return _planned(new, state, planner.name)
 
 
@@ -261,7 +264,8 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
 
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     tools = runtime.context.tools
-    return PlanRequest(state["question"], tuple(state["choices"]), tuple(tools.scope.values()), tools.fence)
+    question, videos = state["question"], tuple(tools.scope.values())
+    return PlanRequest(question, tuple(state["choices"]), videos, tools.fence, partial(packs, question, tools))
 
 
 def _planned(new: Plan, state: AskState, planner: str) -> AskState:
@@ -333,6 +337,7 @@ def _record(state: AskState, context: AskContext, seconds: float) -> tuple[Answe
         "choices": state["choices"],
         "scope": state["scope"],
         "route": state.get("route", ""),
+        "program_route": route_of(answer.program) if answer.program else "",
         "planner": state.get("planner", ""),
         "composer": context.composer.name,
         "form": state.get("form", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,13 +15,14 @@ from agentvid.untrusted import Fence
 class PlanRequest:
     """A question as the user put it, with what was frozen from it: choices and the videos in scope.
 
-    `fence` stands around what strangers wrote, in every prompt.
+    `fence` stands around what strangers wrote, in every prompt; `look` gives lines to put there: what is in the videos.
     """
 
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
     fence: Fence = field(default_factory=Fence)
+    look: Callable[[], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ loop, arXiv 2403.14743). What strangers wrote, titles for example, stands inside
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -14,19 +13,22 @@ from agentvid.errors import ProgramError, ToolError
 from agentvid.models.base import ChatModel, Embedder
 from agentvid.planners.base import Plan, PlanRequest
 from agentvid.planners.exemplar import ExampleBank, load_bank
+from agentvid.planners.packs import listed
+from agentvid.planners.replies import program_in
+from agentvid.planners.routes import described
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.tools import load_tools
-from agentvid.tools.program import LANGUAGE_RULES, describe
+from agentvid.tools.base import Tool
+from agentvid.tools.program import LANGUAGE_RULES, check_program, describe
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
-from agentvid.untrusted import Fenced, inert, quoted
+from agentvid.untrusted import inert
 
-EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS = 6, 50, 120
+EXAMPLES = 6
 #: A part of an error that is sent back; lists of what is allowed are long.
 FEEDBACK_CHARACTERS = 2_000
-_FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class LLMPlanner:
@@ -55,7 +57,8 @@ class LLMPlanner:
                 [
                     f"The part at fault: {_told(getattr(error, 'fragment', '') or 'the whole program')}",
                     f"The problem: {_told(str(error))}",
-                    f"Allowed there: {_told(getattr(error, 'allowed', '') or error.hint or 'see the rules')}",
+                    f"Allowed there: {_told(getattr(error, 'allowed', '') or 'see the rules')}",
+                    *([f"What may help: {_told(error.hint)}"] if error.hint else []),
                 ]
             ),
             marker=request.fence.marker,
@@ -67,17 +70,25 @@ class LLMPlanner:
         choices = request.choices or inline
         system = render("plan_system", **self._prefix, examples=self._examples(question))
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        user = render("plan_user", videos=_listed(request), question=asked, marker=request.fence.marker)
+        shown = request.look() if request.look else listed(request.videos)
+        user = render("plan_user", videos=request.fence.wrap(shown), question=asked, marker=request.fence.marker)
         user = f"{user}\n\n{repair}" if repair else user
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
-        return Plan(program_in(reply.text), focus=(question,), choices=choices, usage=usage)
+        return Plan(program_in(reply.text, self._check), focus=(question,), choices=choices, usage=usage)
+
+    @cached_property
+    def _tools(self) -> Mapping[str, Tool]:
+        return load_tools()
+
+    def _check(self, program: str) -> object:
+        return check_program(program, self._tools)
 
     @cached_property
     def _prefix(self) -> Mapping[str, str]:
         """What stands before the examples in every prompt, byte by byte the same, so that providers cache it."""
-        return {"rules": LANGUAGE_RULES.strip(), "tools": describe(load_tools()).strip()}
+        return {"rules": LANGUAGE_RULES.strip(), "tools": describe(self._tools).strip(), "routes": described()}
 
     def _examples(self, question: str) -> str:
         """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes."""
@@ -89,22 +100,6 @@ class LLMPlanner:
         return "\n\n".join(shown)
 
 
-def program_in(reply: str) -> str:
-    """The program of a reply: what stands in its first fence, or all of it; at most 20,000 characters."""
-    fenced = _FENCE.search(reply)
-    return (fenced.group(1) if fenced else reply).strip()[:20_000] + "\n"
-
-
 def _told(text: str) -> str:
     """A part of an error: it may name titles, and texts that a program took out of a video."""
     return inert(clean_text(text, limit=FEEDBACK_CHARACTERS))
-
-
-def _listed(request: PlanRequest) -> Fenced:
-    """One line per video: id, length in seconds and title, which strangers wrote."""
-    lines = []
-    for video in request.videos[:MAX_LISTED_VIDEOS]:
-        title = quoted(video.title, limit=TITLE_CHARACTERS)
-        lines.append(f"{video.id[:16]} ({video.duration_seconds:.1f} s) {title}")
-    more = len(request.videos) - len(lines)
-    return request.fence.wrap([*lines, f"and {more} more"] if more > 0 else lines)

@@ -18,6 +18,7 @@ FENCE = Fence("<<7f3a>>")
 VALUES = {
     "plan_system": {
         "rules": "Lists hold at most 1000 items.",
+        "routes": "- local: one fact in one place.",
         "tools": "search(query: text, k: number = 8) -> list[moment]  Moments about a query.",
         "examples": 'Question: What is red?\nhits = search(query="red")\nanswer(kind="list", evidence=hits)',
     },
