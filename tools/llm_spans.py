@@ -3,15 +3,13 @@
 A search finds the places and a model that reads what stands around them names the window, as LifelongMemory (Wang et
 al., arXiv 2312.05269) does with captions; LLM4VG (Feng et al., arXiv 2312.14206) measures how far models are from
 reliable at it. So each span is checked against the rows that were shown, a faulty reply goes back with the text at
-fault and what is allowed, and ends are snapped to rows. The rows stand between two lines of a random marker, as in the
-composer's prompt.
+fault and what is allowed, and ends are snapped to rows. The rows are fenced, as in every prompt.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -23,6 +21,7 @@ from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import by_video, distance_seconds, hull, join, union
 from agentvid.tools.rows import streams, to_moment
 from agentvid.types import Moment, Observation, Span, Video
+from agentvid.untrusted import quoted
 from agentvid.words import content_words
 
 #: One prompt shows so many rows, cut to so many characters, from so many seconds around each place.
@@ -118,15 +117,14 @@ def rows_around(
 def ask(context: ToolContext, query: str, video: Video, rows: Sequence[Observation]) -> list[Pick]:
     """What the model chooses among `rows` (at least one). Raises ModelError if it fails, or for its last bad reply."""
     shown = hull([row.span for row in rows])
-    prompt = render(
-        "ground",
-        query=_quoted(query, _QUERY_CHARACTERS),
-        video=_quoted(video.title, _SHOWN_CHARACTERS),
-        duration=f"{video.duration_seconds:.1f}",
-        rows="\n".join(_line(number, row) for number, row in enumerate(rows, 1)),
-        most=str(MAX_SPANS),
-        marker=f"<<{secrets.token_hex(12)}>>",
-    )
+    title = quoted(video.title, limit=_SHOWN_CHARACTERS)
+    lines = [
+        f"find: {quoted(query, limit=_QUERY_CHARACTERS)}",
+        f"video: {title}, {video.duration_seconds:.1f} seconds long",
+        *(_line(number, row) for number, row in enumerate(rows, 1)),
+    ]
+    fence = context.fence
+    prompt = render("ground", rows=fence.wrap(lines), most=str(MAX_SPANS), marker=fence.marker)
     picks, faults = parse(_reply(context, prompt), shown)
     for _ in range(MAX_REPAIRS):
         if not faults:
@@ -154,9 +152,9 @@ def parse(reply: str, shown: Span) -> tuple[list[Pick], list[str]]:
         try:
             picks.append(_pick(start, end, confidence, shown))
         except ValueError as error:
-            faults.append(f"{_quoted(text, _SHOWN_CHARACTERS)}: {error}")
+            faults.append(f"{quoted(text, limit=_SHOWN_CHARACTERS)}: {error}")
     if not picks and not faults and not _NONE.match(reply):
-        faults.append(f"{_quoted(reply, _SHOWN_CHARACTERS)}: it names no time and is not the word none")
+        faults.append(f"{quoted(reply, limit=_SHOWN_CHARACTERS)}: it names no time and is not the word none")
     return picks[:MAX_SPANS], faults
 
 
@@ -272,13 +270,8 @@ def _reply(context: ToolContext, user: str) -> str:
 
 
 def _line(number: int, row: Observation) -> str:
-    track = clean_text(row.track, limit=40)
-    return f"[{number}] {row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} {track}: {_quoted(row.text)}"
-
-
-def _quoted(text: str, limit: int = ROW_CHARACTERS) -> str:
-    """One line in double quotes: no text can end it, or begin another one."""
-    return json.dumps(clean_text(text, limit=limit), ensure_ascii=False)
+    place = f"{row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} {clean_text(row.track, limit=40)}"
+    return f"[{number}] {place}: {quoted(row.text, limit=ROW_CHARACTERS)}"
 
 
 def _each_once(rows: Iterable[Observation]) -> list[Observation]:
