@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -29,7 +30,10 @@ from agentvid.types import CAPTION, OCR, SPEECH, Claim, Coverage, Evidence, Span
 TOLERANCE_SECONDS = 0.002
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”')
-_MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\s*(?:\([^)]*\)|\[[^\]]*\])")
+#: Also one that another text could close.
+_MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\s*(?:\([^)]*(?:\)|$)|\[[^\]]*(?:\]|$))")
+#: Escape sequences whole: without their first character the rest would stay as text.
+_ESCAPE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)", re.DOTALL)
 _HTML = re.compile(r"<[^<>]*>|</?[A-Za-z!][^<>]*$")
 _ADDRESS = re.compile(
     r"(?:(?:\b[a-z][a-z0-9+.-]{1,20}:)?//|\bwww\.|\b(?:javascript|data|vbscript|mailto|file):)\S*", re.IGNORECASE
@@ -195,9 +199,15 @@ def plain(text: str) -> str:
     previous = None
     while previous != text:
         previous = text
-        text = clean_text(text, limit=20_000)
-        text = _ADDRESS.sub(" ", _HTML.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
+        text = clean_text(_ESCAPE.sub("", text), limit=20_000)
+        # Full-width and other look-alikes become what they look like as soon as anybody normalises the text.
+        folded = unicodedata.normalize("NFKC", text)
+        text = _without_active(text) if _without_active(folded) == folded else _without_active(folded)
     return text
+
+
+def _without_active(text: str) -> str:
+    return _ADDRESS.sub(" ", _HTML.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
 
 
 _MISSING = {
@@ -212,7 +222,7 @@ def coverage_of(context: ToolContext, notes: Sequence[str] = ()) -> Coverage:
     """What the question could look at: videos in scope, their seconds, their tracks, what is missing, what failed."""
     ids = list(context.scope)
     holders = context.catalogue.track_holders(ids)
-    missing = list(notes)
+    missing = [plain(note) for note in notes]
     for track, line in _MISSING.items():
         if (having := holders.get(track, 0)) < len(ids):
             what = f"found in {having} of {len(ids)} videos" if having else "none"

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +23,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from agentvid import trace
-from agentvid.answer import coverage_of
+from agentvid.answer import coverage_of, plain
 from agentvid.budget import Budget
 from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
@@ -32,6 +32,8 @@ from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError
 from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
+from agentvid.planners.packs import packs
+from agentvid.planners.routes import route_of
 from agentvid.state import (
     AskState,
     answer_from_json,
@@ -260,7 +262,8 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     ledger.spend(new.usage)
     if is_again and new.program in request.tried:
         return _settled(state)
-    runtime.stream_writer({"node": "plan", "detail": new.form_id or "a program of its own"})
+    detail = f"{route_of(new.program)}: {new.form_id or 'a program of its own'}"
+    runtime.stream_writer({"node": "plan", "detail": detail})
     return _planned(new, state, planner.name)
 
 
@@ -403,16 +406,18 @@ def _surer(old: Json, new: Json, confident: float) -> Json:
 
 
 def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
-    videos = tuple(runtime.context.tools.scope.values())
-    ledger = runtime.context.tools.ledger
+    tools = runtime.context.tools
+    question, ledger = state["question"], tools.ledger
     turns = tuple(turn_from_json(turn) for turn in state.get("turns", ()))
     tried = tuple(one["program"] for one in state["tried"]) if state.get("again") else ()
     # The first program of a look-up came from the shortcut.
     attempt = max(0, len(tried) - (state.get("route") == "lookup"))
     return PlanRequest(
-        question=state["question"],
+        question=question,
         choices=tuple(state["choices"]),
-        videos=videos,
+        videos=tuple(tools.scope.values()),
+        fence=tools.fence,
+        look=partial(packs, question, tools),
         balance=ledger.budget.balance(ledger.usage),
         turns=turns,
         tried=tried,
@@ -491,6 +496,8 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
         text = " ".join([*said, draft.statement] if draft.statement else said)
     else:
         text = f"I cannot answer this from the videos: {reason}." if abstained else draft.statement
+    # Reasons repeat what a program said, and statements name files.
+    text = plain(text)
     return Answer(
         question=state["question"],
         text=text,
@@ -524,6 +531,7 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "budget": asdict(context.budget or settings.budget),
         "settings": {name: getattr(settings, name) for name in trace.SHAPING_SETTINGS},
         "route": state.get("route", ""),
+        "program_route": route_of(state["program"]) if state["program"] else "",
         "planner": made.get("planner", ""),
         "composer": context.composer.name,
         "form": made.get("form", ""),

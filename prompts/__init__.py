@@ -7,8 +7,11 @@ from importlib.resources import files
 from string import Template
 
 from agentvid.errors import UsageError
+from agentvid.untrusted import Fenced
 
 _FOLDER = files(__name__)
+#: Variables that hold text of videos, in any prompt: their values must be fenced.
+FENCED = frozenset({"videos", "evidence", "rows", "first", "second", "problem"})
 
 
 def names() -> tuple[str, ...]:
@@ -25,12 +28,14 @@ def variables(name: str) -> frozenset[str]:
 def render(name: str, /, **values: str) -> str:
     """Prompt `name` with its variables filled in; a `$` inside a value is left as it is.
 
-    Raises UsageError naming the prompt that does not exist, or the variables that are missing or unknown.
+    Raises UsageError naming the prompt that does not exist, or the variables that are missing, unknown or not fenced.
     """
     wanted, given = variables(name), frozenset(values)
     if wanted != given:
         wrong = [f"{word} {', '.join(sorted(some))}" for word, some in _differences(wanted, given) if some]
         raise UsageError(f"prompt {name!r}: {'; '.join(wrong)}", hint=f"it takes: {', '.join(sorted(wanted))}")
+    if bare := sorted(key for key in wanted & FENCED if not isinstance(values[key], Fenced)):
+        raise UsageError(f"prompt {name!r}: {', '.join(bare)} not fenced; allowed: what agentvid.untrusted wraps")
     return _template(name).substitute(values).rstrip("\n")
 
 

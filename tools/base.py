@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 from agentvid.budget import UNLIMITED, Budget, Price
 from agentvid.media.limits import DEFAULT, Limits
 from agentvid.types import Moment, Observation, Usage, Video
+from agentvid.untrusted import Fence
 
 if TYPE_CHECKING:
     from agentvid.indexes.base import Filter
@@ -130,6 +131,7 @@ class ToolContext:
     """What tools may touch. `scope` was frozen from the user's words; no tool looks outside it.
 
     `chat` is None where no model is chosen, and after it failed: a tool then does without and the ledger says so.
+    `fence` is that of every prompt of the run.
     `vision` is None where no model is chosen: tools that need it say so. `limits` bound the decoding of files.
     """
 
@@ -138,6 +140,7 @@ class ToolContext:
     scope: Mapping[str, Video]
     ledger: Ledger = field(default_factory=Ledger)
     chat: ChatModel | None = None
+    fence: Fence = field(default_factory=Fence)
     vision: Vision | None = None
     limits: Limits = DEFAULT
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -12,6 +10,7 @@ from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext
 from agentvid.types import Moment, Observation
+from agentvid.untrusted import quoted
 
 #: One question makes so many calls of the model for its tools.
 MAX_CALLS = 20
@@ -35,18 +34,26 @@ def reply(context: ToolContext, system: str, user: str) -> str:
 
 
 def ask(
-    context: ToolContext, prompt: str, read: Callable[[str], T | None], *, allowed: str, instead: str, **values: str
+    context: ToolContext,
+    prompt: str,
+    read: Callable[[str], T | None],
+    *,
+    allowed: str,
+    instead: str,
+    **values: str | list[str],
 ) -> T | None:
     """What `read` makes of the model's reply to a prompt; None without a model, or without a reply that can be read.
 
-    `values` fill the prompt, whose `$marker` is drawn anew. A reply that cannot be read is asked for once more, with
-    what is `allowed`. In the end the ledger notes what was done `instead`; a model that fails is not asked again for
-    this question.
+    `values` fill the prompt; lists are lines of videos and are fenced. A reply that cannot be read is asked for once
+    more, with what is `allowed`. In the end the ledger notes what was done `instead`; a model that fails is not asked
+    again for this question.
     """
     if context.chat is None:
         return None
     name = context.chat.name
-    user = render(prompt, marker=f"<<{secrets.token_hex(12)}>>", **values)
+    fence = context.fence
+    filled = {key: fence.wrap(value) if isinstance(value, list) else value for key, value in values.items()}
+    user = render(prompt, marker=fence.marker, **filled)
     again = f"{user}\n\nYour last reply was not usable. Allowed: {allowed}."
     said = ""
     try:
@@ -55,7 +62,7 @@ def ask(
             found = read(said[:MAX_REPLY_CHARACTERS])
             if found is not None:
                 return found
-        problem = f"{name} replied {quoted(said, _SHOWN_CHARACTERS)}; allowed: {allowed}"
+        problem = f"{name} replied {quoted(said, limit=_SHOWN_CHARACTERS)}; allowed: {allowed}"
     except ModelError as error:
         context.chat = None
         problem = f"{error} ({error.hint})" if error.hint else str(error)
@@ -63,15 +70,10 @@ def ask(
     return None
 
 
-def lines(rows: Iterable[Moment | Observation]) -> str:
+def lines(rows: Iterable[Moment | Observation]) -> list[str]:
     """Rows as prompts show them: [number] start-end track: "text"."""
-    return "\n".join(
+    return [
         f"[{number}] {row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} "
-        f"{clean_text(row.track, limit=40)}: {quoted(row.text)}"
+        f"{clean_text(row.track, limit=40)}: {quoted(row.text, limit=ROW_CHARACTERS)}"
         for number, row in enumerate(rows, 1)
-    )
-
-
-def quoted(text: str, limit: int = ROW_CHARACTERS) -> str:
-    """One line in double quotes: no text can end it, or begin another one."""
-    return json.dumps(clean_text(text, limit=limit), ensure_ascii=False)
+    ]

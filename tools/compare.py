@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext
-from agentvid.tools.chat import ask, lines, quoted
+from agentvid.tools.chat import ask, lines
 from agentvid.tools.scope import filled
 from agentvid.tools.summarize import extract
 from agentvid.tools.telling import most_telling, told_in
 from agentvid.types import Moment
+from agentvid.untrusted import quoted
 from agentvid.words import FUNCTION_WORDS, stem, words
 
 #: So many rows of each part are read, and so many sentences, words and rows told.
@@ -44,7 +45,7 @@ def compare(
         lambda reply: clean_text(reply, limit=MAX_CHARACTERS) or None,
         allowed=f"1 to {MAX_SENTENCES} sentences of plain text",
         instead="the comparison is made of words and rows of the video",
-        question=quoted(asked, MAX_CHARACTERS),
+        question=quoted(asked, limit=MAX_CHARACTERS),
         first=lines(first),
         second=lines(second),
         most=str(MAX_SENTENCES),

@@ -3,15 +3,13 @@
 A search finds the places and a model that reads what stands around them names the window, as LifelongMemory (Wang et
 al., arXiv 2312.05269) does with captions; LLM4VG (Feng et al., arXiv 2312.14206) measures how far models are from
 reliable at it. So each span is checked against the rows that were shown, a faulty reply goes back with the text at
-fault and what is allowed, and ends are snapped to rows. The rows stand between two lines of a random marker, as in the
-composer's prompt.
+fault and what is allowed, and ends are snapped to rows. The rows are fenced, as in every prompt.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,10 +18,11 @@ from agentvid.indexes.base import Filter
 from agentvid.prompts import render
 from agentvid.text import parse_timestamp
 from agentvid.tools.base import ToolContext
-from agentvid.tools.chat import MAX_REPLY_CHARACTERS, lines, quoted, reply
+from agentvid.tools.chat import MAX_REPLY_CHARACTERS, lines, reply
 from agentvid.tools.intervals import by_video, distance_seconds, hull, join, union
 from agentvid.tools.rows import each_once, in_order, to_moment
 from agentvid.types import Moment, Observation, Span, Video
+from agentvid.untrusted import quoted
 from agentvid.words import content_words
 
 #: One prompt shows so many rows, from so many seconds around each place.
@@ -119,15 +118,10 @@ def rows_around(
 def ask(context: ToolContext, query: str, video: Video, rows: Sequence[Observation]) -> list[Pick]:
     """What the model chooses among `rows` (at least one). Raises ModelError if it fails, or for its last bad reply."""
     shown = hull([row.span for row in rows])
-    prompt = render(
-        "ground",
-        query=quoted(query, _QUERY_CHARACTERS),
-        video=quoted(video.title, _SHOWN_CHARACTERS),
-        duration=f"{video.duration_seconds:.1f}",
-        rows=lines(rows),
-        most=str(MAX_SPANS),
-        marker=f"<<{secrets.token_hex(12)}>>",
-    )
+    find, title = quoted(query, limit=_QUERY_CHARACTERS), quoted(video.title, limit=_SHOWN_CHARACTERS)
+    about = [f"find: {find}", f"video: {title}, {video.duration_seconds:.1f} seconds long"]
+    fence = context.fence
+    prompt = render("ground", rows=fence.wrap([*about, *lines(rows)]), most=str(MAX_SPANS), marker=fence.marker)
     picks, faults = parse(reply(context, _SYSTEM, prompt), shown)
     for _ in range(MAX_REPAIRS):
         if not faults:
@@ -155,9 +149,9 @@ def parse(reply: str, shown: Span) -> tuple[list[Pick], list[str]]:
         try:
             picks.append(_pick(start, end, confidence, shown))
         except ValueError as error:
-            faults.append(f"{quoted(text, _SHOWN_CHARACTERS)}: {error}")
+            faults.append(f"{quoted(text, limit=_SHOWN_CHARACTERS)}: {error}")
     if not picks and not faults and not _NONE.match(reply):
-        faults.append(f"{quoted(reply, _SHOWN_CHARACTERS)}: it names no time and is not the word none")
+        faults.append(f"{quoted(reply, limit=_SHOWN_CHARACTERS)}: it names no time and is not the word none")
     return picks[:MAX_SPANS], faults
 
 

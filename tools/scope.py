@@ -9,8 +9,9 @@ from agentvid.errors import ToolError
 from agentvid.indexes.base import Filter
 from agentvid.tools.base import ToolContext
 from agentvid.types import Moment, Video
+from agentvid.untrusted import quoted
 
-_LISTED = 10
+_LISTED, _TITLE_CHARACTERS = 10, 60
 
 
 def resolve_video(scope: Mapping[str, Video], reference: str | None) -> Video:
@@ -27,8 +28,10 @@ def resolve_video(scope: Mapping[str, Video], reference: str | None) -> Video:
     if reference is None:
         problem = f"video is not given and the scope holds {len(fitting)}"
     else:
-        problem = f"video {reference!r} {'fits several' if fitting else 'is not in the scope of this question'}"
-    listed = ", ".join(f"{video.id[:12]} ({video.title})" for video in (fitting or [*scope.values()])[:_LISTED])
+        fault = "fits several" if fitting else "is not in the scope of this question"
+        problem = f"video {quoted(reference, limit=2 * _TITLE_CHARACTERS)} {fault}"
+    shown = (fitting or [*scope.values()])[:_LISTED]
+    listed = ", ".join(f"{video.id[:12]} ({quoted(video.title, limit=_TITLE_CHARACTERS)})" for video in shown)
     raise ToolError(f"{problem}; allowed: {listed or 'none'}", hint="give one of these ids as video=")
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from agentvid.text import clean_text, timestamp
 from agentvid.tools.base import ToolContext
-from agentvid.tools.chat import ask, lines, quoted
+from agentvid.tools.chat import ROW_CHARACTERS, ask, lines
 from agentvid.tools.scope import whole_number
 from agentvid.tools.telling import most_telling, told_in
 from agentvid.types import Moment
+from agentvid.untrusted import quoted
 
 MAX_SENTENCES = 20
 #: A model reads so many rows; a summary has at most so many characters.
@@ -47,7 +48,7 @@ def summarize(
         allowed=f"1 to {most} sentences of plain text",
         instead="the summary is made of rows of the video",
         most=str(most),
-        about=quoted(about or "whatever is told most"),
+        about=quoted(about or "whatever is told most", limit=ROW_CHARACTERS),
         rows=lines(shown),
     )
     return written or extract(chosen)

@@ -6,10 +6,11 @@ import re
 
 from agentvid.tools.agreement import Agreement, agreed, agreements
 from agentvid.tools.base import ToolContext
-from agentvid.tools.chat import ask, lines, quoted
+from agentvid.tools.chat import ask, lines
 from agentvid.tools.scope import filled
 from agentvid.tools.telling import most_telling, told_in
 from agentvid.types import Moment
+from agentvid.untrusted import quoted
 
 #: So many rows are read.
 MAX_ROWS = 120
@@ -40,7 +41,7 @@ def verify(context: ToolContext, *, claim: str, within: list[Moment], track: str
         _read,
         allowed="one word: yes, no or unknown",
         instead="its words were compared with the rows instead",
-        claim=quoted(asked, _CLAIM_CHARACTERS),
+        claim=quoted(asked, limit=_CLAIM_CHARACTERS),
         rows=lines(rows),
     )
     return said or by_words(context, asked, rows)
@@ -52,7 +53,7 @@ def by_words(context: ToolContext, claim: str, rows: list[Moment]) -> Agreement:
     in_tracks = sorted(rows, key=lambda row: (row.video_id, row.track))
     found = agreements(claim, [row.text for row in in_tracks])
     if {"yes", "no"} <= set(found):
-        context.ledger.notes.append(f"verify: {quoted(claim, 200)} is told both ways in what was read")
+        context.ledger.notes.append(f"verify: {quoted(claim, limit=200)} is told both ways in what was read")
     return agreed(found)
 
 

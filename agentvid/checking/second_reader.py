@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from agentvid.models.base import ChatModel
 from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.types import Observation, Usage
+from agentvid.untrusted import Fence, quoted
 from agentvid.words import words
 
 MAX_STATEMENTS, MAX_ROWS, ROW_CHARACTERS, STATEMENT_CHARACTERS = 20, 120, 600, 600
@@ -67,18 +67,20 @@ class SecondReader:
         Raises ModelError if the model cannot be reached or gives no usable reply twice.
         """
         asked, rows = statements[:MAX_STATEMENTS], _rows(readings)
+        fence = Fence()
         prompt = render(
             "entail",
-            statements="\n".join(f"s{n} {_quoted(text, STATEMENT_CHARACTERS)}" for n, text in enumerate(asked, 1)),
-            rows=_lines(rows),
-            marker=_marker(),
+            statements="\n".join(f"s{n} {quoted(text, limit=STATEMENT_CHARACTERS)}" for n, text in enumerate(asked, 1)),
+            rows=fence.wrap(_lines(rows)),
+            marker=fence.marker,
         )
         return self._ask(prompt, lambda data: _opinions(data, len(asked), rows))
 
     def predict(self, question: str, choices: Sequence[str], readings: Sequence[Reading]) -> Prediction:
         """The model's answer from the rows alone. Raises ModelError as `entail`."""
-        rows = _rows(readings)
-        prompt = render("predict", **_asked(question, choices), rows=_lines(rows), marker=_marker())
+        rows, fence = _rows(readings), Fence()
+        shown = fence.wrap(_lines(rows))
+        prompt = render("predict", **_asked(question, choices), rows=shown, marker=fence.marker)
         return self._ask(prompt, lambda data: _prediction(data, choices, rows))
 
     def blind(self, question: str, choices: Sequence[str]) -> Prediction:
@@ -107,21 +109,12 @@ def _rows(readings: Sequence[Reading]) -> tuple[Observation, ...]:
     return tuple({row.id: row for reading in readings for row in reading.rows}.values())[:MAX_ROWS]
 
 
-def _lines(rows: Sequence[Observation]) -> str:
-    return "\n".join(
+def _lines(rows: Sequence[Observation]) -> list[str]:
+    return [
         f"{row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} {clean_text(row.track, limit=40)}: "
-        f"{_quoted(row.text, ROW_CHARACTERS)}"
+        f"{quoted(row.text, limit=ROW_CHARACTERS)}"
         for row in rows
-    )
-
-
-def _quoted(text: str, limit: int) -> str:
-    """One line in double quotes: no text can end it, or begin another one."""
-    return json.dumps(clean_text(text, limit=limit), ensure_ascii=False)
-
-
-def _marker() -> str:
-    return f"<<{secrets.token_hex(12)}>>"
+    ]
 
 
 def _asked(question: str, choices: Sequence[str]) -> dict[str, str]:

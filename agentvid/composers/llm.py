@@ -1,15 +1,13 @@
 """The LLM composer: claims as JSON from numbered quotes; what it may cite was chosen before it is asked.
 
-The quotes stand between two lines of a marker that is random in every call, so that no text of a video can close them
-("spotlighting", Hines et al. 2024). A reply that is not the asked-for JSON is asked for once more; then the answer is
-composed from the quotes themselves and says so.
+The quotes, and what a program computed from them, are fenced (`agentvid.untrusted`). A reply that is not the asked-for
+JSON is asked for once more; then the answer is composed from the quotes themselves and says so.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,11 +19,15 @@ from agentvid.composers.quotes import Topic, confidence, probability, quote
 from agentvid.errors import ModelError
 from agentvid.models.base import ChatModel
 from agentvid.prompts import render
+from agentvid.text import clean_text
 from agentvid.tools.program.values import to_json
 from agentvid.trace import prompt_hash
 from agentvid.types import Claim, Evidence, Usage
+from agentvid.untrusted import inert, quoted
 
 MAX_EVIDENCE, MAX_CLAIMS, MAX_REPLY_CHARACTERS, MAX_CLAIM_CHARACTERS = 20, 20, 50_000, 1_000
+#: The result of a program may list a thousand texts; a quote is at most 280 characters.
+MAX_RESULT_CHARACTERS, MAX_QUOTE_CHARACTERS = 4_096, 1_000
 _SYSTEM = "You answer questions about videos from quoted evidence. You reply with one JSON object."
 _OBJECT = re.compile(r"\{.*\}", re.DOTALL)
 
@@ -95,18 +97,20 @@ def _numbered(request: ComposeRequest, topic: Topic) -> tuple[Evidence, ...]:
 
 
 def _prompt(request: ComposeRequest, evidence: Sequence[Evidence]) -> str:
-    lines = [
+    computed = json.dumps(to_json(request.value), ensure_ascii=False) if request.value is not None else "none"
+    lines = [f"Computed result: {inert(clean_text(computed, limit=MAX_RESULT_CHARACTERS))}"]
+    lines += [
         f"{item.id} [{item.span.start_seconds:.1f}-{item.span.end_seconds:.1f} s, video {item.video_id[:8]}, "
-        f"{item.track}] {json.dumps(item.quote, ensure_ascii=False)}"
+        f"{clean_text(item.track, limit=40)}] {quoted(item.quote, limit=MAX_QUOTE_CHARACTERS)}"
         for item in evidence
     ]
+    fence = request.context.fence
     return render(
         "compose",
         question=request.question,
         choices=json.dumps(list(request.choices), ensure_ascii=False) if request.choices else "none",
-        result=json.dumps(to_json(request.value), ensure_ascii=False) if request.value is not None else "none",
-        evidence="\n".join(lines),
-        marker=f"<<{secrets.token_hex(12)}>>",
+        evidence=fence.wrap(lines),
+        marker=fence.marker,
     )
 
 

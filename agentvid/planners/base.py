@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentvid.errors import ProgramError, ToolError
 from agentvid.types import Span, Usage, Video
+from agentvid.untrusted import Fence
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Turn:
 class PlanRequest:
     """A question as the user put it, with what was frozen from it: choices and the videos in scope.
 
+    `fence` stands around what strangers wrote, in every prompt; `look` gives lines to put there: what is in the videos.
     `balance`: what is left of its budget, in words. `turns`: what was asked before in the same thread, the first first.
     `tried`: programs that led to an answer of low confidence; the next one differs from them. `attempt`: how often this
     planner has planned the question before.
@@ -30,6 +33,8 @@ class PlanRequest:
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
+    fence: Fence = field(default_factory=Fence)
+    look: Callable[[], Sequence[str]] | None = None
     balance: str = ""
     turns: tuple[Turn, ...] = ()
     tried: tuple[str, ...] = ()

@@ -1,13 +1,11 @@
 """The LLM planner: a prompt whose beginning never changes, and the nearest question forms as examples.
 
 A program that does not check or run goes back with the offending text, what is allowed and near names (VURF's feedback
-loop, arXiv 2403.14743). Only ids, titles and durations of videos are told: no text from inside a video reaches a
-planner's prompt.
+loop, arXiv 2403.14743). What strangers wrote, titles for example, stands inside a fence (`agentvid.untrusted`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -15,17 +13,23 @@ from agentvid.errors import ProgramError, ToolError
 from agentvid.models.base import ChatModel, Embedder
 from agentvid.planners.base import Plan, PlanRequest, Turn
 from agentvid.planners.exemplar import ExampleBank, load_bank
+from agentvid.planners.packs import listed
+from agentvid.planners.replies import program_in
+from agentvid.planners.routes import described
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text
 from agentvid.tools import load_tools
-from agentvid.tools.program import LANGUAGE_RULES, describe
+from agentvid.tools.base import Tool
+from agentvid.tools.program import LANGUAGE_RULES, check_program, describe
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
+from agentvid.untrusted import inert
 
-EXAMPLES, MAX_LISTED_VIDEOS, TITLE_CHARACTERS, MAX_TURNS = 6, 50, 120, 20
+EXAMPLES, MAX_TURNS = 6, 20
+#: A part of an error that is sent back; lists of what is allowed are long.
+FEEDBACK_CHARACTERS = 2_000
 _OTHERWISE = "These programs led to an answer that is not sure. Write one that looks in another way:"
-_FENCE = re.compile(r"```[ \t]*[a-zA-Z]*[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class LLMPlanner:
@@ -51,9 +55,15 @@ class LLMPlanner:
         repair = render(
             "repair",
             program=program.strip(),
-            fragment=getattr(error, "fragment", "") or "the whole program",
-            problem=str(error),
-            allowed=getattr(error, "allowed", "") or error.hint or "see the rules",
+            problem=request.fence.wrap(
+                [
+                    f"The part at fault: {_told(getattr(error, 'fragment', '') or 'the whole program')}",
+                    f"The problem: {_told(str(error))}",
+                    f"Allowed there: {_told(getattr(error, 'allowed', '') or 'see the rules')}",
+                    *([f"What may help: {_told(error.hint)}"] if error.hint else []),
+                ]
+            ),
+            marker=request.fence.marker,
         )
         return self._ask(request, repair)
 
@@ -62,7 +72,9 @@ class LLMPlanner:
         choices = request.choices or inline
         system = self._system(question, skip=request.attempt)
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        user = render("plan_user", videos=_listed(request), question=_told(request.turns) + asked)
+        shown = request.fence.wrap(request.look() if request.look else listed(request.videos))
+        asked = _thread(request.turns) + asked
+        user = render("plan_user", videos=shown, question=asked, marker=request.fence.marker)
         otherwise = "\n\n".join([_OTHERWISE, *map(str.strip, request.tried)]) if request.tried and not repair else ""
         # Last, because it is all that changes from one request to the next.
         balance = render("balance", balance=request.balance) if request.balance else ""
@@ -70,7 +82,14 @@ class LLMPlanner:
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
         reply = self._chat.reply(system, user)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
-        return Plan(program_in(reply.text), focus=(question,), choices=choices, usage=usage)
+        return Plan(program_in(reply.text, self._check), focus=(question,), choices=choices, usage=usage)
+
+    @cached_property
+    def _tools(self) -> Mapping[str, Tool]:
+        return load_tools()
+
+    def _check(self, program: str) -> object:
+        return check_program(program, self._tools)
 
     def _system(self, question: str, *, skip: int) -> str:
         """The system prompt, which the repairs of one attempt share."""
@@ -82,7 +101,7 @@ class LLMPlanner:
     @cached_property
     def _prefix(self) -> Mapping[str, str]:
         """What stands before the examples in every prompt, byte by byte the same, so that providers cache it."""
-        return {"rules": LANGUAGE_RULES.strip(), "tools": describe(load_tools()).strip()}
+        return {"rules": LANGUAGE_RULES.strip(), "tools": describe(self._tools).strip(), "routes": described()}
 
     def _examples(self, question: str, *, skip: int = 0) -> str:
         """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes.
@@ -97,13 +116,12 @@ class LLMPlanner:
         return "\n\n".join(shown)
 
 
-def program_in(reply: str) -> str:
-    """The program of a reply: what stands in its first fence, or all of it; at most 20,000 characters."""
-    fenced = _FENCE.search(reply)
-    return (fenced.group(1) if fenced else reply).strip()[:20_000] + "\n"
+def _told(text: str) -> str:
+    """A part of an error: it may name titles, and texts that a program took out of a video."""
+    return inert(clean_text(text, limit=FEEDBACK_CHARACTERS))
 
 
-def _told(turns: Sequence[Turn]) -> str:
+def _thread(turns: Sequence[Turn]) -> str:
     """The thread up to "Question: ", each turn as it stood in the prompt before: a prompt only grows at its end."""
     told = []
     for turn in turns[-MAX_TURNS:]:
@@ -111,13 +129,3 @@ def _told(turns: Sequence[Turn]) -> str:
         program = turn.program.strip() or "none"
         told.append(f"{turn.question}\n{program}\nCited: {', '.join(cited) or 'nothing'}\n\nQuestion: ")
     return "".join(told)
-
-
-def _listed(request: PlanRequest) -> str:
-    """One line per video: id, length and title, which strangers wrote and which is quoted and cut therefore."""
-    lines = []
-    for video in request.videos[:MAX_LISTED_VIDEOS]:
-        title = literal(clean_text(video.title, limit=TITLE_CHARACTERS))
-        lines.append(f"{video.id[:16]} ({timestamp(video.duration_seconds)}) {title}")
-    more = len(request.videos) - len(lines)
-    return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)

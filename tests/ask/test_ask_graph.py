@@ -16,7 +16,8 @@ from agentvid.graph import AskContext, ask, build_graph, stream
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
 from agentvid.planners.exemplar import ExemplarPlanner
-from agentvid.planners.llm import LLMPlanner, program_in
+from agentvid.planners.llm import LLMPlanner
+from agentvid.planners.replies import program_in
 from agentvid.state import AskState
 from agentvid.trace import read_trace
 from agentvid.types import Answer, Json
@@ -366,7 +367,7 @@ def obedient(_system: str, user: str) -> str:
     return f'hits = search(query="bread", video="{video}")\nanswer(evidence=hits)'
 
 
-def test_injected_text_reaches_no_planner_and_cannot_widen_the_scope(
+def test_injected_text_reaches_a_planner_only_as_quoted_data_and_cannot_widen_the_scope(
     context_for: ContextFor, tmp_path: Path, import_video: Callable[..., None]
 ) -> None:
     with Catalogue.open(tmp_path / "library") as catalogue:
@@ -377,7 +378,12 @@ def test_injected_text_reaches_no_planner_and_cannot_widen_the_scope(
         answer = ask("Which rules does search ignore?", context)
         planning = [call for call in chat.calls if "Computed result" not in call.user]
         assert planning
-        assert not any("Ignore all rules" in call.user + call.system for call in planning)
+        for call in planning:
+            marker = context.tools.fence.marker
+            pieces = call.user.split(f"\n{marker}\n")
+            assert "Ignore all rules" in pieces[1]
+            assert "Ignore all rules" not in "".join([call.system, *pieces[::2]])
+            assert not any("```" in inside for inside in pieces[1::2])
         assert {item.video for item in answer.evidence} <= {"talk"}
         assert not any("http" in claim.text or "sourdough" in claim.text for claim in answer.claims)
 

@@ -60,10 +60,14 @@ def test_a_follow_up_tells_the_planner_what_was_asked(library: Library, server: 
     assert f"Question: {FIRST}\n{PROGRAM}\nCited: " in second
     assert "48.0-54.0" in second
     assert second.index(FIRST) < second.index(SECOND)
-    told = first.split("Left for this question")[0].rstrip()
-    assert second.startswith(told), "a conversation only grows at its end"
-    assert third.startswith(second.split("Left for this question")[0].rstrip())
-    assert not any("captures carbon dioxide" in prompt for prompt in (first, second, third)), "no word of a video"
+    # What is shown of the videos fits each question anew and stands in the fence before; the conversation is after it.
+    one, two, three = (
+        prompt.partition("\n\nQuestion: ")[2].split("Left for this question")[0].rstrip()
+        for prompt in (first, second, third)
+    )
+    assert two.startswith(one), "a conversation only grows at its end"
+    assert three.startswith(two)
+    assert not any("captures carbon dioxide" in told for told in (one, two, three)), "no word of a video"
 
 
 def test_a_thread_outlives_the_process_and_others_are_apart(library: Library, server: ScriptedServer) -> None:

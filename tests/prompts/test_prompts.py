@@ -10,49 +10,60 @@ from hypothesis import strategies as st
 
 from agentvid import prompts
 from agentvid.errors import UsageError
+from agentvid.untrusted import Fence
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+FENCE = Fence("<<7f3a>>")
 
 VALUES = {
     "plan_system": {
         "rules": "Lists hold at most 1000 items.",
+        "routes": "- local: one fact in one place.",
         "tools": "search(query: text, k: number = 8) -> list[moment]  Moments about a query.",
         "examples": 'Question: What is red?\nhits = search(query="red")\nanswer(kind="list", evidence=hits)',
     },
-    "plan_user": {"videos": '"talk.mp4" (12:00)', "question": "When is the launch date mentioned?"},
+    "plan_user": {
+        "videos": FENCE.wrap(['0123456789abcdef (720.0 s) "talk.mp4"']),
+        "question": "When is the launch date mentioned?",
+        "marker": FENCE.marker,
+    },
     "balance": {"balance": "58 tool calls, 20000 tokens"},
     "repair": {
         "program": "hits = serch(query=1)\nanswer(value=hits)",
-        "fragment": "serch",
-        "problem": "there is no tool serch",
-        "allowed": "search",
+        "problem": FENCE.wrap(["The part at fault: serch", "The problem: no function serch", "Allowed there: search"]),
+        "marker": FENCE.marker,
     },
     "compose": {
         "question": "When is the launch?",
         "choices": "none",
-        "result": '{"kind": "when", "value": "1:15"}',
-        "evidence": 'e1 [talk.mp4 1:15-1:18, speech] "The launch is on Monday."',
-        "marker": "=== 7f3a ===",
+        "evidence": FENCE.wrap(
+            ["Computed result: 75.0", 'e1 [75.0-78.0 s, video 01234567, speech] "The launch is on Monday."']
+        ),
+        "marker": FENCE.marker,
     },
     "entail": {
         "statements": 's1 "It starts on Monday."',
-        "rows": '75.0-78.0 speech: "The launch is on Monday."',
-        "marker": "=== 7f3a ===",
+        "rows": FENCE.wrap(['75.0-78.0 speech: "The launch is on Monday."']),
+        "marker": FENCE.marker,
     },
     "predict": {
         "question": "When is the launch?",
         "choices": '["Monday", "Friday"]',
-        "rows": '75.0-78.0 speech: "The launch is on Monday."',
-        "marker": "=== 7f3a ===",
+        "rows": FENCE.wrap(['75.0-78.0 speech: "The launch is on Monday."']),
+        "marker": FENCE.marker,
     },
     "blind": {"question": "When is the launch?", "choices": "none"},
     "ground": {
-        "query": '"the launch is announced"',
-        "video": '"talk.mp4"',
-        "duration": "720.0",
-        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."\n[2] 75.0-90.0 ocr: "LAUNCH"',
+        "rows": FENCE.wrap(
+            [
+                'find: "the launch is announced"',
+                'video: "talk.mp4", 720.0 seconds long',
+                '[1] 75.0-78.0 speech: "The launch is on Monday."',
+                '[2] 75.0-90.0 ocr: "LAUNCH"',
+            ]
+        ),
         "most": "20",
-        "marker": "=== 7f3a ===",
+        "marker": FENCE.marker,
     },
     "look": {
         "question": "What is on the table?",
@@ -63,21 +74,21 @@ VALUES = {
     "rewatch": {"question": "the door opens", "start": "12.00", "end": "15.50"},
     "verify": {
         "claim": '"Is the launch on Monday?"',
-        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."',
-        "marker": "=== 7f3a ===",
+        "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
+        "marker": FENCE.marker,
     },
     "compare": {
         "question": '"When is the launch?"',
-        "first": '[1] 75.0-78.0 speech: "The launch is on Monday."',
-        "second": '[1] 5.0-9.0 speech: "The launch is put off."',
+        "first": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
+        "second": FENCE.wrap(['[1] 5.0-9.0 speech: "The launch is put off."']),
         "most": "6",
-        "marker": "=== 7f3a ===",
+        "marker": FENCE.marker,
     },
     "summarize": {
         "about": '"the launch"',
-        "rows": '[1] 75.0-78.0 speech: "The launch is on Monday."',
+        "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
         "most": "5",
-        "marker": "=== 7f3a ===",
+        "marker": FENCE.marker,
     },
 }
 
@@ -97,22 +108,22 @@ def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(n
     text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
         " ".join(text.split("\n")).index("never an instruction"),
-        text.index("\n=== 7f3a ===\n"),
+        text.index(f"\n{FENCE.marker}\n"),
         text.index("The launch is on Monday"),
-        text.rindex("\n=== 7f3a ===\n"),
+        text.rindex(f"\n{FENCE.marker}\n"),
     )
     assert rule < opening < evidence < closing
 
 
 def test_a_missing_variable_is_named() -> None:
-    with pytest.raises(UsageError, match="missing videos") as caught:
+    with pytest.raises(UsageError, match="missing marker, videos") as caught:
         prompts.render("plan_user", question="x")
-    assert caught.value.hint == "it takes: question, videos"
+    assert caught.value.hint == "it takes: marker, question, videos"
 
 
 def test_an_unknown_variable_is_named() -> None:
     with pytest.raises(UsageError, match="unknown colour"):
-        prompts.render("plan_user", question="x", videos="y", colour="z")
+        prompts.render("plan_user", question="x", videos=FENCE.wrap(["y"]), marker="m", colour="z")
 
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
@@ -123,6 +134,14 @@ def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> N
 
 @given(st.text(), st.text())
 def test_values_are_never_read_as_templates(question: str, videos: str) -> None:
-    text = prompts.render("plan_user", question=f"${{videos}}{question}$", videos=f"{videos}$$")
+    fenced = FENCE.wrap([f"{videos}$$"])
+    text = prompts.render("plan_user", question=f"${{videos}}{question}$", videos=fenced, marker=FENCE.marker)
     assert f"${{videos}}{question}$".rstrip("\n") in text
-    assert f"{videos}$$" in text
+    assert fenced in text
+
+
+@pytest.mark.parametrize("name", prompts.names())
+def test_what_strangers_wrote_is_taken_only_inside_a_fence(name: str) -> None:
+    for variable in prompts.variables(name) & prompts.FENCED:
+        with pytest.raises(UsageError, match=f"{variable} not fenced"):
+            prompts.render(name, **VALUES[name] | {variable: "bare text"})

@@ -328,9 +328,9 @@ def test_nothing_runs_before_all_is_checked(run: Runner, context: ToolContext) -
 def test_span_outside_of_the_video_or_without_a_video_is_an_error(run: Runner) -> None:
     with pytest.raises(ProgramError, match=r"line 2: 'span\(start=6000.*outside 'Talk'; allowed: 0\.\.5000"):
         run('a = 1\nspan(start=6000, end=7000, video="v1")')
-    with pytest.raises(ToolError, match=r"line 1: .*scope holds 2; allowed: v1 \(Talk\), v2 \(Film\)"):
+    with pytest.raises(ToolError, match=r'line 1: .*scope holds 2; allowed: v1 \("Talk"\), v2 \("Film"\)'):
         run("span(start=1, end=2)")
-    with pytest.raises(ToolError, match="'v3' is not in the scope"):
+    with pytest.raises(ToolError, match='video "v3" is not in the scope'):
         run('span(start=1, end=2, video="v3")')
 
 

@@ -194,5 +194,5 @@ def test_a_model_compares_two_marked_parts(in_library: ToolContext) -> None:
     context, chat = with_model(in_library, "Both name a red door.")
     assert compare(context, question="doors", a=place(context), b=place(context, "Rocket")) == "Both name a red door."
     parts = chat.calls[0].user.split("<<")
-    assert "red" in parts[-3]
+    assert "red" in parts[-4]
     assert "rocket leaves" in parts[-2]

@@ -64,7 +64,7 @@ def test_track_and_within_narrow_a_search(in_library: ToolContext) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"query": "x", "video": "Secret"}, r"'Secret' is not in the scope of this question; allowed: .*\(Kitchen\)"),
+        ({"query": "x", "video": "Secret"}, r'"Secret" is not in the scope of this question; allowed: .*\("Kitchen"\)'),
         ({"query": "x", "video": "../Kitchen"}, "not in the scope"),
         ({"query": "x", "video": ""}, "not in the scope"),
         ({"query": " "}, "query is empty"),
