@@ -176,6 +176,7 @@ class Library:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
         report.add_indexed(record, ingested.warnings)
+        report.add_partial(record.video.name, ingested.partial)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:

@@ -74,7 +74,7 @@ def _finish(report: IndexReport, as_json: bool) -> None:
         print_json(report.to_json())
     else:
         _print_report(report)
-    if report.failed:
+    if report.failed or report.partial:
         raise typer.Exit(EXIT_SOME_FAILED)
     if not report.indexed and all(item["reason"] == EMPTY_DIRECTORY for item in report.skipped):
         note("agentvid: no video found - name a file, or a directory that holds .mp4, .mkv, .webm ... files")
@@ -94,6 +94,9 @@ def _print_report(report: IndexReport) -> None:
             for item in report.indexed
         ]
         print_table(("video", "id", "length", "clips", "observations"), rows)
+    for item in report.partial:
+        gaps = f"{item['gaps']} gap{'s' if item['gaps'] > 1 else ''} of {item['seconds']:g} s"
+        note(f"partial: {item['path']}: track {item['track']}: {gaps}: {item['reason']}")
     for item in report.failed:
         reason = item["error"].removeprefix(f"{Path(item['path']).name}: ").removeprefix(f"{item['path']}: ")
         note(f"failed: {item['path']}: {reason}" + (f" - {item['hint']}" if item["hint"] else ""))
