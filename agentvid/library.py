@@ -181,8 +181,7 @@ class Library:
     def _publishing(self) -> Iterator[None]:
         """Afterwards, failed or not, put the indexes of what was committed beside the catalogue.
 
-        Not after Ctrl-C: it may have cut a transaction short whose lock is held until the process ends, and the next
-        search makes what is missing.
+        Not after Ctrl-C: who presses it does not want to wait, and the next search makes what is missing.
         """
         try:
             yield
