@@ -1,4 +1,4 @@
-"""Ctrl-C between any two lines of a transaction: all of it or nothing is stored, and the same process can go on writing.
+"""Ctrl-C between any two lines of a transaction: all of it or nothing is stored, and the process can go on writing.
 
 Interactive users keep the exception and its frames, so that nothing is cleaned up by being forgotten.
 """
@@ -51,7 +51,7 @@ def interrupted(store: Store, at: int) -> tuple[BaseException | None, list[str]]
     sys.settrace(interrupter)
     try:
         write(store)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001
         # In the middle of its own work SQLAlchemy may answer with another exception.
         raised = error
     finally:
