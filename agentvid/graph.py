@@ -262,6 +262,8 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     ledger.spend(new.usage)
     if is_again and new.program in request.tried:
         return _settled(state)
+    if new.note:
+        runtime.stream_writer({"node": "plan", "detail": new.note})
     detail = f"{route_of(new.program)}: {new.form_id or 'a program of its own'}"
     runtime.stream_writer({"node": "plan", "detail": detail})
     return _planned(new, state, planner.name)

@@ -505,7 +505,7 @@ class Library:
         ledger.price = self._price(name, context.budget)
 
         def load() -> ChatModel:
-            return load_chat(name, self.settings.model_timeout_seconds)
+            return load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
 
         recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
         chat = BudgetedChat(recorder, ledger)

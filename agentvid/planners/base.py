@@ -46,7 +46,8 @@ class Plan:
     """A program and where it came from.
 
     `form_id`: the example that it follows, "" for a free program. `is_lookup`: one retrieval answers it.
-    `focus`: the phrases the question is about (slot values), which the composer looks for in the quotes.
+    `focus`: the phrases the question is about (slot values), which the composer looks for in the quotes. `note`: what the
+    user may want to know of how it was made.
     """
 
     program: str
@@ -55,6 +56,7 @@ class Plan:
     focus: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
+    note: str = ""
 
 
 class Planner(Protocol):

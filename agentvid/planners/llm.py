@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from agentvid.errors import ProgramError, ToolError
-from agentvid.models.base import ChatModel, Embedder
+from agentvid.models.base import ChatModel, Embedder, Shape
 from agentvid.planners.base import Plan, PlanRequest, Turn
 from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.packs import listed
 from agentvid.planners.replies import program_in
-from agentvid.planners.routes import described
+from agentvid.planners.routes import described, plan_schema
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.tools import load_tools
 from agentvid.tools.base import Tool
 from agentvid.tools.program import LANGUAGE_RULES, check_program, describe
+from agentvid.tools.program.grammar import program_grammar
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
 from agentvid.untrusted import inert
@@ -80,9 +81,14 @@ class LLMPlanner:
         balance = render("balance", balance=request.balance) if request.balance else ""
         user = "\n\n".join(part for part in (user, otherwise, repair, balance) if part)
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
-        reply = self._chat.reply(system, user)
+        reply = self._chat.reply(system, user, self._shape)
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
-        return Plan(program_in(reply.text, self._check), focus=(question,), choices=choices, usage=usage)
+        program = program_in(reply.text, self._check)
+        return Plan(program, focus=(question,), choices=choices, usage=usage, note=reply.note)
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return Shape(plan_schema(), program_grammar(self._tools))
 
     @cached_property
     def _tools(self) -> Mapping[str, Tool]:
