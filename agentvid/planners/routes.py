@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
-from agentvid.types import Json
+from agentvid.types import LOOK, Json
 
 #: Route -> when it is the right one, and how it is programmed.
 ROUTES: Mapping[str, str] = {
@@ -15,7 +15,7 @@ ROUTES: Mapping[str, str] = {
     "order": "first, last, before, after, while, between: find both events, then compare their times.",
     "ground": "when, or how long: `ground` for tight times; the value is the moment or a number of seconds.",
     "multi-video": "which video, or several videos compared: the same look in each, joined by `+`.",
-    "visual": "what is seen rather than said: tracks caption, ocr, fact, and whatever tool looks at frames.",
+    "visual": "what is seen rather than said: tracks caption, ocr, fact",
 }
 _KINDS = {
     "count": "count",
@@ -66,6 +66,7 @@ def plan_schema() -> Json:
     }
 
 
-def described() -> str:
-    """One line per route, for the prompt."""
-    return "\n".join(f"- {name}: {what}" for name, what in ROUTES.items())
+def described(tools: Container[str]) -> str:
+    """One line per route, for the prompt of a run that has these tools."""
+    seeing = "; `look` or `rewatch` at the moments found." if LOOK in tools else ". No tool looks at frames."
+    return "\n".join(f"- {name}: {what}{seeing if name == 'visual' else ''}" for name, what in ROUTES.items())
