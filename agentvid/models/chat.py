@@ -3,8 +3,8 @@
 One reply has one deadline: retries, waits and a server that sends a byte a second all end within it. Keys and addresses
 come from the provider's own environment variables (OPENAI_API_KEY, OPENAI_BASE_URL...); no error shows a key.
 
-A reply that should have a shape is asked for by the provider's own JSON schema mode, if LangChain's profile of the model
-says that it has one. A provider that refuses it is asked again in plain text, and so for the rest of the run.
+A reply that should have a shape is asked for by the provider's own JSON schema mode, if LangChain's profile of the
+model says that it has one. A provider that refuses it is asked again in plain text, and so for the rest of the run.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class _Loaded:
         longest = getattr(self.model.config, "max_position_embeddings", None) or length + max_new_tokens
         if length + max_new_tokens > longest:
             raise ModelError(
-                f"the prompt has {length} tokens, {self.name!r} reads {longest} together with {max_new_tokens} of reply",
+                f"the prompt has {length} tokens; {self.name!r} reads {longest}, {max_new_tokens} of reply included",
                 hint="choose a model with a longer context",
             )
         constraint = self._constraint(shape, length, max_new_tokens) if shape else None

@@ -15,6 +15,7 @@ from agentvid.library import Library
 from agentvid.models import load_chat
 from agentvid.models.base import Reply, Shape
 from agentvid.models.cassette import Call, Cassette, RecordingChat
+from agentvid.models.chat import StructuredOutput
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_server import Fault, ScriptedServer
 from agentvid.planners.routes import ROUTES, plan_schema
@@ -26,12 +27,16 @@ SHAPE = Shape(plan_schema(), "")
 ABLE, UNABLE, UNKNOWN = "openai:gpt-4.1", "openai:gpt-3.5-turbo", "openai:house-model"
 PROGRAM = 'hits = search(query="rye flour", k=2)\nanswer(kind="what", evidence=hits)'
 PLAN = json.dumps({"route": "local", "program": PROGRAM})
-REFUSED = Fault(status=400, body=b'{"error": {"message": "\'response_format\' of type \'json_schema\' is not supported"}}')
+REFUSED = Fault(
+    status=400, body=b'{"error": {"message": "\'response_format\' of type \'json_schema\' is not supported"}}'
+)
 
 
 @contextmanager
 def serving(
-    monkeypatch: pytest.MonkeyPatch, replies: Sequence[str] | Callable[[str, str], str], faults: Sequence[Fault | None] = ()
+    monkeypatch: pytest.MonkeyPatch,
+    replies: Sequence[str] | Callable[[str, str], str],
+    faults: Sequence[Fault | None] = (),
 ) -> Iterator[ScriptedServer]:
     with ScriptedServer(ScriptedChat(replies), faults=faults) as server:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-test-not-a-key")
@@ -49,9 +54,10 @@ def test_a_model_that_takes_schemas_is_asked_by_one(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("model", "setting"), [(UNABLE, "auto"), (UNKNOWN, "auto"), (ABLE, "off")])
-def test_others_are_asked_in_plain_text(monkeypatch: pytest.MonkeyPatch, model: str, setting: str) -> None:
+def test_others_are_asked_in_plain_text(monkeypatch: pytest.MonkeyPatch, model: str, setting: StructuredOutput) -> None:
     with serving(monkeypatch, [PROGRAM]) as server:
-        assert load_chat(model, 10.0, setting).reply("plan", "a question", SHAPE) == Reply(PROGRAM, 3, len(PROGRAM.split()))  # type: ignore[arg-type]
+        reply = load_chat(model, 10.0, setting).reply("plan", "a question", SHAPE)
+    assert reply == Reply(PROGRAM, 3, len(PROGRAM.split()))
     assert "response_format" not in server.requests[0]
 
 

@@ -19,7 +19,7 @@ from agentvid.tools import TOOLS
 from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.program import BUILTINS, check_program
 from agentvid.tools.program.grammar import program_grammar
-from agentvid.tools.program.lexer import MAX_BYTES, MAX_TOKENS
+from agentvid.tools.program.lexer import MAX_BYTES
 from agentvid.tools.program.parse import parse
 from agentvid.types import Moment
 
@@ -28,7 +28,9 @@ CORPUS = yaml.safe_load((Path(__file__).parent / "transcribed.yaml").read_text("
 WORDS = [
     *(f"{name}(" for name in (*TOOLS, *BUILTINS)),
     *(f"{parameter.name}=" for tool in (*TOOLS.values(), *BUILTINS.values()) for parameter in tool.parameters),
-    *" if | else | for | in | and | or |not | not in |None|True|hits|x|m|12|0.5|é|\"a red door\"| == | < | + | * ".split("|"),
+    *' if | else | for | in | and | or |not | not in |None|True|hits|x|m|12|0.5|é|"a red door"| == | < | + | * '.split(
+        "|"
+    ),
     *(", ", " = ", "\n"),
 ]
 SAMPLES = 200

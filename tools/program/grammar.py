@@ -46,7 +46,8 @@ filter::_: test::_ %%if lt([0:4], %(operators)d)
   | operand::_ %%if ge([0:4], %(operators)d)
 
 CONSTANT: TEXT | NUMBER | "True" | "False" | "None"
-TEXT: /"([^"\\\\\\p{C}\\p{Zl}\\p{Zp}]|\\\\[\\\\'"nt]){0,%(text)d}"|'([^'\\\\\\p{C}\\p{Zl}\\p{Zp}]|\\\\[\\\\'"nt]){0,%(text)d}'/
+TEXT: /"([^"\\\\\\p{C}\\p{Zl}\\p{Zp}]|\\\\[\\\\'"nt]){0,%(text)d}"/
+  | /'([^'\\\\\\p{C}\\p{Zl}\\p{Zp}]|\\\\[\\\\'"nt]){0,%(text)d}'/
 NUMBER: /-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,9})?/
 ITEM: /\\[-?(0|[1-9][0-9]{0,5})\\]|\\[(-?(0|[1-9][0-9]{0,5}))?:(-?(0|[1-9][0-9]{0,5}))?\\]/
 COMPARED: / (==|!=|<=|>=|<|>|in|not in) /
@@ -73,7 +74,7 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
     alike: dict[str, list[str]] = {}
     for tool in functions.values():
         alike.setdefault(_arguments(tool), []).append(f'"{tool.name}("')
-    calls = [f"CALL_{at} {arguments} \")\"" for at, arguments in enumerate(alike)]
+    calls = [f'CALL_{at} {arguments} ")"' for at, arguments in enumerate(alike)]
     names = [f"CALL_{at}: {' | '.join(names)}\n" for at, names in enumerate(alike.values())]
     return f"{rules}call::_: {' | '.join(calls)}\n{''.join(names)}"
 
