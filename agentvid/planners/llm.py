@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from agentvid.errors import ProgramError, ToolError
-from agentvid.models.base import ChatModel, Embedder
+from agentvid.models.base import ChatModel, Embedder, Shape
 from agentvid.planners.base import Plan, PlanRequest, Turn
 from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.packs import listed
 from agentvid.planners.replies import program_in
-from agentvid.planners.routes import described
+from agentvid.planners.routes import described, plan_schema
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.tools.base import Tool
 from agentvid.tools.program import LANGUAGE_RULES, check_program, describe
+from agentvid.tools.program.grammar import program_grammar
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
 from agentvid.untrusted import Fenced, inert
@@ -79,10 +80,10 @@ class LLMPlanner:
         balance = render("balance", balance=request.balance) if request.balance else ""
         user = "\n\n".join(part for part in (user, otherwise, repair, balance) if part)
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
-        reply = self._chat.reply(system, user)
+        reply = self._chat.reply(system, user, _shape(request.tools))
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
         program = program_in(reply.text, lambda program: check_program(program, request.tools))
-        return Plan(program, focus=(question,), choices=choices, usage=usage)
+        return Plan(program, focus=(question,), choices=choices, usage=usage, note=reply.note)
 
     def _shown(self, question: str, request: PlanRequest) -> Fenced:
         """What is in the videos; looking takes longer than all the rest of a prompt, so a run looks once."""
@@ -118,6 +119,10 @@ class LLMPlanner:
 def _prefix(tools: Mapping[str, Tool]) -> Mapping[str, str]:
     """What stands before the examples in every prompt with these tools, byte by byte the same: providers cache it."""
     return {"rules": LANGUAGE_RULES.strip(), "tools": describe(tools).strip(), "routes": described(tools)}
+
+
+def _shape(tools: Mapping[str, Tool]) -> Shape:
+    return Shape(plan_schema(), program_grammar(tools))
 
 
 def _told(text: str) -> str:
