@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 
-from agentvid.types import LOOK
+from agentvid.types import LOOK, Json
 
 #: Route -> when it is the right one, and how it is programmed.
 ROUTES: Mapping[str, str] = {
@@ -52,6 +52,18 @@ def route_of(program: str) -> str:
     if named in ("", "local", "ground") and _ORDER.search(text):
         named = "order"
     return named or "local"
+
+
+def plan_schema() -> Json:
+    """The JSON schema of a plan: the route first, so that it is decided before the program is written."""
+    properties = {"route": {"type": "string", "enum": list(ROUTES)}, "program": {"type": "string"}}
+    return {
+        "title": "plan",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def described(tools: Container[str]) -> str:
