@@ -84,7 +84,12 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
     with ExitStack() as opened:
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
         shot_reader = ShotReader()
-        scan = media.scan(path, text_frames=_any_reads("text_frames", tracks), limits=pipeline.limits)
+        scan = media.scan(
+            path,
+            text_frames=_any_reads("text_frames", tracks),
+            key_frames=_any_reads("key_frames", tracks),
+            limits=pipeline.limits,
+        )
         for batch in scan:
             shot_reader.read(batch)
             for reader in readers:
