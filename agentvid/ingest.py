@@ -170,7 +170,9 @@ def _pass(
         return known.shots, known.video.duration_seconds, ""
     shot_reader = ShotReader() if needs_shots or not known else None
     wanted = {frames for reader in watching for frames in reader.track.frames}
-    scan = media.scan(source.path, text_frames="text_frames" in wanted, limits=source.limits)
+    scan = media.scan(
+        source.path, text_frames="text_frames" in wanted, key_frames="key_frames" in wanted, limits=source.limits
+    )
     for batch in scan:
         if shot_reader:
             shot_reader.read(batch)

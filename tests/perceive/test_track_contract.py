@@ -39,7 +39,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
 
 @pytest.fixture(scope="module")
 def batches(source: Source) -> list[FrameBatch]:
-    return list(media.scan(source.path))
+    return list(media.scan(source.path, key_frames=True))
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,9 @@ def watched() -> Watched:
 def read(reader: Reader, track: Track, batches: list[FrameBatch]) -> Reading:
     with closing(reader):
         for batch in batches if track.frames else ():
-            given = batch if "text_frames" in track.frames else replace(batch, text_frames=())
-            reader.read(given)
+            text = batch.text_frames if "text_frames" in track.frames else ()
+            key = batch.key_frames if "key_frames" in track.frames else ()
+            reader.read(replace(batch, text_frames=text, key_frames=key))
         return reader.finish(watched())
 
 
