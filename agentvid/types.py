@@ -15,6 +15,8 @@ from agentvid.errors import UsageError
 
 Json = dict[str, Any]
 Verdict = Literal["supported", "contradicted", "unsupported"]
+#: How much of a video a section covers.
+Level = Literal["chapter", "video"]
 
 #: Tracks of the embedded default; a plug-in or an import may add names of its own.
 SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"
@@ -128,6 +130,23 @@ class Passage:
     context: str = ""
     video_id: str = ""
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A chapter of a video, or the whole of it, with its digest: what it is about in a bounded number of words.
+
+    `title` and `text` may be ""; `observation_ids` name the rows that the digest was made of, in order of time.
+    """
+
+    level: Level
+    span: Span
+    title: str
+    text: str
+    observation_ids: tuple[int, ...] = ()
+
+    def to_json(self) -> Json:
+        return {"level": self.level, **self.span.to_json(), "title": self.title, "text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
