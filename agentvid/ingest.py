@@ -21,6 +21,7 @@ from agentvid.passages import make_passages
 from agentvid.perceive.fact import FactReader
 from agentvid.perceive.sidecar import read_sidecar, sidecars
 from agentvid.perceive.speech import Speech, sentences, speech_observations
+from agentvid.sections import make_sections
 from agentvid.segment import ShotReader, make_clips
 from agentvid.types import FACT, OCR, Gap, Observation, Passage, Span, Video
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from agentvid.perceive.ocr import OcrReader
 
 #: Raise a number when a stage's output changes: videos indexed before are then read again.
-STAGE_REVISIONS = {"segment": 1, "fact": 1, "speech": 1, "ocr": 1, "passages": 2}
+STAGE_REVISIONS = {"segment": 1, "fact": 1, "speech": 1, "ocr": 1, "passages": 2, "sections": 1}
 
 #: A header may promise this much more than the file holds before the rest counts as lost.
 _DAMAGE_SECONDS = 1.0
@@ -113,6 +114,7 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
     title = info.title or path.stem
     passages = make_passages(clips, observations)
     progress("embed", duration_seconds, duration_seconds)
+    vectors = _embed(pipeline.embedder, passages)
     record = VideoRecord(
         video=Video(
             id=video_id_from_hash(content_hash),
@@ -128,8 +130,9 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
         observations=tuple(observations),
         passages=passages,
         space=pipeline.embedder.space if pipeline.embedder else None,
-        vectors=_embed(pipeline.embedder, passages),
+        vectors=vectors,
         gaps=_gaps(video_id_from_hash(content_hash), info, duration_seconds),
+        sections=make_sections(clips, passages, observations, vectors),
     )
     warnings = [*speech.warnings, *([scan.warning] if scan.warning else [])]
     return Ingested(record, tuple(warnings))
@@ -144,6 +147,7 @@ def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline)
         imported.duration_seconds, [whole], ends, minimum=settings.clip_min_seconds, maximum=settings.clip_max_seconds
     )
     passages = make_passages(clips, imported.observations)
+    vectors = _embed(pipeline.embedder, passages)
     record = VideoRecord(
         video=Video(
             id=video_id_from_hash(imported.content_hash),
@@ -158,7 +162,8 @@ def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline)
         observations=tuple(imported.observations),
         passages=passages,
         space=pipeline.embedder.space if pipeline.embedder else None,
-        vectors=_embed(pipeline.embedder, passages),
+        vectors=vectors,
+        sections=make_sections(clips, passages, imported.observations, vectors),
     )
     return Ingested(record, ())
 

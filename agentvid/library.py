@@ -310,6 +310,7 @@ class Library:
             self.catalogue.shots(video.id),
             self.catalogue.clips(video.id),
             self.catalogue.gaps([video.id]),
+            self.catalogue.sections(video.id),
             self.catalogue.observations(video.id, tracks=(track,) if track else ()),
         )
 
