@@ -1,8 +1,8 @@
 """Where one chapter of a video ends and the next begins: where what is said before and after differs most.
 
-Text tiling (Hearst, "TextTiling", Computational Linguistics 1997) over clips, solved exactly: of all ways to cut the clips
-into at most so many chapters, the one whose clips lie nearest to the means of their chapters (the kernel change-point
-criterion of Arlot, Celisse and Harchaoui, JMLR 2019), found by dynamic programming.
+Text tiling (Hearst, "TextTiling", Computational Linguistics 1997) over clips, solved exactly: of all ways to cut the
+clips into at most so many chapters, the one whose clips lie nearest to the means of their chapters (the kernel
+change-point criterion of Arlot, Celisse and Harchaoui, JMLR 2019), found by dynamic programming.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Costs:
 
 
 def _features(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Vectors | None) -> Matrix:
-    """(len(clips), columns): of each clip the direction of its words and of its meaning; zeros where nothing is told."""
+    """(len(clips), columns): per clip the direction of its words and of its meaning; zeros where nothing is told."""
     row_of = {clip.index: row for row, clip in enumerate(clips)}
     rows = np.array([row_of[passage.clip_index] for passage in passages])
     texts: dict[int, list[str]] = defaultdict(list)

@@ -16,12 +16,13 @@ from agentvid.config import Settings, load_settings, with_verify
 from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
 from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.media.limits import limits_of
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
 from agentvid.text import check_query
-from agentvid.types import Answer, Hit, Json, Span, Video
+from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -209,21 +210,30 @@ class Library:
         tracks: Sequence[str] = (),
         start: float | None = None,
         end: float | None = None,
+        level: Level | None = None,
     ) -> list[Hit]:
-        """The best moments for `query`, at most `k`, best first.
+        """The best moments for `query`, at most `k`, best first; with `level` the chapters, or videos, that hold them.
 
-        Raises UsageError for an empty or over-long query, k < 1 or reversed times; UnknownVideo, AmbiguousVideo;
-        with a reranker, MissingDependency and ModelError.
+        Raises UsageError for an empty or over-long query, k < 1, reversed times or another level; UnknownVideo,
+        AmbiguousVideo; with a reranker, MissingDependency and ModelError.
         """
         check_query(query, "query", hint="write the query in quotes")
         where = self._where(k, videos, tracks, start, end)
         names: dict[str, str] = {}
         hits = []
-        for moment in self.retriever.search(query, k=k, where=where):
+        for moment in self._found(query, k, where, level):
             if moment.video_id not in names:
                 names[moment.video_id] = self.catalogue.video(moment.video_id).name
             hits.append(Hit(names[moment.video_id], moment))
         return hits
+
+    def _found(self, query: str, k: int, where: Filter, level: Level | None) -> list[Moment]:
+        if level is None:
+            return self.retriever.search(query, k=k, where=where)
+        if level not in LEVELS:
+            raise UsageError(f"level = {level!r} is not allowed; allowed: {', '.join(LEVELS)}")
+        moments = self.retriever.search(query, k=max(k, min(MOMENTS_PER_SECTION * k, MOST_MOMENTS)), where=where)
+        return lift(moments, self.catalogue.sections, level, k=k)
 
     def explain(
         self,

@@ -36,8 +36,8 @@ def make_sections(
 ) -> tuple[Section, ...]:
     """The chapters in order, without gap, then the whole video; nothing where nothing was read.
 
-    `vectors`: (len(passages), dimension), or None without an embedder. `observation_ids` of what comes back are, as those
-    of `passages`, positions in `observations`. Depends on nothing but the arguments.
+    `vectors`: (len(passages), dimension), or None without an embedder. `observation_ids` of what comes back are, as
+    those of `passages`, positions in `observations`. Depends on nothing but the arguments.
     """
     told = _told(passages, observations)
     if not told or not clips:

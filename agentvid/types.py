@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from agentvid.errors import UsageError
 
@@ -17,6 +17,7 @@ Json = dict[str, Any]
 Verdict = Literal["supported", "contradicted", "unsupported"]
 #: How much of a video a section covers.
 Level = Literal["chapter", "video"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 #: Tracks of the embedded default; a plug-in or an import may add names of its own.
 SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"

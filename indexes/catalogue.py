@@ -260,7 +260,7 @@ class Catalogue:
         return self._of_video(schema.shots, video_id, records.span_of)
 
     def sections(self, video_id: str) -> list[Section]:
-        """The chapters of a video in order, then the whole; nothing if nothing was read, or before there were chapters."""
+        """The chapters of a video in order, then the whole; nothing for one indexed before there were any."""
         table = schema.sections
         query = sa.select(table).where(table.c.video_key == _key_query(video_id)).order_by(table.c.level, table.c.start)
         with self.store.reading() as connection:

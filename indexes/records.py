@@ -101,10 +101,11 @@ def _check(record: VideoRecord) -> None:
                 f"{name!r} has a vector that is not finite", hint="the embedding model failed; try another"
             )
     known = range(len(record.observations))
-    for what in (*record.passages, *record.sections):
-        if not all(position in known for position in what.observation_ids):
-            kind = type(what).__name__.lower()
-            raise UsageError(f"{name!r}: a {kind} names observations {what.observation_ids} of {len(known)}")
+    named = [("passage", passage.observation_ids) for passage in record.passages]
+    named += [("section", section.observation_ids) for section in record.sections]
+    for kind, positions in named:
+        if not all(position in known for position in positions):
+            raise UsageError(f"{name!r}: a {kind} names observations {positions} of {len(known)}")
 
 
 def _insert(connection: sa.Connection, table: sa.Table, key: int, rows: Iterable[Row]) -> None:

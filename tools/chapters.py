@@ -22,7 +22,8 @@ def chapters(context: ToolContext, *, within: Moment) -> list[Moment]:
         title = context.scope[within.video_id].title
         context.ledger.notes.append(f"{title!r} has no chapters; `agentvid index` it again if it has text")
     found = [part for part in sections if part.level == "chapter" and part.span.overlaps(within.span)]
-    rows = {row.id: row for row in context.catalogue.observations_by_id(at for part in found for at in part.observation_ids)}
+    told = context.catalogue.observations_by_id(at for part in found for at in part.observation_ids)
+    rows = {row.id: row for row in told}
     return context.ledger.record([_moment(within.video_id, part, rows) for part in found])
 
 
