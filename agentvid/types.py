@@ -137,7 +137,8 @@ class Passage:
 class Section:
     """A chapter of a video, or the whole of it, with its digest: what it is about in a bounded number of words.
 
-    `title` and `text` may be ""; `observation_ids` name the rows that the digest was made of, in order of time.
+    `title` and `text` may be ""; `observation_ids` name the rows that the digest was made of, in order of time. `model`
+    wrote it, "" if it is made of the rows word by word.
     """
 
     level: Level
@@ -145,9 +146,11 @@ class Section:
     title: str
     text: str
     observation_ids: tuple[int, ...] = ()
+    model: str = ""
 
     def to_json(self) -> Json:
-        return {"level": self.level, **self.span.to_json(), "title": self.title, "text": self.text}
+        written = {"title": self.title, "text": self.text, "model": self.model}
+        return {"level": self.level, **self.span.to_json(), **written}
 
 
 @dataclass(frozen=True, slots=True)

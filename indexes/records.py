@@ -168,6 +168,7 @@ def _section_rows(record: VideoRecord, observations: Sequence[Row]) -> list[Row]
             "title": section.title,
             "text": section.text,
             "observation_ids": [observations[at]["id"] for at in section.observation_ids],
+            "model": section.model,
         }
         for section in record.sections
     ]
@@ -360,7 +361,7 @@ def passage_of(row: Any) -> Passage:
 
 
 def section_of(row: Any) -> Section:
-    return Section(row.level, span_of(row), row.title, row.text, tuple(row.observation_ids))
+    return Section(row.level, span_of(row), row.title, row.text, tuple(row.observation_ids), row.model)
 
 
 def video_of(row: Any, paths: Sequence[str]) -> Video:

@@ -75,6 +75,7 @@ sections = Table(
     Column("title", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("observation_ids", JSON, nullable=False),
+    Column("model", Text, nullable=False),
 )
 gaps = Table("gaps", metadata, _video_key(), *_span(), Column("track", Text), Column("reason", Text))
 provenances = Table(

@@ -8,7 +8,7 @@ _STATEMENTS = (
     """CREATE TABLE sections (
         video_key INTEGER NOT NULL REFERENCES videos (key) ON DELETE CASCADE,
         level TEXT NOT NULL, start REAL NOT NULL, "end" REAL NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
-        observation_ids JSON NOT NULL)""",
+        observation_ids JSON NOT NULL, model TEXT NOT NULL)""",
     "CREATE INDEX sections_by_video ON sections (video_key, start)",
 )
 
