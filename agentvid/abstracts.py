@@ -1,4 +1,4 @@
-"""Digests in a chat model's words: chapter by chapter, each with what came before it, then the whole from its chapters."""
+"""Digests in a chat model's words: chapter after chapter, each with what came before it, then the whole from them."""
 
 from __future__ import annotations
 
@@ -35,10 +35,7 @@ def written(
     found: list[Section] = []
     before = ""
     for section in sections:
-        if section.level == "video":
-            rows = writer.parts(found)
-        else:
-            rows = _rows(section.span, passages)
+        rows = writer.parts(found) if section.level == "video" else _rows(section.span, passages)
         told = writer.tell(section.span, before if section.level == "chapter" else "", rows) if rows else None
         found.append(replace(section, title=told[0], text=told[1], model=chat.name) if told else section)
         before = found[-1].text
@@ -67,9 +64,7 @@ class _Writer:
             return None
         lines = [f"before: {quoted(before, limit=_TEXT_CHARACTERS)}"] if before else []
         shown = f"{span.start_seconds:.1f} to {span.end_seconds:.1f} s"
-        prompt = render(
-            "digest", marker=self._fence.marker, span=shown, rows=self._fence.wrap([*lines, *rows])
-        )
+        prompt = render("digest", marker=self._fence.marker, span=shown, rows=self._fence.wrap([*lines, *rows]))
         try:
             for _ in range(_TRIES):
                 if told := _read(self._chat.reply(_SYSTEM, prompt).text):

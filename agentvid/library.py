@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_HITS = 1000
 EMPTY_DIRECTORY = "no video in this directory"
+_CHOOSE_MODEL = "set it, as in AGENTVID_MODEL=openai:NAME, or leave digests = 'rows'"
 _CHOOSE = "choose one, as in --model openai:NAME"
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
@@ -177,13 +178,13 @@ class Library:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
         report.add_indexed(record, ingested.warnings)
+        report.add_partial(record.video.name, ingested.partial)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
         """Afterwards, failed or not, put the indexes of what was committed beside the catalogue.
 
-        Not after Ctrl-C: it may have cut a transaction short whose lock is held until the process ends, and the next
-        search makes what is missing.
+        Not after Ctrl-C: who presses it does not want to wait, and the next search makes what is missing.
         """
         try:
             yield
@@ -415,12 +416,15 @@ class Library:
         """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`."""
         return replace(self.ask_context((), model), library=None)
 
-    def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
-        """Check and run a program. Raises ProgramError, ToolError."""
+    def run_program(self, source: str, *, videos: Sequence[str] = (), model: str = "") -> Run:
+        """Check and run a program; its tools ask the LLM `model`, or that of the settings, where there is one.
+
+        Raises ProgramError, ToolError, and as `ask` for the model's name.
+        """
         from agentvid.tools import load_tools
         from agentvid.tools.program import check_program, run_program
 
-        return run_program(check_program(source, load_tools()), self._tool_context(videos))
+        return run_program(check_program(source, load_tools()), self.ask_context(videos, model).tools)
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 
@@ -462,7 +466,17 @@ class Library:
     def _pipeline(self) -> Pipeline:
         from agentvid.ingest import Pipeline
 
-        return Pipeline(self.settings, self._embedder)
+        return Pipeline(self.settings, self._embedder, self._digest_writer())
+
+    def _digest_writer(self) -> ChatModel | None:
+        """The model that tells chapters in its own words, None if rows do."""
+        from agentvid.models import load_chat
+
+        if self.settings.digests == "rows":
+            return None
+        if not self.settings.model:
+            raise UsageError("digests = 'model' needs a model and none is chosen", hint=_CHOOSE_MODEL)
+        return load_chat(self.settings.model, self.settings.model_timeout_seconds)
 
     def _scope(self, videos: Sequence[str]) -> Mapping[str, Video]:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
@@ -516,7 +530,7 @@ class Library:
         ledger.price = self._price(name, context.budget)
 
         def load() -> ChatModel:
-            return load_chat(name, self.settings.model_timeout_seconds)
+            return load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
 
         recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
         chat = BudgetedChat(recorder, ledger)

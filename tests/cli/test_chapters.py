@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentvid import Library
+from agentvid.config import Settings
 from agentvid.errors import UsageError
 from agentvid.types import Level
 
@@ -75,3 +76,25 @@ def test_the_chapters_are_answered_with_a_quote_of_each(library: Library) -> Non
     for item, chapter in zip(answer.evidence, chapters, strict=True):
         assert item.span.start_seconds >= chapter["start"]
         assert item.span.end_seconds <= chapter["end"]
+
+
+def test_a_model_tells_of_the_chapters_in_its_own_words(tmp_path: Path) -> None:
+    script = tmp_path / "replies.json"
+    script.write_text(json.dumps(["Bread\nSomebody bakes.", "All of it\nA kitchen."]))
+    settings = Settings(library=tmp_path / "library", digests="model", model=f"scripted:{script}")
+    with Library.open(settings.library, settings=settings) as library:
+        row = {"video": "kitchen", "duration": 40, "track": "speech", "start": 0, "end": 20, "text": "Knead the dough."}
+        report = library.import_file([json.dumps(row).encode()])
+        chapter, whole = library.describe_video("kitchen")["sections"]
+    assert report.warnings == []
+    assert (chapter["title"], chapter["text"], chapter["model"]) == ("Bread", "Somebody bakes.", settings.model)
+    assert (whole["title"], whole["text"]) == ("All of it", "A kitchen.")
+
+
+def test_digests_by_a_model_need_one(tmp_path: Path) -> None:
+    settings = Settings(library=tmp_path / "library", digests="model")
+    with (
+        Library.open(settings.library, settings=settings) as library,
+        pytest.raises(UsageError, match="needs a model and none is chosen"),
+    ):
+        library.import_file([b'{"video": "v", "duration": 9, "track": "speech", "start": 0, "end": 2, "text": "x"}'])
