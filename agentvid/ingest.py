@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentvid import assemble, media
+from agentvid import media
+from agentvid.assemble import REVISIONS, Progress, assemble
 from agentvid.config import Settings
 from agentvid.identity import video_id_from_hash
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.known import Known
 from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
-from agentvid.models.base import Embedder
+from agentvid.models.base import ChatModel, Embedder
 from agentvid.perceive import load_tracks
 from agentvid.perceive.base import PASSAGES, SHOTS, Reading, Source, Track, Watched
 from agentvid.perceive.guarded import GuardedReader
@@ -35,16 +36,17 @@ SHOTS_REVISION = 1
 #: A header may promise this much more than the file holds before the rest counts as lost.
 _DAMAGE_SECONDS = 1.0
 
-#: (stage, seconds of video done, seconds of video in all)
-Progress = Callable[[str, float, float], None]
-
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the stages need besides the file. `all_tracks`: None = those of TRACKS and of plug-ins."""
+    """What the stages need besides the file.
+
+    `writer` tells chapters in its own words; without it rows do. `all_tracks`: None = those of TRACKS and of plug-ins.
+    """
 
     settings: Settings
     embedder: Embedder | None
+    writer: ChatModel | None = None
     all_tracks: tuple[Track, ...] | None = None
 
     @cached_property
@@ -58,13 +60,14 @@ class Pipeline:
 
     @property
     def passages_key(self) -> str:
-        """sha256 of what decides how rows become clips and passages."""
-        return digest(assemble.REVISION, [self.settings.clip_min_seconds, self.settings.clip_max_seconds])
+        """sha256 of what decides how rows become clips, passages and chapters."""
+        return digest(REVISIONS, [self.settings.clip_min_seconds, self.settings.clip_max_seconds])
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of what decides what is made of rows, vectors included."""
-        return digest(self.passages_key, self.embedder.space.key if self.embedder else None)
+        """sha256 of what decides what is made of rows, vectors and digests included."""
+        space = self.embedder.space.key if self.embedder else None
+        return digest(self.passages_key, space, self.writer.name if self.writer else None)
 
     def stage_keys(self, path: str | Path, content_hash: str) -> dict[str, str]:
         """What each stage would now be made from; loads no model."""
@@ -95,7 +98,7 @@ def ingest_file(
     info = media.probe(path, limits=pipeline.limits)
     source = Source(path, info, content_hash, video_id_from_hash(content_hash), pipeline.settings, pipeline.limits)
     keys = pipeline.stage_keys(path, content_hash)
-    stale = stale_stages(keys, known.stages if known and known.fingerprint else {})
+    stale = stale_stages(keys, known.stages if known else {})
     before = _rows_by_track(known)
     readings = {track: reading for track, reading in before.items() if track not in stale}
     tracks = [track for track in pipeline.tracks if track.name in stale]
@@ -113,9 +116,8 @@ def ingest_file(
             readings[reader.track.name] = _or_before(reader.finish(watched), before.get(reader.track.name))
         clips = clips or _clips(duration_seconds, shots, readings.values(), pipeline.settings)
 
-    progress("embed", duration_seconds, duration_seconds)
     partial = [gap for track in tracks for gap in readings[track.name].gaps]
-    record = assemble.assemble(
+    record, told = assemble(
         Video(
             id=source.video_id,
             content_hash=content_hash,
@@ -129,13 +131,15 @@ def ingest_file(
         clips,
         _rows(readings[track] for track in sorted(readings)),
         pipeline.embedder,
+        pipeline.writer,
         gaps=[*partial, *_lost(source, duration_seconds, pipeline.tracks), *_gaps_of_others(known, keys)],
         stages=_stages_of_others(known, keys) | whole_stages(keys, pipeline.tracks, {gap.track for gap in partial}),
         known_vectors=known.vectors if known else None,
+        progress=progress,
     )
     warnings = [line for track in tracks for line in readings[track.name].warnings]
     warnings += [damage] if damage else []
-    return Ingested(record, tuple(warnings), tuple(track.name for track in tracks), tuple(partial))
+    return Ingested(record, (*warnings, *told), tuple(track.name for track in tracks), tuple(partial))
 
 
 def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline) -> Ingested:
@@ -153,8 +157,10 @@ def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline)
         duration_seconds=imported.duration_seconds,
         kind="import",
     )
-    rows = imported.observations
-    return Ingested(assemble.assemble(video, fingerprint, [whole], clips, rows, pipeline.embedder), ())
+    record, told = assemble(
+        video, fingerprint, [whole], clips, imported.observations, pipeline.embedder, pipeline.writer
+    )
+    return Ingested(record, told)
 
 
 def import_fingerprint(imported: ImportedVideo, pipeline: Pipeline) -> str:

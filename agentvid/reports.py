@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.catalogue import Failure, Summary
-from agentvid.types import Clip, Gap, Json, Observation, Span
+from agentvid.types import Clip, Gap, Json, Observation, Section, Span
 
 
 @dataclass
@@ -89,6 +89,7 @@ def video_json(
     shots: Sequence[Span],
     clips: Sequence[Clip],
     gaps: Sequence[Gap],
+    sections: Sequence[Section],
     observations: Sequence[Observation],
     stale: Sequence[Json],
 ) -> Json:
@@ -103,6 +104,7 @@ def video_json(
         "clips": [clip.span.to_json() for clip in clips],
         "gaps": [gap.to_json() for gap in gaps],
         "stale": list(stale),
+        "sections": [section.to_json() for section in sections],
         "observations": [_observation_json(observation) for observation in observations],
     }
 

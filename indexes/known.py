@@ -17,10 +17,9 @@ from agentvid.types import Gap, Observation, Span, Video
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`stages` and `fingerprint` as in a VideoRecord; `vectors`: embedded text -> (dimension,) float32."""
+    """`stages` as in a VideoRecord; `vectors`: embedded text -> (dimension,) float32."""
 
     video: Video
-    fingerprint: str
     stages: Mapping[str, str]
     shots: tuple[Span, ...]
     observations: tuple[Observation, ...]
@@ -28,12 +27,18 @@ class Known:
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 
-def read_known(catalogue: Catalogue, video: Video, space: EmbeddingSpace | None) -> Known:
-    """Everything about a video but what is made of its rows; of vectors, those of one space."""
+def read_known(catalogue: Catalogue, video: Video, space: EmbeddingSpace | None) -> Known | None:
+    """Everything about a video but what is made of its rows; of vectors, those of one space.
+
+    None if no stage has a key: the video is from before there were any, or doctor found that its rows changed on the
+    disk. Nothing of it is taken over then.
+    """
+    stages = catalogue.stages(video.id)
+    if not stages:
+        return None
     return Known(
         video=video,
-        fingerprint=catalogue.fingerprint(video.id) or "",
-        stages=catalogue.stages(video.id),
+        stages=stages,
         shots=tuple(catalogue.shots(video.id)),
         observations=tuple(catalogue.observations(video.id)),
         gaps=tuple(catalogue.gaps([video.id])),

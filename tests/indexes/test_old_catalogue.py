@@ -1,7 +1,7 @@
 """A library of the first format opens, answers and loses nothing.
 
-data/catalogue_v1.sqlite3.gz was written by `agentvid index` and `agentvid import` of the commit before migration 2: a
-video of 6 s with subtitles and titles, and an imported one.
+data/catalogue_v1.sqlite3.gz was written by `agentvid index` and `agentvid import` when there was one migration: a video
+of 6 s with subtitles and titles, and an imported one.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.doctor import examine
 from agentvid.indexes.known import read_known
 from agentvid.indexes.migrations import MIGRATIONS
 from agentvid.indexes.vectors import Backend
-from agentvid.models.base import EmbeddingSpace
 
 OLD = Path(__file__).parent / "data" / "catalogue_v1.sqlite3.gz"
 
@@ -55,15 +55,11 @@ def test_no_row_is_lost(old: Path) -> None:
     assert content(old / "catalogue.sqlite3.v1.backup") == before
 
 
-def test_it_is_found_and_known_as_before(old: Path) -> None:
+def test_it_is_found_and_whole_and_will_be_read_anew(old: Path) -> None:
     with Catalogue.open(old, create=False) as catalogue:
-        (space,) = catalogue.spaces()
-        known = read_known(catalogue, catalogue.find_video("harbour.mp4"), space)
-        other = read_known(catalogue, known.video, EmbeddingSpace("another", "1", 384))
-    assert {row.track for row in known.observations} == {"fact", "ocr", "speech"}
-    spoken = "Good morning from the harbour office. These are the ticket prices."
-    assert set(known.vectors) == {spoken, *(row.text for row in known.observations if row.track != "speech")}
-    assert known.stages == {}
-    assert other.vectors == {}
-    damage = [problem.what for problem in examine(old, backend=Backend("numpy")) if "catalogue" in problem.what]
+        film = catalogue.find_video("harbour.mp4")
+        assert {row.track for row in catalogue.observations(film.id)} == {"fact", "ocr", "speech"}
+        assert len(catalogue.passage_ids(Filter(video_ids=(film.id,)))) == 4
+        assert read_known(catalogue, film, None) is None
+    damage = [problem.what for problem in examine(old, backend=Backend("numpy")) if "changed" in problem.what]
     assert damage == []

@@ -1,4 +1,4 @@
-"""Version 2: what each stage of a video was made from, so that only what has changed since is made again.
+"""Version 3: what each stage of a video was made from, so that only what has changed since is made again.
 
 A video from before has no keys: its rows stay and answer, and the next `agentvid index` of its file reads it anew.
 """
