@@ -230,6 +230,11 @@ def parse_bank(text: str) -> ExampleBank:
     return ExampleBank(forms, {member: name for name, members in classes.items() for member in (*members, name)})
 
 
+def parse_examples(entries: Sequence[Mapping[str, Any]]) -> list[Form]:
+    """Forms that use no word classes. Raises UsageError."""
+    return [_parse_form(entry, {}) for entry in entries]
+
+
 def _parse_form(entry: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> Form:
     if entry["route"] not in ("lookup", "program"):
         raise UsageError(f"form {entry['id']!r}: route {entry['route']!r}; allowed: lookup, program")
@@ -311,6 +316,21 @@ class ExemplarPlanner:
         unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
         return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
 
+    def alternatives(self, request: PlanRequest, k: int = 12) -> list[Plan]:
+        """Programs of the forms that are nearest to the question, likeliest first, for trying out: not all will fit."""
+        question, inline = slots.split_choices(request.question)
+        choices = request.choices or inline
+        question, video = slots.take_video(slots.plain_question(question), request.videos)
+        near = self._bank.nearest(question, 8 * k, self._embedder)
+        plans: dict[str, Plan] = {}
+        for one in near:
+            if one.form.takes_choices != bool(choices) or not {*one.example.slots} <= {"x"}:
+                continue
+            match = Match(one.form, {"x": self._remainder(question, one.example)}, 0.0)
+            program = _fill(match, request, question, choices, video)
+            plans.setdefault(program, Plan(program, one.form.id, choices=choices))
+        return list(plans.values())[:k]
+
     def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
         """An example has nothing to try again with: raises ModelError."""
         raise ModelError(
@@ -386,6 +406,12 @@ class ExemplarPlanner:
             if (w := " ".join(words(word))) not in FUNCTION_WORDS and not {w, self._bank.classes.get(w, w)} & literal
         ]
         return " ".join(kept) or question
+
+
+def fits(form: Form, question: str) -> bool:
+    """True if the question, without politeness, fits one of the form's examples word for word, whatever its slots."""
+    masked, _ = _mask_quotes(question)
+    return any(_compiled(example.pattern).fullmatch(masked) for example in form.examples)
 
 
 def _mask_quotes(question: str) -> tuple[str, list[str]]:
