@@ -18,18 +18,21 @@ from agentvid.evaluate.answers import Given, answer_scores
 from agentvid.evaluate.qa import Asker
 from agentvid.evaluate.questions import Posed
 from agentvid.planners.base import Plan, Planner, PlanRequest
-from agentvid.planners.example_files import entry_of, example_of, joined, write_examples
-from agentvid.planners.exemplar import ExampleBank, ExemplarPlanner, Form, parse_examples
+from agentvid.planners.example_files import entry_of, example_like, example_of, joined, write_examples
+from agentvid.planners.exemplar import ExampleBank, ExemplarPlanner, Form, fits, parse_examples
 from agentvid.planners.llm import LLMPlanner
+from agentvid.planners.slots import plain_question
 from agentvid.types import Json
+from agentvid.words import FUNCTION_WORDS, words
 
 if TYPE_CHECKING:
     from agentvid.graph import AskContext
     from agentvid.library import Library
 
 FAMILY = "refined"
-#: So often a program that ran but answered wrongly goes back, and so many forms are tried without a model.
-FEEDBACK_ROUNDS, ALTERNATIVES = 2, 12
+#: So often a program that ran but answered wrongly goes back; so many forms are tried without a model, each also on so
+#: many other questions that ask in the same way.
+FEEDBACK_ROUNDS, ALTERNATIVES, SIBLINGS = 2, 24, 4
 #: Evidence that overlaps the gold seconds this much is right, where a question has no answer to compare.
 RIGHT_IOU = 0.3
 _SHOWN, _SPANS = 300, 5
@@ -87,9 +90,10 @@ def refine(library: Library, posed: Sequence[Posed], *, progress: Progress | Non
     candidates: dict[str, Form] = {}
     for number, one in enumerate(wrong, 1):
         told("refining", number, len(wrong))
-        found = score.better_program(one)
-        entry = example_of(one.question.question, one.question.choices, found, family=FAMILY) if found else None
-        for form in parse_examples([entry]) if entry else ():
+        # An example of a question before it may serve this one too.
+        if candidates and score.bank(list(candidates.values()), [one])[0]:
+            continue
+        if form := score.example(one, [other for other in wrong if other is not one]):
             candidates[form.id] = form
     kept, after, after_held = _kept(list(candidates.values()), score, refining, held_out, before, before_held)
     return Refined(
@@ -164,11 +168,30 @@ class _Scorer:
             found.append(is_right(asker(one), one))
         return found
 
-    def better_program(self, posed: Posed) -> str:
-        """A program that answers the question rightly, "" if none was found."""
-        if isinstance(self._without.planner, LLMPlanner):
-            return self._written(posed, self._without.planner)
-        return self._borrowed(posed)
+    def _about(self, posed: Posed) -> str:
+        """The longest run of the question's words that is said or shown in its video in one piece; "" if none is."""
+        asked, catalogue = words(posed.question.question), self._library.catalogue
+        videos = [posed.video] if posed.video else catalogue.videos()
+        told = [f" {' '.join(words(row.text))} " for video in videos for row in catalogue.observations(video.id)]
+        for length in range(len(asked), 0, -1):
+            for start in range(len(asked) - length + 1):
+                run = asked[start : start + length]
+                if {run[0], run[-1]} & FUNCTION_WORDS:
+                    continue
+                phrase = " ".join(run)
+                if any(f" {phrase} " in text for text in told):
+                    return phrase
+        return ""
+
+    def example(self, posed: Posed, others: Sequence[Posed]) -> Form | None:
+        """An example by which the question is answered rightly, None if none was found."""
+        question, about = posed.question, self._about(posed)
+        if not isinstance(self._without.planner, LLMPlanner):
+            return self._borrowed(posed, about, others)
+        program = self._written(posed, self._without.planner)
+        if not program:
+            return None
+        return _form(example_of(question.question, question.choices, program, family=FAMILY, about=about))
 
     def _written(self, posed: Posed, planner: LLMPlanner) -> str:
         """Written without examples; repaired as in any question until it runs, then by its answer."""
@@ -185,21 +208,39 @@ class _Scorer:
             given = self._ask(posed, notes)
         return notes.program if is_right(given, posed) else ""
 
-    def _borrowed(self, posed: Posed) -> str:
-        """The program of the nearest other form that answers rightly."""
+    def _borrowed(self, posed: Posed, about: str, others: Sequence[Posed]) -> Form | None:
+        """The question's example with the program of the nearest other form that answers it rightly.
+
+        One choice of four is right by chance: of several programs the one counts that also answers most of `others`
+        that ask in the same way.
+        """
         context = self._library.question_context()
         assert isinstance(context.planner, ExemplarPlanner)
-        for plan in context.planner.alternatives(Asker(self._library, context).request(posed), ALTERNATIVES):
-            notes = _Noting(context.planner, plan)
-            if is_right(self._ask(posed, notes), posed):
-                return plan.program
-        return ""
+        request, question = Asker(self._library, context).request(posed), posed.question
+        best: tuple[int, Form | None] = (-1, None)
+        for plan in context.planner.alternatives(request, about or question.question, ALTERNATIVES):
+            if not is_right(self._ask(posed, _Noting(context.planner, plan)), posed):
+                continue
+            like = self._bank.by_id[plan.form_id]
+            form = _form(example_like(question.question, question.choices, like, family=FAMILY, about=about))
+            if form is None:
+                continue
+            alike = [one for one in others if fits(form, plain_question(one.question.question))][:SIBLINGS]
+            right = sum(self.bank([form], alike)) if alike else 0
+            best = max(best, (right, form), key=lambda pair: pair[0])
+            if right == len(alike):
+                break
+        return best[1]
 
     def _ask(self, posed: Posed, planner: _Noting) -> Given:
         # No shortcut and no second try with other examples: it is this planner's programs that are judged.
         settings = self._without.settings.model_copy(update={"max_asks": 1})
         context: AskContext = replace(self._without, planner=planner, shortcut=None, settings=settings)
         return Asker(self._library, context)(posed)
+
+
+def _form(entry: Json | None) -> Form | None:
+    return parse_examples([entry])[0] if entry else None
 
 
 class _Noting:

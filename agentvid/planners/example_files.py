@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -26,7 +26,7 @@ from agentvid.planners.exemplar import ExampleBank, Form, fits, load_bank, parse
 from agentvid.tools import load_tools
 from agentvid.tools.program import check_program
 from agentvid.types import Json
-from agentvid.words import words
+from agentvid.words import FUNCTION_WORDS, words
 
 _HINT = "`agentvid examples check FILE` lists every fault"
 _KEYS = ("id", "family", "route", "examples", "program", "seeing")
@@ -146,8 +146,10 @@ _Dumper.add_representer(
 # -- a program becomes an example -------------------------------------------------------------------------------------
 
 
-def example_of(question: str, choices: Sequence[str], program: str, *, family: str) -> Json | None:
+def example_of(question: str, choices: Sequence[str], program: str, *, family: str, about: str = "") -> Json | None:
     """The example that asks `question` and is answered by `program`; None if it would not be one of the user's words.
+
+    `about`: a phrase of the question; like what the program looks for, and what the choices name, it becomes a slot.
 
     Every text in the program must be made of words of the question or its choices, or be one that the shipped examples
     use too (kinds, tracks): a word of a video must not come back in the prompts of other questions.
@@ -188,8 +190,33 @@ def example_of(question: str, choices: Sequence[str], program: str, *, family: s
             texts.append(node)
         else:
             return None
-    pattern = _with_slots(asked, texts, changes)
-    entry = {"id": "", "family": family, "route": "program", "examples": [pattern], "program": f"{changes.text}\n"}
+    pattern = _without_names(_with_slots(asked, texts, changes), _specific(about, choices))
+    return _entry(family, asked, pattern, f"{changes.text}\n")
+
+
+def example_like(question: str, choices: Sequence[str], form: Form, *, family: str, about: str) -> Json | None:
+    """The example that asks `question` and is answered as `form`, `about` standing in its slot; None if there is none."""
+    asked, inline = slots.split_choices(question)
+    asked = slots.plain_question(asked)
+    if len(asked) > _MAX_QUESTION or _MARKS.search(asked):
+        return None
+    pattern = _tokens(asked)
+    if "$x" in form.program:
+        pattern, times = _place_of(about).subn("{x}", pattern, count=1)
+        if not about or not times:
+            return None
+    pattern = _without_names(pattern, _specific(about, choices or inline))
+    return _entry(family, asked, pattern, form.program, form.seeing)
+
+
+def _specific(about: str, choices: Sequence[str]) -> frozenset[str]:
+    return frozenset(words(" ".join([about, *choices]))) - FUNCTION_WORDS
+
+
+def _entry(family: str, asked: str, pattern: str, program: str, seeing: str = "") -> Json | None:
+    """A form of one example, named by its content; None if it says nothing of its own, or is wrong."""
+    entry: Json = {"id": "", "family": family, "route": "program", "examples": [pattern], "program": program}
+    entry |= {"seeing": seeing} if seeing else {}
     entry["id"] = f"{family}-{hashlib.sha256(json.dumps(entry).encode()).hexdigest()[:12]}"
     (form,) = parse_bank(yaml.safe_dump({"forms": [entry]})).forms
     has_words = bool(form.examples[0].literals)
@@ -200,7 +227,7 @@ def example_of(question: str, choices: Sequence[str], program: str, *, family: s
 
 def _with_slots(asked: str, texts: Sequence[ast.Constant], changes: _Changes) -> str:
     """The question with a slot for every phrase that the program looks for, the longest first."""
-    pattern = " ".join(re.sub(r"\s*,", " ,", re.sub(r"(?<=\w)['’]s\b", " 's", asked)).split())
+    pattern = _tokens(asked)
     free = list(_NAMES)
     named: dict[str, str] = {}
     for node in sorted(texts, key=lambda node: -len(str(node.value))):
@@ -208,13 +235,36 @@ def _with_slots(asked: str, texts: Sequence[ast.Constant], changes: _Changes) ->
         phrase = text.strip('"')
         key = phrase.casefold()
         if key not in named:
-            place = re.compile(rf"""(?<![\w{{])["“']?{re.escape(phrase)}["”']?(?![\w}}])""", re.IGNORECASE)
-            shorter, times = place.subn("{" + free[0] + "}", pattern, count=1) if free and phrase else (pattern, 0)
+            shorter, times = (
+                _place_of(phrase).subn("{" + free[0] + "}", pattern, count=1) if free and phrase else (pattern, 0)
+            )
             if not times:
                 continue
             named[key], pattern = free.pop(0), shorter
         changes.put(node, f"${named[key]}_exact" if text != phrase else f"${named[key]}")
     return pattern
+
+
+def _tokens(asked: str) -> str:
+    """As examples are written: in small letters, commas and 's apart."""
+    return " ".join(re.sub(r"\s*,", " ,", re.sub(r"(?<=\w)['’]s\b", " 's", asked.lower())).split())
+
+
+def _place_of(phrase: str) -> re.Pattern[str]:
+    return re.compile(rf"""(?<![\w{{])["“']?{re.escape(phrase)}["”']?(?![\w}}])""", re.IGNORECASE)
+
+
+def _without_names(pattern: str, specific: Set[str]) -> str:
+    """What the pattern still names of `specific`, with what joins these words, as one more slot."""
+    tokens = pattern.split(" ")
+    at = [place for place, token in enumerate(tokens) if specific & set(words(token))]
+    free = next((name for name in _NAMES if "{" + name + "}" not in pattern), "")
+    if not at or not free:
+        return pattern
+    between = {word for token in tokens[at[0] : at[-1] + 1] for word in words(token)}
+    if any(token.startswith("{") for token in tokens[at[0] : at[-1]]) or not between <= specific | FUNCTION_WORDS:
+        return pattern
+    return " ".join([*tokens[: at[0]], "{" + free + "}", *tokens[at[-1] + 1 :]])
 
 
 class _Changes:

@@ -316,20 +316,21 @@ class ExemplarPlanner:
         unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
         return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
 
-    def alternatives(self, request: PlanRequest, k: int = 12) -> list[Plan]:
-        """Programs of the forms that are nearest to the question, likeliest first, for trying out: not all will fit."""
+    def alternatives(self, request: PlanRequest, about: str, k: int) -> list[Plan]:
+        """Programs of the k forms nearest to the question that need no more than `about`, a phrase of it.
+
+        For trying out, likeliest first: not all will fit.
+        """
         question, inline = slots.split_choices(request.question)
         choices = request.choices or inline
         question, video = slots.take_video(slots.plain_question(question), request.videos)
-        near = self._bank.nearest(question, 8 * k, self._embedder)
+        found = self._bank.nearest(question, len(self._bank.forms), self._embedder)
+        fitting = [one for one in found if one.form.takes_choices == bool(choices) and {*one.example.slots} <= {"x"}]
         plans: dict[str, Plan] = {}
-        for one in near:
-            if one.form.takes_choices != bool(choices) or not {*one.example.slots} <= {"x"}:
-                continue
-            match = Match(one.form, {"x": self._remainder(question, one.example)}, 0.0)
-            program = _fill(match, request, question, choices, video)
+        for one in fitting[:k]:
+            program = _fill(Match(one.form, {"x": about}, 0.0), request, question, choices, video)
             plans.setdefault(program, Plan(program, one.form.id, choices=choices))
-        return list(plans.values())[:k]
+        return list(plans.values())
 
     def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
         """An example has nothing to try again with: raises ModelError."""
