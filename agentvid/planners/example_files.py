@@ -151,8 +151,8 @@ def example_of(question: str, choices: Sequence[str], program: str, *, family: s
 
     `about`: a phrase of the question; like what the program looks for, and what the choices name, it becomes a slot.
 
-    Every text in the program must be made of words of the question or its choices, or be one that the shipped examples
-    use too (kinds, tracks): a word of a video must not come back in the prompts of other questions.
+    Every text in the program must be made of words of the question, or be one that the shipped examples use too (kinds,
+    tracks): neither a word of a video nor an answer may come back in the prompts of other questions.
     """
     asked, inline = slots.split_choices(question)
     choices = list(choices or inline)
@@ -164,7 +164,7 @@ def example_of(question: str, choices: Sequence[str], program: str, *, family: s
     except SyntaxError:
         return None
     changes, texts = _Changes(program), []
-    known = set(words(" ".join([asked, *choices])))
+    known = set(words(asked))
     listed: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and len(node.id) > _MAX_NAME:
@@ -195,7 +195,7 @@ def example_of(question: str, choices: Sequence[str], program: str, *, family: s
 
 
 def example_like(question: str, choices: Sequence[str], form: Form, *, family: str, about: str) -> Json | None:
-    """The example that asks `question` and is answered as `form`, `about` standing in its slot; None if there is none."""
+    """The example that asks `question` and is answered as `form`, with `about` in its slot; None if it is none."""
     asked, inline = slots.split_choices(question)
     asked = slots.plain_question(asked)
     if len(asked) > _MAX_QUESTION or _MARKS.search(asked):

@@ -168,7 +168,8 @@ class ExampleBank:
     def resembling(self, question: str, k: int) -> list[Near]:
         """The k forms of which the question has the largest share of an example's literal weight, largest first."""
         columns, table = self._shares
-        known = [columns[word] for word in sorted(self.fold(question)) if word in columns]
+        present = self.fold(question) | ({","} if "," in question else set())  # a literal of its own, but no word
+        known = [columns[word] for word in sorted(present) if word in columns]
         shares = table[:, known].sum(axis=1)
         best: dict[str, Near] = {}
         for row in np.argsort(-shares, kind="stable"):
