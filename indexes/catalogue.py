@@ -24,7 +24,7 @@ from agentvid.indexes.digests import EMPTY
 from agentvid.indexes.lexical import LexicalIndex
 from agentvid.indexes.store import Store
 from agentvid.models.base import EmbeddingSpace, Vectors
-from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
+from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
 #: Every search asks these two; making a statement costs more than SQLite takes to answer it.
 _PASSAGES = (
@@ -248,6 +248,29 @@ class Catalogue:
         with self.store.reading() as connection:
             return _observations(connection, *clauses)
 
+    def texts_at(self, places: Sequence[tuple[str, Span]], *, without: str) -> list[list[str]]:
+        """For each place, a video's id and a span, the texts that overlap it, by start; not those of one track.
+
+        One query: for thirty places it takes a tenth of the time of thirty calls of `observations`.
+        """
+        table, videos = schema.observations, schema.videos
+        wanted = [
+            sa.and_(videos.c.id == video_id, table.c.start < span.end_seconds, table.c.end > span.start_seconds)
+            for video_id, span in places
+        ]
+        query = (
+            sa.select(videos.c.id, table.c.start, table.c.end, table.c.text)
+            .join(videos, videos.c.key == table.c.video_key)
+            .where(sa.or_(sa.false(), *wanted), table.c.track != without)
+            .order_by(table.c.start, table.c.id)
+        )
+        with self.store.reading() as connection:
+            rows = [(row.id, records.span_of(row), row.text) for row in connection.execute(query)]
+        return [
+            [text for owner, place, text in rows if owner == video_id and place.overlaps(span)]
+            for video_id, span in places
+        ]
+
     def observations_by_id(self, ids: Iterable[int]) -> list[Observation]:
         """Observations of any videos, by start; unknown ids are left out."""
         with self.store.reading() as connection:
@@ -258,6 +281,13 @@ class Catalogue:
 
     def shots(self, video_id: str) -> list[Span]:
         return self._of_video(schema.shots, video_id, records.span_of)
+
+    def sections(self, video_id: str) -> list[Section]:
+        """The chapters of a video in order, then the whole; nothing for one indexed before there were any."""
+        table = schema.sections
+        query = sa.select(table).where(table.c.video_key == _key_query(video_id)).order_by(table.c.level, table.c.start)
+        with self.store.reading() as connection:
+            return [records.section_of(row) for row in connection.execute(query)]
 
     def passages(self, ids: Iterable[int]) -> dict[int, Passage]:
         """Passages by id; unknown ids are left out."""

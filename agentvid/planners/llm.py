@@ -23,7 +23,7 @@ from agentvid.tools.program import LANGUAGE_RULES, check_program, describe
 from agentvid.tools.program.grammar import program_grammar
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
-from agentvid.untrusted import inert
+from agentvid.untrusted import Fenced, inert
 
 EXAMPLES, MAX_TURNS = 6, 20
 #: A part of an error that is sent back; lists of what is allowed are long.
@@ -40,6 +40,7 @@ class LLMPlanner:
         self._bank = bank or load_bank()
         self.prompts: dict[str, str] = {}
         self._last_system: tuple[tuple[str, int, frozenset[str]], str] = (("", 0, frozenset()), "")
+        self._last_shown: tuple[tuple[str, str], Fenced] = (("", ""), Fenced())
 
     @property
     def name(self) -> str:
@@ -71,7 +72,7 @@ class LLMPlanner:
         choices = request.choices or inline
         system = self._system(question, request)
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        shown = request.fence.wrap(request.look() if request.look else listed(request.videos))
+        shown = self._shown(question, request)
         asked = _thread(request.turns) + asked
         user = render("plan_user", videos=shown, question=asked, marker=request.fence.marker)
         otherwise = "\n\n".join([_OTHERWISE, *map(str.strip, request.tried)]) if request.tried and not repair else ""
@@ -83,6 +84,13 @@ class LLMPlanner:
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
         program = program_in(reply.text, lambda program: check_program(program, request.tools))
         return Plan(program, focus=(question,), choices=choices, usage=usage, note=reply.note)
+
+    def _shown(self, question: str, request: PlanRequest) -> Fenced:
+        """What is in the videos; looking takes longer than all the rest of a prompt, so a run looks once."""
+        run = (question, request.fence.marker)
+        if self._last_shown[0] != run:
+            self._last_shown = run, request.fence.wrap(request.look() if request.look else listed(request.videos))
+        return self._last_shown[1]
 
     def _system(self, question: str, request: PlanRequest) -> str:
         """The system prompt, which the repairs of one attempt share."""

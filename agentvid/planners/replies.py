@@ -31,7 +31,8 @@ def program_in(reply: str, check: Check | None = None) -> str:
     """
     found = list(dict.fromkeys(text.strip()[:MAX_PROGRAM_CHARACTERS] for text in _readings(reply)))[:_MAX_CANDIDATES]
     for text in found:
-        if check is None:
+        # Of one reading it need not be known whether it is a program.
+        if check is None or len(found) == 1:
             break
         try:
             check(text)
