@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from agentvid.ingest import Ingested, Pipeline
     from agentvid.models.base import ChatModel, Embedder, Reranker
     from agentvid.models.cassette import Cassette
+    from agentvid.planners.exemplar import ExampleBank, Form
     from agentvid.replay import Replay
     from agentvid.tools.base import ToolContext, Vision
     from agentvid.tools.program import Run
@@ -436,9 +437,12 @@ class Library:
 
         remove_thread(self.catalogue.directory, name)
 
-    def question_context(self, *, model: str = "") -> AskContext:
-        """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`."""
-        return replace(self.ask_context((), model), library=None)
+    def question_context(self, *, model: str = "", bank: ExampleBank | None = None) -> AskContext:
+        """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`.
+
+        `bank` replaces that of the library; nothing is learned from what is asked.
+        """
+        return replace(self.ask_context((), model, bank=bank or self.bank), library=None, learns=False)
 
     def run_program(self, source: str, *, videos: Sequence[str] = (), model: str = "") -> Run:
         """Check and run a program; its tools ask the LLM `model`, or that of the settings, where there is one.
@@ -449,6 +453,30 @@ class Library:
         from agentvid.tools.program import check_program, run_program
 
         return run_program(check_program(source, load_tools()), self.ask_context(videos, model).tools)
+
+    def examples(self) -> list[Form]:
+        """The examples that this library learned from questions whose programs had to be repaired, the oldest first."""
+        from agentvid.planners.learned import read_learned
+
+        return read_learned(self.catalogue.directory)
+
+    def remove_example(self, reference: str) -> str:
+        """Forget the learned example whose id begins so; returns the id. Raises NotFound, UsageError."""
+        from agentvid.planners.learned import forget
+
+        return forget(self.catalogue.directory, reference)
+
+    @cached_property
+    def bank(self) -> ExampleBank:
+        """The shipped examples, and before them those of the file that the setting `examples` names.
+
+        Raises UsageError for a file that is wrong.
+        """
+        from agentvid.planners.example_files import joined, read_examples
+        from agentvid.planners.exemplar import load_bank
+
+        own = self.settings.examples
+        return joined(load_bank(), read_examples(own)) if own else load_bank()
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 
@@ -523,13 +551,19 @@ class Library:
         cassette: Cassette | None = None,
         *,
         verify: str = "",
+        bank: ExampleBank | None = None,
+        learned_before: str = "",
     ) -> AskContext:
-        """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
+        """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups.
+
+        An LLM is shown the examples of `bank`; without one those of the library and what it learned. With a cassette
+        only what was learned before the trace `learned_before`: a recording must not depend on later questions.
+        """
         from agentvid.composers.extractive import ExtractiveComposer
         from agentvid.graph import AskContext
         from agentvid.planners.exemplar import ExemplarPlanner
 
-        embedded = ExemplarPlanner(self._embedder)
+        embedded = ExemplarPlanner(self._embedder, bank or self.bank)
         context = AskContext(
             planner=embedded,
             composer=ExtractiveComposer(),
@@ -558,13 +592,20 @@ class Library:
 
         recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
         chat = BudgetedChat(recorder, ledger)
+        shown = bank
+        if shown is None:
+            from agentvid.planners.learned import with_learned
+
+            before = learned_before if cassette else None
+            shown = with_learned(self.bank, self.catalogue.directory, before=before)
         return replace(
             context,
-            planner=LLMPlanner(chat, embedder=self._embedder),
+            planner=LLMPlanner(chat, embedder=self._embedder, bank=shown),
             composer=LLMComposer(chat),
             tools=replace(context.tools, chat=chat),
             shortcut=embedded,
             model=name,
+            learns=self.settings.learn and cassette is None,
         )
 
     def _price(self, model: str, budget: Budget | None) -> Price | None:
