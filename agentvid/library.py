@@ -13,7 +13,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from agentvid.config import Settings, load_settings, with_verify
-from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
+from agentvid.errors import (
+    AgentvidError,
+    LibraryDamaged,
+    LibraryError,
+    LibraryTooNew,
+    MissingDependency,
+    NotFound,
+    UsageError,
+)
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
@@ -109,22 +117,25 @@ class Library:
 
     def _add_file(self, path: Path, report: IndexReport, progress: Progress | None) -> None:
         from agentvid.identity import hash_file
-        from agentvid.ingest import content_fingerprint, ingest_file
+        from agentvid.indexes.known import read_known
+        from agentvid.ingest import ingest_file
 
+        pipeline = self._pipeline
         content_hash = None
         try:
             content_hash = hash_file(path)
             known = self.catalogue.find_hash(content_hash)
-            fingerprint = content_fingerprint(path, content_hash, self._pipeline)
-            if known and self.catalogue.fingerprint(known.id) == fingerprint:
+            if known and not self._is_stale(known, path):
                 report.add_skipped(str(path), self._note_path(path, known))
                 return
             ingested = ingest_file(
                 path,
                 content_hash,
-                fingerprint,
-                self._pipeline,
+                pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
+                read_known(self.catalogue, known, pipeline.embedder.space if pipeline.embedder else None)
+                if known
+                else None,
             )
         except (LibraryError, MissingDependency):
             raise
@@ -134,6 +145,15 @@ class Library:
             report.add_failed(str(path), str(error), hint)
             return
         self._commit(ingested, report)
+
+    def _is_stale(self, known: Video, path: Path) -> bool:
+        """Whether something about a video that is known would now be made from something else."""
+        from agentvid.perceive.stages import stale_stages
+
+        if self.catalogue.fingerprint(known.id) != self._pipeline.fingerprint:
+            return True
+        keys = self._pipeline.stage_keys(path, known.content_hash)
+        return bool(stale_stages(keys, self.catalogue.stages(known.id)))
 
     def _note_path(self, path: Path, known: Video) -> str:
         """The content is known: remember this path for it. Says why nothing else was done."""
@@ -178,8 +198,8 @@ class Library:
     def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str] = ()) -> None:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
-        report.add_indexed(record, ingested.warnings)
-        report.add_partial(record.video.name, ingested.partial)
+        report.add_indexed(record, ingested.warnings, ingested.tracks)
+        report.add_partial(record.video.name, ingested.gaps)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
@@ -314,7 +334,10 @@ class Library:
         return videos + [failure_json(failure) for failure in self.catalogue.failures()]
 
     def describe_video(self, reference: str, *, track: str | None = None) -> Json:
-        """One video with its shots, clips and observations, as `agentvid show --json` prints it."""
+        """One video with its shots, clips, observations and stale stages, as `agentvid show --json` prints it."""
+        from agentvid.ingest import Pipeline
+        from agentvid.stale import stale_of
+
         video = self.catalogue.find_video(reference)
         (summary,) = self.catalogue.summaries(video.id)
         return video_json(
@@ -324,6 +347,7 @@ class Library:
             self.catalogue.gaps([video.id]),
             self.catalogue.sections(video.id),
             self.catalogue.observations(video.id, tracks=(track,) if track else ()),
+            [stale.to_json() for stale in stale_of(self.catalogue, [video], Pipeline(self.settings, None))],
         )
 
     def tracks(self) -> list[str]:
@@ -619,9 +643,23 @@ def check_library(settings: Settings, *, repair: bool = False) -> Json:
     return {
         "ok": not problems,
         "problems": [{"what": problem.what, "hint": problem.hint} for problem in problems],
+        "stale": _stale(settings),
         "repaired": repaired,
         "notes": [backend.note] if backend.note else [],
     }
+
+
+def _stale(settings: Settings) -> list[Json]:
+    """What `agentvid index` would make again; nothing where the library cannot be opened, which is a problem itself."""
+    from agentvid.ingest import Pipeline
+    from agentvid.stale import stale_of
+
+    try:
+        with Catalogue.open(settings.library, create=False) as catalogue:
+            found = stale_of(catalogue, catalogue.videos(), Pipeline(settings, None))
+    except (LibraryDamaged, LibraryTooNew):
+        return []
+    return [stale.to_json() for stale in found]
 
 
 def _window(start: float | None, end: float | None) -> Span | None:
