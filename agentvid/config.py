@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from agentvid.budget import Budget, Price
 from agentvid.errors import UsageError
+from agentvid.profiles import profile
 
 ENV_PREFIX = "AGENTVID_"
 NonNegative = Annotated[float, Field(ge=0)]
@@ -23,6 +24,28 @@ VERIFY = ("standard", "strict")
 def plugins_allowed() -> bool:
     """False if AGENTVID_PLUGINS=off: then no code of installed plug-ins is loaded."""
     return os.environ.get("AGENTVID_PLUGINS", "").lower() != "off"
+
+
+def is_offline() -> bool:
+    """True after `go_offline`, here or in the process that started this one, or with AGENTVID_OFFLINE=1."""
+    return os.environ.get("AGENTVID_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+
+
+def go_offline() -> None:
+    """From now on nothing is downloaded and no provider is asked, by this process and those that it starts.
+
+    The hub's own packages read these names when they are imported.
+    """
+    os.environ.update({"AGENTVID_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"})
+
+
+def check_online(name: str) -> None:
+    """Raise UsageError if a provider's model is named although nothing may leave this machine."""
+    if is_offline():
+        raise UsageError(
+            f"{name} is asked over the network, and offline is set; allowed: models on this machine",
+            hint="choose hf:NAME or ollama:NAME, or leave --offline out",
+        )
 
 
 class Settings(BaseModel):
@@ -38,6 +61,10 @@ class Settings(BaseModel):
         default_factory=lambda: platformdirs.user_cache_path("agentvid"),
         description="where plug-in embedders keep files",
     )
+    profile: str = Field(
+        "lite", description="models for all settings at once: lite, cpu, gpu or api; what is set by itself wins"
+    )
+    offline: bool = Field(False, description="download nothing and ask no provider; what would is refused")
     embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
     ocr: bool = Field(True, description="read on-screen text while indexing")
@@ -157,7 +184,7 @@ def user_file() -> Path:
 def load_settings(
     flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None, file: Path | None = None
 ) -> LoadedSettings:
-    """Merge the four layers. A flag that is None was not given.
+    """Merge the four layers over what the profile says. A flag that is None was not given.
 
     Raises UsageError naming the value, its origin and what is allowed.
     """
@@ -167,6 +194,8 @@ def load_settings(
     layers += [(f"${ENV_PREFIX}{name.upper()}", {name: value}) for name, value in _from_environment(environ).items()]
     layers.append(("flag", {name: value for name, value in (flags or {}).items() if value is not None}))
 
+    if name := next((layer["profile"] for _, layer in reversed(layers) if "profile" in layer), ""):
+        layers.insert(0, (f"profile {name}", profile(str(name)).settings))
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, layer in layers:

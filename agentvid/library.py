@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentvid.config import Settings, load_settings, with_verify
+from agentvid.config import Settings, go_offline, load_settings, with_verify
 from agentvid.errors import (
     AgentvidError,
     LibraryDamaged,
@@ -69,6 +69,8 @@ class Library:
     def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
         self.catalogue = catalogue
         self.settings = settings
+        if settings.offline:
+            go_offline()
 
     @classmethod
     def open(

@@ -47,12 +47,19 @@ def start(
     library: Annotated[
         Path | None, typer.Option("--library", metavar="DIR", help="Directory of the library.", show_default=False)
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="NAME", help="Models: lite, cpu, gpu or api.", show_default=False),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Download nothing, ask no provider.", show_default=False)
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Global options; the library's directory is --library, else $AGENTVID_LIBRARY, else the user's data directory."""
-    context.obj = State(library)
+    context.obj = State(library, profile, offline or None)
 
 
 for command in (
@@ -66,6 +73,7 @@ for command in (
     finding.ask,
     finding.program,
     settings.config,
+    settings.models,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(traces.trace, name="trace")

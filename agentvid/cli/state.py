@@ -38,14 +38,17 @@ Vision = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The `--library` flag, or None."""
+    """The global flags; None for those not given."""
 
     library: Path | None
+    profile: str | None = None
+    offline: bool | None = None
 
     def load(self, flags: Mapping[str, Any] | None = None) -> LoadedSettings:
         from agentvid.config import load_settings
 
-        return load_settings({**(flags or {}), "library": self.library})
+        given = {"library": self.library, "profile": self.profile, "offline": self.offline}
+        return load_settings({**(flags or {}), **given})
 
     def open(self, *, create: bool = False, flags: Mapping[str, Any] | None = None) -> Library:
         """Open the library; with `create` False a missing one is an error that says how to make one."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
+from agentvid.config import check_online
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.deadline import within
@@ -41,6 +44,12 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 
 
+def _serves_here(provider: str) -> bool:
+    """Whether the user has named a server on this very machine for the provider."""
+    address = os.environ.get(f"{provider.upper()}_BASE_URL") or os.environ.get(f"{provider.upper()}_API_BASE") or ""
+    return (urlsplit(address).hostname or "") in ("localhost", "127.0.0.1", "::1")
+
+
 class LangChainChat:
     """A chat model named "provider:model"; temperature 0 unless the model refuses that setting."""
 
@@ -55,6 +64,8 @@ class LangChainChat:
         provider, colon, model = name.partition(":")
         if not (provider and colon and model):
             raise UsageError(f"model {name!r} names no provider", hint=f"allowed: {FORM}")
+        if provider != "ollama" and not _serves_here(provider):
+            check_online(name)
         self._name, self._provider, self._model = name, provider, model
         self._timeout_seconds = timeout_seconds
         self._client = self._open(temperature=0.0)
