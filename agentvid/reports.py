@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.catalogue import Failure, Summary
-from agentvid.types import Clip, Gap, Json, Observation, Span
+from agentvid.types import Clip, Gap, Json, Observation, Section, Span
 
 
 @dataclass
@@ -31,7 +31,8 @@ class IndexReport:
             "seconds": round(self.seconds, 3),
         }
 
-    def add_indexed(self, record: VideoRecord, warnings: Sequence[str]) -> None:
+    def add_indexed(self, record: VideoRecord, warnings: Sequence[str], tracks: Sequence[str]) -> None:
+        """`tracks`: those that were read; what the other rows are from was up to date."""
         counts: dict[str, int] = {}
         for observation in record.observations:
             counts[observation.track] = counts.get(observation.track, 0) + 1
@@ -42,6 +43,7 @@ class IndexReport:
                 "duration": round(record.video.duration_seconds, 3),
                 "clips": len(record.clips),
                 "observations": counts,
+                "read": sorted(tracks),
             }
         )
         self.warnings += [f"{record.video.name}: {warning}" for warning in warnings]
@@ -87,7 +89,9 @@ def video_json(
     shots: Sequence[Span],
     clips: Sequence[Clip],
     gaps: Sequence[Gap],
+    sections: Sequence[Section],
     observations: Sequence[Observation],
+    stale: Sequence[Json],
 ) -> Json:
     """What `show` prints: a line of `ls` and everything below it."""
     video = summary.video
@@ -99,6 +103,8 @@ def video_json(
         "shots": [shot.to_json() for shot in shots],
         "clips": [clip.span.to_json() for clip in clips],
         "gaps": [gap.to_json() for gap in gaps],
+        "stale": list(stale),
+        "sections": [section.to_json() for section in sections],
         "observations": [_observation_json(observation) for observation in observations],
     }
 

@@ -24,7 +24,7 @@ from agentvid.indexes.digests import EMPTY
 from agentvid.indexes.lexical import LexicalIndex
 from agentvid.indexes.store import Store
 from agentvid.models.base import EmbeddingSpace, Vectors
-from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
+from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
 #: Every search asks these two; making a statement costs more than SQLite takes to answer it.
 _PASSAGES = (
@@ -235,6 +235,13 @@ class Catalogue:
             found: str | None = connection.execute(query).scalar()
         return found
 
+    def stages(self, video_id: str) -> dict[str, str]:
+        """The key of every stage that is whole, by its name; nothing for a video that is unknown."""
+        table = schema.stages
+        query = sa.select(table.c.stage, table.c.key).where(table.c.video_key == _key_query(video_id))
+        with self.store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def observations(
         self, video_id: str, *, within: Span | None = None, tracks: Sequence[str] = ()
     ) -> list[Observation]:
@@ -281,6 +288,13 @@ class Catalogue:
 
     def shots(self, video_id: str) -> list[Span]:
         return self._of_video(schema.shots, video_id, records.span_of)
+
+    def sections(self, video_id: str) -> list[Section]:
+        """The chapters of a video in order, then the whole; nothing for one indexed before there were any."""
+        table = schema.sections
+        query = sa.select(table).where(table.c.video_key == _key_query(video_id)).order_by(table.c.level, table.c.start)
+        with self.store.reading() as connection:
+            return [records.section_of(row) for row in connection.execute(query)]
 
     def passages(self, ids: Iterable[int]) -> dict[int, Passage]:
         """Passages by id; unknown ids are left out."""

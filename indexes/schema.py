@@ -62,9 +62,24 @@ videos = Table(
     Column("digest", Text, nullable=False),
 )
 paths = Table("paths", metadata, Column("path", PathText, nullable=False, unique=True), _video_key())
+#: `key` is the sha256 of all that decided the rows of a stage; a stage that failed or has gaps is not in here.
+stages = Table(
+    "stages", metadata, _video_key(), Column("stage", Text, nullable=False), Column("key", Text, nullable=False)
+)
 shots = Table("shots", metadata, _video_key(), *_span())
 clips = Table(
     "clips", metadata, Column("id", Integer, primary_key=True), _video_key(), Column("index", Integer), *_span()
+)
+sections = Table(
+    "sections",
+    metadata,
+    _video_key(),
+    Column("level", Text, nullable=False),
+    *_span(),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("observation_ids", JSON, nullable=False),
+    Column("model", Text, nullable=False),
 )
 gaps = Table("gaps", metadata, _video_key(), *_span(), Column("track", Text), Column("reason", Text))
 provenances = Table(

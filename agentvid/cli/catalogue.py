@@ -50,18 +50,34 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of one video: its clips and every observation with times."""
+    """Show what is known of one video: what it is about, its chapters, and every observation with times."""
     with context.obj.open() as library:
         document: Json = library.describe_video(video, track=track)
     if as_json:
         print_json(document)
         return
     print_text(f"{document['path']}  {document['video_id']}  {timestamp(document['duration'])}  {document['state']}")
+    _print_stale(document["stale"])
+    if track is None:
+        _print_sections(document["sections"])
     rows = [
         (f"{row['start']:.2f}-{row['end']:.2f}", row["track"], row["language"], row["text"])
         for row in document["observations"]
     ]
     print_table(("seconds", "track", "language", "text"), rows)
+
+
+def _print_sections(sections: list[Json]) -> None:
+    """What the video is about, and its chapters."""
+    for section in sections:
+        if section["level"] == "video" and section["text"]:
+            print_text(section["text"])
+    chapters = [section for section in sections if section["level"] == "chapter"]
+    if len(chapters) > 1:
+        print_table(
+            ("chapter", "about", "what tells most"),
+            [(timestamp(chapter["start"]), chapter["title"], chapter["text"]) for chapter in chapters],
+        )
 
 
 def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> None:
@@ -79,7 +95,7 @@ def doctor(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended from the catalogue.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the library: catalogue, indexes, missing files. Exit code 1 if problems remain."""
+    """Check the library: catalogue, indexes, missing files, what is stale. Exit code 1 if problems remain."""
     from agentvid.library import check_library
 
     document = check_library(context.obj.load().settings, repair=repair)
@@ -90,8 +106,15 @@ def doctor(
             print_text(f"repaired: {item}")
         for problem in document["problems"]:
             print_text(f"problem: {problem['what']}" + (f" - {problem['hint']}" if problem["hint"] else ""))
+        _print_stale(document["stale"])
         for line in document["notes"]:
             print_text(f"note: {line}")
         note("no problem found" if document["ok"] else f"{len(document['problems'])} problem(s) found")
     if not document["ok"]:
         raise typer.Exit(1)
+
+
+def _print_stale(stages: list[Json]) -> None:
+    for stage in stages:
+        count = f" in {stage['videos']} videos" if stage["videos"] > 1 else ""
+        print_text(f"stale: {stage['stage']}{count}: {stage['reason']} - {stage['hint']}")

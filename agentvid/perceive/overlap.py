@@ -95,4 +95,4 @@ class OverlappedReader(Reader):
 
 
 def _bytes_of(batch: FrameBatch) -> int:
-    return batch.images.nbytes + sum(frame.image.nbytes for frame in batch.text_frames)
+    return batch.images.nbytes + sum(frame.image.nbytes for frame in (*batch.text_frames, *batch.key_frames))
