@@ -31,7 +31,8 @@ def grounding_runs(
 ) -> Iterator[Run]:
     """`ground`, then the baselines, at most 5 moments per query, each asked within its own video.
 
-    Baselines always answer, so before them comes `located`: `ground` if it left nothing out. With `has_absent`, `ground` is also asked within another video of `asked`. Raises UsageError if there is none.
+    Baselines always answer, so before them comes `located`: `ground` if it left nothing out. With `has_absent`,
+    `ground` is also asked within another video of `asked`. Raises UsageError if there is none.
     """
     ground = _grounder(library)
     run = timed_run(GROUND, asked, lambda one: ground(one, one.video))
