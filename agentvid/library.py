@@ -476,7 +476,7 @@ class Library:
         from agentvid.planners.exemplar import load_bank
 
         own = self.settings.examples
-        return joined(load_bank(), read_examples(own)) if own else load_bank()
+        return joined(load_bank(), read_examples(Path(own).expanduser())) if own else load_bank()
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 
