@@ -24,14 +24,11 @@ from agentvid.perceive.guarded import GuardedReader
 from agentvid.perceive.plugins import switched_on
 from agentvid.perceive.speech import sentences
 from agentvid.perceive.stages import digest, needed_by, stage_keys, stale_stages, whole_stages
-from agentvid.segment import ShotReader, make_clips
+from agentvid.segment import SHOTS_REVISION, ShotReader, make_clips
 from agentvid.types import SPEECH, Clip, Gap, Observation, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.importer import ImportedVideo
-
-#: Raise it when the shots of the same file change: videos indexed before are then read again.
-SHOTS_REVISION = 1
 
 #: A header may promise this much more than the file holds before the rest counts as lost.
 _DAMAGE_SECONDS = 1.0
@@ -71,8 +68,10 @@ class Pipeline:
 
     def stage_keys(self, path: str | Path, content_hash: str) -> dict[str, str]:
         """What each stage would now be made from; loads no model."""
-        shots = {"revision": SHOTS_REVISION}
-        keys = stage_keys(self.tracks, Path(path), content_hash, self.settings, shots)
+        settings = self.settings
+        detector = "key frames" if settings.fast else settings.shot_detector
+        shots = {"revision": SHOTS_REVISION, "detector": detector}
+        keys = stage_keys(self.tracks, Path(path), content_hash, settings, shots)
         return {**keys, PASSAGES: self.passages_key}
 
 
@@ -105,7 +104,7 @@ def ingest_file(
 
     with ExitStack() as opened:
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
-        shots, duration_seconds, damage = _pass(source, readers, known, SHOTS in stale, progress)
+        shots, duration_seconds, notes = _pass(source, readers, known, SHOTS in stale, progress)
         clips: tuple[Clip, ...] = ()
         first = needed_by(SPEECH, pipeline.tracks)
         for reader in sorted(readers, key=lambda reader: reader.track.name not in first):
@@ -142,8 +141,7 @@ def ingest_file(
         progress=progress,
     )
     warnings = [line for track in tracks for line in readings[track.name].warnings]
-    warnings += [damage] if damage else []
-    return Ingested(record, (*warnings, *told), tuple(track.name for track in tracks), tuple(partial))
+    return Ingested(record, (*warnings, *notes, *told), tuple(track.name for track in tracks), tuple(partial))
 
 
 def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline) -> Ingested:
@@ -173,15 +171,20 @@ def import_fingerprint(imported: ImportedVideo, pipeline: Pipeline) -> str:
 
 def _pass(
     source: Source, readers: Sequence[GuardedReader], known: Known, needs_shots: bool, progress: Progress
-) -> tuple[Sequence[Span], float, str]:
-    """The one decode pass: (shots, seconds of the video, warning). No pass where no stale stage needs frames."""
+) -> tuple[Sequence[Span], float, list[str]]:
+    """The one decode pass: (shots, seconds of the video, warnings). No pass where no stale stage needs frames."""
     watching = [reader for reader in readers if reader.track.frames]
     if not watching and not needs_shots:
-        return known.shots, known.duration_seconds, ""
-    shot_reader = ShotReader() if needs_shots else None
+        return known.shots, known.duration_seconds, []
+    settings = source.settings
+    shot_reader = ShotReader(settings.shot_detector, every_frame=not settings.fast) if needs_shots else None
     wanted = {frames for reader in watching for frames in reader.track.frames}
     scan = media.scan(
-        source.path, text_frames="text_frames" in wanted, key_frames="key_frames" in wanted, limits=source.limits
+        source.path,
+        every_frame=not settings.fast,
+        text_frames="text_frames" in wanted,
+        key_frames="key_frames" in wanted,
+        limits=source.limits,
     )
     for batch in scan:
         if shot_reader:
@@ -190,7 +193,11 @@ def _pass(
             reader.read(batch)
         progress("decode", float(batch.seconds[-1]), source.info.duration_seconds)
     shots = shot_reader.shots(scan.duration_seconds) if shot_reader else known.shots
-    return shots, scan.duration_seconds, scan.warning
+    warnings = [scan.warning] if scan.warning else []
+    if settings.fast:
+        apart = scan.duration_seconds / scan.frames
+        warnings.append(f"fast: only key frames were decoded, {apart:.1f} s apart; shots, facts and text are coarser")
+    return shots, scan.duration_seconds, warnings
 
 
 def _or_before(reading: Reading, before: Reading | None) -> Reading:
