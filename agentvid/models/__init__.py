@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EMBEDDER_GROUP = "agentvid.embedders"
 _SCRIPTED = "scripted:"
+_IN_PROCESS = "hf:"
 
 
 def load_embedder(name: str, cache: Path) -> Embedder:
@@ -70,11 +71,19 @@ def load_chat(name: str, timeout_seconds: float) -> ChatModel:
 
 
 def load_vision(name: str, timeout_seconds: float) -> VisionModel:
-    """The model "provider:model" that looks at images, or "scripted:FILE". Raises as `load_chat`."""
+    """The model that looks at images: "provider:model", "scripted:FILE", or "hf:NAME" for one in this process.
+
+    NAME is a transformers model by hub name or path, loaded at its first use. Raises as `load_chat`, and UsageError for
+    a path that is no folder.
+    """
     if name.startswith(_SCRIPTED):
         from agentvid.models.scripted_vision import ScriptedVision
 
         return ScriptedVision.from_file(Path(name.removeprefix(_SCRIPTED)))
+    if name.startswith(_IN_PROCESS):
+        from agentvid.models.image_text import ImageTextModel
+
+        return ImageTextModel(name)
     from agentvid.models.vision import LangChainVision
 
     return LangChainVision(name, timeout_seconds=timeout_seconds)

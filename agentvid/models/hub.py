@@ -1,0 +1,60 @@
+"""What every model from the Hugging Face hub, or from a folder, has in common: its name, its revision, its way out."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from agentvid.errors import ModelError, UsageError
+
+#: Files of a local model that decide what it says.
+_DECISIVE = {".json", ".safetensors", ".txt", ".model", ".jinja"}
+_REASON_CHARACTERS = 300
+
+
+def hub_name(kind: str, name: str) -> str:
+    """`name` as transformers takes it: a model of the hub, or a folder if it begins with ".", "/" or "~".
+
+    `kind` says what the model is for, in errors. Raises UsageError if a path names no folder.
+    """
+    path = str(Path(name).expanduser()) if name.startswith("~") else name
+    if path.startswith((".", "/")) and not Path(path).is_dir():
+        raise UsageError(f"the {kind} {name!r} is not a folder", hint="name an existing folder, or a model of a hub")
+    return path
+
+
+def cannot_load(
+    kind: str, name: str, error: Exception, *, holds: str, otherwise: str, repository: str = ""
+) -> ModelError:
+    """The error of a model that did not load, whatever went wrong: hub, file, format and device have no common base.
+
+    `holds` says what a folder must hold; `otherwise` what to do without the model; `repository` its whole name.
+    """
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if Path(name).exists():
+        hint = f"the folder must hold {holds} with safetensors weights and no code of its own"
+    else:
+        hint = f"check the name and the network (once: `hf download {repository or name}`), or {otherwise}"
+    return ModelError(f"the {kind} {name!r} cannot be loaded: {reason[:_REASON_CHARACTERS]}", hint=hint)
+
+
+def cached_commit(repository: str, files: tuple[str, ...], cache: str | None = None) -> str:
+    """The first 12 digits of the commit that the hub's cache holds: files lie in a folder named after it; "" if none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in files:
+        path = try_to_load_from_cache(repository, file, cache_dir=cache)
+        if isinstance(path, str):
+            return Path(path).parent.name[:12]
+    return ""
+
+
+def folder_hash(folder: Path) -> str:
+    """The first 12 digits of a sha256 over names and contents of the files that decide what a model says."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _DECISIVE and path.is_file():
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return total.hexdigest()[:12]
