@@ -50,11 +50,19 @@ class Settings(BaseModel):
     max_hours: float = Field(24.0, gt=0, description="longer videos are refused")
     model: str = Field("", description="LLM as provider:name for planning and composing; empty = embedded planner")
     model_timeout_seconds: float = Field(60.0, gt=0, description="longest wait for one LLM reply")
-    vision: str = Field("", description="model that looks at frames, as provider:name; empty = none")
+    vision: str = Field(
+        "", description="model that looks at frames: provider:name, or hf:NAME for one in this process; empty = none"
+    )
     vision_layout: Literal["frames", "grid", "thumbnail"] = Field(
         "frames", description="how frames are shown to it: frames, grid, or thumbnail = frames and then a grid"
     )
     vision_image_tokens: int = Field(8_000, ge=100, le=1_000_000, description="image tokens that one look may take")
+    captions: Literal["none", "lazy", "all"] = Field(
+        "none", description="captions by a vision model: none, lazy = where questions land, all = while indexing"
+    )
+    captions_model: str = Field("", description="model that writes captions, named as `vision`; empty = that one")
+    caption_frames: int = Field(8, ge=1, le=64, description="frames shown for one caption, at most")
+    caption_batch: int = Field(4, ge=1, le=64, description="captions asked for at a time")
     reranker: str = Field(
         "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
     )

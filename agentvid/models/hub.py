@@ -39,7 +39,7 @@ def cannot_load(
 
 
 def cached_commit(repository: str, files: tuple[str, ...], cache: str | None = None) -> str:
-    """The first 12 digits of the commit that the hub's cache holds: files lie in a folder named after it; "" if none."""
+    """The first 12 digits of the commit in the hub's cache, where files lie in a folder named after it; "" if none."""
     from huggingface_hub import try_to_load_from_cache
 
     for file in files:

@@ -33,7 +33,7 @@ _SCENES, _TELLING_STEPS = 32, 160
 
 @dataclass(frozen=True)
 class Scene:
-    """A shape of a colour that crosses a grey background or stands still. Sizes and places are shares of the picture."""
+    """A coloured shape that crosses a grey background or stands still. Sizes and places are shares of the picture."""
 
     colour: str
     shape: str
