@@ -64,7 +64,7 @@ def frames_of(
     Of more times than the budget has frames left for, evenly so many. Raises ToolError if the video has no file,
     another file, or one that cannot be read, and if no frame is left.
     """
-    path = _file(context.scope[within.video_id])
+    path = file_of(context.scope[within.video_id])
     try:
         found = frames_at(path, _affordable(context, times), max_side=side, region=region, limits=context.limits)
     except MediaError as error:
@@ -85,7 +85,7 @@ def _affordable(context: ToolContext, times: Sequence[float]) -> Sequence[float]
     return [times[round(at)] for at in np.linspace(0, len(times) - 1, int(left))]
 
 
-def _file(video: Video) -> Path:
+def file_of(video: Video) -> Path:
     """The file with the video's content. Raises ToolError if there is none any more."""
     if not video.paths:
         raise ToolError(

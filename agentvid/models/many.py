@@ -23,6 +23,8 @@ class BatchVisionModel(Protocol):
 
 def look_each(model: VisionModel, system: str, prompts: Sequence[Prompt]) -> list[Reply | ModelError]:
     """Each prompt's reply, or why there is none, in their order. A batch that fails is tried again one by one."""
+    if not prompts:
+        return []
     if isinstance(model, BatchVisionModel) and len(prompts) > 1:
         try:
             return [*model.look_each(system, prompts)]
@@ -30,7 +32,7 @@ def look_each(model: VisionModel, system: str, prompts: Sequence[Prompt]) -> lis
             return [_look(model, system, prompt) for prompt in prompts]
     if len(prompts) == 1:
         return [_look(model, system, prompts[0])]
-    with ThreadPoolExecutor(max(1, len(prompts))) as callers:
+    with ThreadPoolExecutor(len(prompts)) as callers:
         return [*callers.map(lambda prompt: _look(model, system, prompt), prompts)]
 
 

@@ -88,7 +88,7 @@ class UnitFinder:
 
     def _units(self, spans: Iterator[Span]) -> Iterator[Unit]:
         for span in spans:
-            inside = [frame for frame in self._frames if frame.seconds < span.end_seconds]
+            inside = [frame for frame in self._frames if span.contains(frame.seconds)]
             # The last one stays to be compared with the next.
             self._frames = [frame for frame in self._frames if frame.seconds >= span.end_seconds] or self._frames[-1:]
             yield Unit(span, chosen(inside, self._most_frames))

@@ -80,14 +80,23 @@ class Captioner:
 
     def tell(self, units: Sequence[Unit]) -> list[Told]:
         """What each of some consecutive units shows, in their order. Raises what the catalogue raises."""
-        told = {unit.span: known for unit in units if (known := self.known(unit.span))}
-        unknown = [unit for unit in units if unit.span not in told]
-        asked = {unit.span: shown for unit in unknown if (shown := self._shown(unit))}
-        told |= {unit.span: Told(unit.span, None, "no frame could be decoded") for unit in unknown if not unit.frames}
-        if asked and self._failures < GIVE_UP_AFTER:
-            told |= self._ask(asked)
-        reason = f"not asked: {self.model.name} failed {GIVE_UP_AFTER} times in a row"
-        found = [told.get(unit.span) or Told(unit.span, None, reason) for unit in units]
+        told: dict[Span, Told] = {}
+        asked: dict[Span, Shown] = {}
+        for unit in units:
+            if known := self.known(unit.span):
+                told[unit.span] = known
+            elif not unit.frames:
+                told[unit.span] = Told(unit.span, None, "no frame could be decoded")
+            elif self._failures >= GIVE_UP_AFTER:
+                reason = f"not asked: {self.model.name} failed {GIVE_UP_AFTER} times in a row"
+                told[unit.span] = Told(unit.span, None, reason)
+            elif shown := self._shown(unit):
+                asked[unit.span] = shown
+            else:
+                reason = f"no frame fits into {self.asking.image_tokens} image tokens"
+                told[unit.span] = Told(unit.span, None, reason)
+        told |= self._ask(asked)
+        found = [told[unit.span] for unit in units]
         self.before = next((one.row.text for one in reversed(found) if one.row), self.before)
         return found
 
@@ -99,6 +108,13 @@ class Captioner:
         except ValueError:
             return None
 
+    def all_known(self) -> list[Told]:
+        """All that was told of this content before, in time order."""
+        if not self.results:
+            return []
+        spans = self.results.spans(self.content_hash, self.model.name, self.model.revision, self.asking.version)
+        return [told for span in spans if (told := self.known(span))]
+
     def _ask(self, asked: dict[Span, Shown]) -> dict[Span, Told]:
         """One try for all, another one for those whose replies cannot be read."""
         told: dict[Span, Told] = {}
@@ -107,7 +123,7 @@ class Captioner:
         for _ in range(2):
             left = [span for span in asked if span not in told]
             prompts = [_again(asked[span].parts, faults.get(span)) for span in left]
-            for span, reply in zip(left, look_each(self.model, SYSTEM, prompts) if left else (), strict=True):
+            for span, reply in zip(left, look_each(self.model, SYSTEM, prompts), strict=True):
                 if isinstance(reply, ModelError):
                     self._failures += 1
                     told[span] = Told(span, None, _reason(reply), paid.get(span, ()))
