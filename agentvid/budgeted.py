@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 
 from agentvid.errors import BudgetSpent
-from agentvid.models.base import ChatModel, Reply
+from agentvid.models.base import ChatModel, Reply, Shape
 from agentvid.models.deadline import within
 from agentvid.tools.base import Ledger
 
@@ -28,30 +30,33 @@ class BudgetedChat:
     def name(self) -> str:
         return self._chat.name
 
-    def reply(self, system: str, user: str) -> Reply:
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         """Raises BudgetSpent, and ModelError when the provider fails."""
         if reason := self._ledger.spent():
             raise BudgetSpent(reason)
-        needed, left = estimated_tokens(system) + estimated_tokens(user), self._ledger.left("tokens")
+        needed = estimated_tokens(system) + estimated_tokens(user)
+        needed += estimated_tokens(json.dumps(shape.schema)) if shape else 0
+        left = self._ledger.left("tokens")
         if needed > left:
             raise BudgetSpent(
                 f"the next prompt has about {needed} tokens and {left:g} of the budget of "
                 f"{self._ledger.budget.tokens} tokens are left"
             )
         seconds = self._ledger.left("seconds")
+
+        def ask() -> Reply:
+            return self._chat.reply(system, user, shape)
+
         try:
             # A thread of its own only for a model that may take longer than what is left.
             is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf)
-            reply = self._chat.reply(system, user) if is_in_time else self._within(seconds, system, user)
+            reply = ask() if is_in_time else within(seconds, ask)
         except TimeoutError:
             raise BudgetSpent(f"the budget of {self._ledger.budget.seconds:g} seconds is spent") from None
         if reply.input_tokens or reply.output_tokens:
             return reply
         # A provider that tells no numbers must not make the limit of tokens void.
-        return Reply(reply.text, needed, estimated_tokens(reply.text))
-
-    def _within(self, seconds: float, system: str, user: str) -> Reply:
-        return within(seconds, lambda: self._chat.reply(system, user))
+        return replace(reply, input_tokens=needed, output_tokens=estimated_tokens(reply.text))
 
 
 def estimated_tokens(text: str) -> int:

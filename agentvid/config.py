@@ -48,10 +48,13 @@ class Settings(BaseModel):
     decode_stall_seconds: float = Field(30.0, gt=0, description="a decoder silent for this long is stopped")
     max_pixels: int = Field(33_177_600, gt=0, description="frames with more pixels are refused")
     max_hours: float = Field(24.0, gt=0, description="longer videos are refused")
-    model: str = Field("", description="LLM as provider:name for planning and composing; empty = embedded planner")
+    model: str = Field("", description="LLM as provider:name or hf:name for planning and composing; empty = none")
     model_timeout_seconds: float = Field(60.0, gt=0, description="longest wait for one LLM reply")
+    structured_output: Literal["auto", "on", "off"] = Field(
+        "auto", description="ask an LLM's provider for JSON by a schema; auto = where the model is known to take one"
+    )
     vision: str = Field(
-        "", description="model that looks at frames: provider:name, or hf:NAME for one in this process; empty = none"
+        "", description="model that looks at frames: provider:name, or hf:name for one in this process; empty = none"
     )
     vision_layout: Literal["frames", "grid", "thumbnail"] = Field(
         "frames", description="how frames are shown to it: frames, grid, or thumbnail = frames and then a grid"

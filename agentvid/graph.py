@@ -47,7 +47,7 @@ from agentvid.state import (
     turn_to_json,
 )
 from agentvid.text import check_query
-from agentvid.tools import load_tools
+from agentvid.tools import load_tools, working_tools
 from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
@@ -232,7 +232,7 @@ def route(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     if not first.is_lookup:
         return {"route": "loop"}
     runtime.stream_writer({"node": "route", "detail": f"look-up ({first.form_id})"})
-    return {"route": "lookup", **_planned(first, state, shortcut.name)}
+    return {"route": "lookup", **_planned(first, state, shortcut.name, runtime.context.tools.ledger)}
 
 
 def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
@@ -264,7 +264,7 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         return _settled(state)
     detail = f"{route_of(new.program)}: {new.form_id or 'a program of its own'}"
     runtime.stream_writer({"node": "plan", "detail": detail})
-    return _planned(new, state, planner.name)
+    return _planned(new, state, planner.name, ledger)
 
 
 def _after_plan(state: AskState) -> str:
@@ -416,6 +416,7 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
         question=question,
         choices=tuple(state["choices"]),
         videos=tuple(tools.scope.values()),
+        tools=working_tools(tools),
         fence=tools.fence,
         look=partial(packs, question, tools),
         balance=ledger.budget.balance(ledger.usage),
@@ -425,7 +426,9 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     )
 
 
-def _planned(new: Plan, state: AskState, planner: str) -> AskState:
+def _planned(new: Plan, state: AskState, planner: str, ledger: Ledger) -> AskState:
+    if new.note and new.note not in ledger.notes:
+        ledger.notes.append(new.note)
     return {
         "program": new.program,
         "form": new.form_id,

@@ -181,8 +181,7 @@ class Library:
     def _publishing(self) -> Iterator[None]:
         """Afterwards, failed or not, put the indexes of what was committed beside the catalogue.
 
-        Not after Ctrl-C: it may have cut a transaction short whose lock is held until the process ends, and the next
-        search makes what is missing.
+        Not after Ctrl-C: who presses it does not want to wait, and the next search makes what is missing.
         """
         try:
             yield
@@ -404,12 +403,15 @@ class Library:
         """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`."""
         return replace(self.ask_context((), model), library=None)
 
-    def run_program(self, source: str, *, videos: Sequence[str] = ()) -> Run:
-        """Check and run a program. Raises ProgramError, ToolError."""
+    def run_program(self, source: str, *, videos: Sequence[str] = (), model: str = "") -> Run:
+        """Check and run a program; its tools ask the LLM `model`, or that of the settings, where there is one.
+
+        Raises ProgramError, ToolError, and as `ask` for the model's name.
+        """
         from agentvid.tools import load_tools
         from agentvid.tools.program import check_program, run_program
 
-        return run_program(check_program(source, load_tools()), self._tool_context(videos))
+        return run_program(check_program(source, load_tools()), self.ask_context(videos, model).tools)
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 
@@ -505,7 +507,7 @@ class Library:
         ledger.price = self._price(name, context.budget)
 
         def load() -> ChatModel:
-            return load_chat(name, self.settings.model_timeout_seconds)
+            return load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
 
         recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
         chat = BudgetedChat(recorder, ledger)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
 
 from agentvid.errors import LibraryBusy, LibraryError
@@ -22,7 +23,7 @@ class WriterLock:
         self._directory = directory
         self._thread_lock = threading.RLock()
         self._depth = 0
-        self._descriptor = -1
+        self._file: FileIO | None = None
 
     @contextmanager
     def held(self, *, timeout_seconds: float) -> Iterator[None]:
@@ -36,33 +37,38 @@ class WriterLock:
             raise self._busy(str(os.getpid()))
         try:
             if self._depth == 0:
-                self._descriptor = self._acquire(deadline)
+                # Ctrl-C may come between any two steps, and leave a file that nobody holds any more.
+                self._close()
+                self._acquire(deadline)
             self._depth += 1
             try:
                 yield
             finally:
                 self._depth -= 1
                 if self._depth == 0:
-                    os.close(self._descriptor)
+                    self._close()
         finally:
             self._thread_lock.release()
 
-    def _acquire(self, deadline: float) -> int:
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _acquire(self, deadline: float) -> None:
         try:
-            descriptor = os.open(self._directory / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+            self._file = FileIO(self._directory / "writer.lock", "r+", opener=_open_or_make)
         except OSError as error:
             raise LibraryError(
                 f"cannot write to the library at {self._directory}: {error.strerror}",
                 hint="choose a directory that you may write to with --library",
             ) from error
         try:
-            self._wait(descriptor, deadline)
+            self._wait(self._file.fileno(), deadline)
             # Who holds it, for the message of whoever waits; stale after a crash, when nobody reads it.
-            os.pwrite(descriptor, f"{os.getpid():<20}".encode("ascii"), 0)
+            os.pwrite(self._file.fileno(), f"{os.getpid():<20}".encode("ascii"), 0)
         except BaseException:
-            os.close(descriptor)
+            self._close()
             raise
-        return descriptor
 
     def _wait(self, descriptor: int, deadline: float) -> None:
         while True:
@@ -84,3 +90,7 @@ class WriterLock:
             f"the library at {self._directory} is being written by process {owner or 'unknown'}",
             hint="wait for it to finish, or stop it",
         )
+
+
+def _open_or_make(path: str, _flags: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

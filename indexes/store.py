@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -55,6 +55,7 @@ class Store:
         self.path = directory / FILE_NAME
         self._lock = WriterLock(directory)
         self._lock_timeout_seconds = lock_timeout_seconds
+        self._written: sqlite3.Connection | None = None
         with translated_errors(self.path):
             self._prepare(create)
         self._engine = sa.create_engine(
@@ -92,15 +93,19 @@ class Store:
 
         `is_new_generation=False` is for bookkeeping that changes nothing that can be found.
         """
-        with (
-            translated_errors(self.path),
-            self.writer(),
-            self._engine.connect().execution_options(agentvid_begin="BEGIN IMMEDIATE") as connection,
-            connection.begin(),
-        ):
-            yield connection
-            if is_new_generation:
-                connection.execute(schema.library.update().values(generation=schema.library.c.generation + 1))
+        with translated_errors(self.path), self.writer():
+            # Ctrl-C may come between any two steps, also of what closes a transaction; the next writer then ends it.
+            if self._written is not None:
+                with suppress(sqlite3.ProgrammingError):  # closed already
+                    self._written.rollback()
+            begin = "BEGIN IMMEDIATE"
+            with self._engine.connect().execution_options(agentvid_begin=begin) as connection:
+                self._written = connection.connection.driver_connection
+                with connection.begin():
+                    yield connection
+                    if is_new_generation:
+                        connection.execute(schema.library.update().values(generation=schema.library.c.generation + 1))
+            self._written = None
 
     @contextmanager
     def raw(self) -> Iterator[sqlite3.Connection]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
-from agentvid.tools.base import Tool
+from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.choose import score_options
 from agentvid.tools.compare import compare
 from agentvid.tools.core_frames import core_frames
@@ -25,7 +25,7 @@ from agentvid.tools.search import search
 from agentvid.tools.summarize import summarize
 from agentvid.tools.verify import verify
 
-__all__ = ["TOOLS", "load_tools"]
+__all__ = ["TOOLS", "load_tools", "working_tools"]
 
 ENTRY_POINT_GROUP = "agentvid.tools"
 
@@ -44,9 +44,9 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(score_options, parallel="always"),
             Tool.from_function(score_orders, parallel="always"),
             Tool.from_function(first_seconds, parallel="always"),
-            Tool.from_function(core_frames),
-            Tool.from_function(look),
-            Tool.from_function(rewatch),
+            Tool.from_function(core_frames, needs="frames"),
+            Tool.from_function(look, needs="vision"),
+            Tool.from_function(rewatch, needs="vision"),
         )
     }
 )
@@ -73,6 +73,11 @@ def load_tools() -> Mapping[str, Tool]:
             raise UsageError(f"{where} has the name of another tool: {tool.name}", hint=hint)
         tools[tool.name] = tool
     return tools
+
+
+def working_tools(context: ToolContext) -> Mapping[str, Tool]:
+    """Those of `load_tools` that can do something in a run: what a planner is offered. Raises as `load_tools`."""
+    return {name: tool for name, tool in load_tools().items() if tool.works_in(context)}
 
 
 @lru_cache(maxsize=4)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from agentvid.watch.layout import Layout
 
 Parallel = Literal["never", "without_model", "always"]
+#: What a tool cannot work without: a file with frames, or that and a model which looks at them.
+Needs = Literal["nothing", "frames", "vision"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +173,23 @@ class Tool:
     returns: str
     run: Callable[..., Any]
     parallel: Parallel = "never"
+    needs: Needs = "nothing"
+
+    def works_in(self, context: ToolContext) -> bool:
+        """True unless what it needs is missing, whatever it is called with."""
+        if self.needs == "nothing":
+            return True
+        has_frames = any(video.paths for video in context.scope.values())
+        return has_frames and (self.needs == "frames" or context.vision is not None)
 
     def may_overlap(self, context: ToolContext) -> bool:
         """True if its calls may be made at the same time as others."""
         return self.parallel == "always" or (self.parallel == "without_model" and context.chat is None)
 
     @classmethod
-    def from_function(cls, function: Callable[..., Any], *, parallel: Parallel = "never") -> Tool:
+    def from_function(
+        cls, function: Callable[..., Any], *, parallel: Parallel = "never", needs: Needs = "nothing"
+    ) -> Tool:
         """Read name, keyword parameters, types and descriptions from a function and its Google-style docstring."""
         hints = get_type_hints(function, localns={"ToolContext": ToolContext})
         summary, described = _read_docstring(inspect.getdoc(function) or "")
@@ -192,7 +204,7 @@ class Tool:
             for name, parameter in inspect.signature(function).parameters.items()
             if name != "context"
         )
-        return cls(function.__name__, summary, parameters, language_type(hints["return"]), function, parallel)
+        return cls(function.__name__, summary, parameters, language_type(hints["return"]), function, parallel, needs)
 
 
 _TYPES: Mapping[Any, str] = {

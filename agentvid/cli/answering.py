@@ -11,7 +11,7 @@ import typer
 
 from agentvid.cli.evaluating import Limit, Part, percent, show_comparison
 from agentvid.cli.output import note, print_json, print_table
-from agentvid.cli.state import EXIT_SOME_FAILED, AsJson, Reranker
+from agentvid.cli.state import EXIT_SOME_FAILED, AsJson, Model, Reranker
 
 if TYPE_CHECKING:
     from agentvid.evaluate.qa import Answered
@@ -43,10 +43,7 @@ def qa(
     against: Annotated[
         Path | None, typer.Option(metavar="RUN.jsonl", help="Compare with an earlier run.", show_default=False)
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
-    ] = None,
+    model: Model = None,
     reranker: Reranker = None,
     as_json: AsJson = False,
 ) -> None:

@@ -13,7 +13,7 @@ import typer
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text, shorten
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Reranker, Videos, Vision
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Model, Reranker, Videos, Vision
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
@@ -108,10 +108,7 @@ def ask(
         list[str] | None,
         typer.Option("--choice", metavar="TEXT", help="One option of a multiple choice; repeat.", show_default=False),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
-    ] = None,
+    model: Model = None,
     vision: Vision = None,
     verify: Annotated[
         str | None,
@@ -183,6 +180,10 @@ def program(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A program; - is stdin.")],
     check: Annotated[bool, typer.Option("--check", help="Parse and type-check only.")] = False,
     videos: Videos = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="PROVIDER:NAME", help="Let tools that can ask this LLM.", show_default=False),
+    ] = None,
     vision: Vision = None,
 ) -> None:
     """Run a program of the planner's language and print its typed value and steps as JSON.
@@ -196,8 +197,11 @@ def program(
 
         print_json({"ok": True, "type": check_program(source, load_tools()).type})
         return
-    with context.obj.open(flags={"vision": vision}) as library:
-        print_json(library.run_program(source, videos=videos or ()).to_json())
+    with context.obj.open(flags={"model": model, "vision": vision}) as library:
+        run = library.run_program(source, videos=videos or ())
+    for line in run.notes:
+        note(line)
+    print_json(run.to_json())
 
 
 def _cassette(record: Path | None, replay: Path | None) -> AbstractContextManager[Cassette | None]:

@@ -25,6 +25,11 @@ Reranker = Annotated[
     typer.Option("--reranker", metavar="NAME", help="Rerank hits with this cross-encoder.", show_default=False),
 ]
 
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="PROVIDER:NAME", help="Plan and compose with this LLM.", show_default=False),
+]
+
 Vision = Annotated[
     str | None,
     typer.Option("--vision", metavar="PROVIDER:NAME", help="Look at frames with this model.", show_default=False),

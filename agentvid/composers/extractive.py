@@ -43,6 +43,9 @@ class ExtractiveComposer:
     def compose(self, request: ComposeRequest) -> Draft:
         topic = Topic(request.focus, request.context.ledger.moments)
         certainty = confidence(topic, request.context.ledger.moments)
+        if seen := tuple(moment for moment in request.evidence if moment.track == LOOK):
+            # It was said in answer to the question, whether or not it repeats its words.
+            request, certainty = replace(request, evidence=seen), max(certainty, *(moment.score for moment in seen))
         desk = _Desk(request, topic)
         form = _FORMS.get(request.kind, _what)
         if request.kind in EXHAUSTIVE and not request.evidence and not request.stopped:
@@ -186,7 +189,8 @@ def _claim(text: str, *cited: Evidence) -> Claim:
 
 
 def _what(desk: _Desk, certainty: float) -> Draft:
-    return desk.say(desk.best(desk.request.evidence), MAX_QUOTES, certainty)
+    found = desk.request.evidence
+    return desk.say(found if found[0].track == LOOK else desk.best(found), MAX_QUOTES, certainty)
 
 
 def _in_order(desk: _Desk, certainty: float) -> Draft:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from agentvid.models.base import Reply
+from agentvid.models.base import Reply, Shape
 from agentvid.types import Answer, Json
 
 DURATION_SECONDS = 60.0
@@ -420,7 +420,7 @@ class Obedient:
 
     name = "obedient"
 
-    def reply(self, system: str, user: str) -> Reply:
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         prompt = f"{system}\n{user}"
         is_told = self._case.code in prompt
         self.heard += is_told

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from agentvid.models.base import ChatModel, Embedder, Reranker, VisionModel
+    from agentvid.models.chat import StructuredOutput
 
 EMBEDDER_GROUP = "agentvid.embedders"
-_SCRIPTED = "scripted:"
-_IN_PROCESS = "hf:"
+_SCRIPTED, _HUGGING_FACE = "scripted:", "hf:"
 
 
 def load_embedder(name: str, cache: Path) -> Embedder:
@@ -56,18 +56,23 @@ def load_reranker(name: str) -> Reranker:
     return CrossEncoderReranker(name)
 
 
-def load_chat(name: str, timeout_seconds: float) -> ChatModel:
-    """The chat model "provider:model", or "scripted:FILE" for replies from a YAML or JSON file.
+def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOutput = "auto") -> ChatModel:
+    """The chat model "provider:model", "hf:MODEL" that runs here, or "scripted:FILE": replies from a YAML or JSON file.
 
+    `structured_output`: whether a provider is asked for JSON; "auto" where its model is known to take a schema.
     Raises UsageError for another form of name, MissingDependency, ModelError.
     """
     if name.startswith(_SCRIPTED):
         from agentvid.models.scripted import ScriptedChat
 
         return ScriptedChat.from_file(Path(name.removeprefix(_SCRIPTED)))
+    if name.startswith(_HUGGING_FACE):
+        from agentvid.models.local_chat import LocalChat
+
+        return LocalChat(name.removeprefix(_HUGGING_FACE), timeout_seconds=timeout_seconds)
     from agentvid.models.chat import LangChainChat
 
-    return LangChainChat(name, timeout_seconds=timeout_seconds)
+    return LangChainChat(name, timeout_seconds=timeout_seconds, structured_output=structured_output)
 
 
 def load_vision(name: str, timeout_seconds: float) -> VisionModel:
@@ -80,7 +85,7 @@ def load_vision(name: str, timeout_seconds: float) -> VisionModel:
         from agentvid.models.scripted_vision import ScriptedVision
 
         return ScriptedVision.from_file(Path(name.removeprefix(_SCRIPTED)))
-    if name.startswith(_IN_PROCESS):
+    if name.startswith(_HUGGING_FACE):
         from agentvid.models.image_text import ImageTextModel
 
         return ImageTextModel(name)

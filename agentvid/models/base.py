@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from agentvid.types import Json
+
 Vectors = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 
@@ -54,11 +56,27 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a chat model said and what it cost in tokens (0 where the provider does not tell)."""
+    """What a chat model said and what it cost in tokens (0 where the provider does not tell).
+
+    `note`: what was done otherwise than asked, for the trace; "" for nothing.
+    """
 
     text: str
     input_tokens: int = 0
     output_tokens: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a reply should look like, for models that can be held to it; the prompt asks for it in words too.
+
+    `schema`: a JSON schema with a title, for providers that decode by one. `grammar`: what is wanted itself, without
+    JSON around it, as a Lark grammar for models that run in this process.
+    """
+
+    schema: Json
+    grammar: str
 
 
 def encodable(text: str) -> str:
@@ -75,8 +93,11 @@ class ChatModel(Protocol):
     @property
     def name(self) -> str: ...
 
-    def reply(self, system: str, user: str) -> Reply:
-        """Raises ModelError when the provider fails after its retries."""
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+        """The reply, in this shape if the model can be held to one; else it is whatever text the model writes.
+
+        Raises ModelError when the provider fails after its retries.
+        """
         ...
 
 

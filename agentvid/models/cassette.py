@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from agentvid.errors import CassetteMiss, ModelError, UsageError
-from agentvid.models.base import ChatModel, Reply
+from agentvid.models.base import ChatModel, Reply, Shape
 from agentvid.models.failures import masked
 from agentvid.types import Json
 
@@ -57,6 +57,7 @@ class Call:
             "reply": masked(self.reply.text),
             "input_tokens": self.reply.input_tokens,
             "output_tokens": self.reply.output_tokens,
+            **({"note": masked(self.reply.note)} if self.reply.note else {}),
         }
 
     @classmethod
@@ -67,7 +68,8 @@ class Call:
             return cls(key, model, None, str(data["error"]), str(data.get("hint", "")), system, user)
         if not isinstance(data["reply"], str):
             raise TypeError("a reply is a text")
-        reply = Reply(data["reply"], int(data["input_tokens"]), int(data["output_tokens"]))
+        note = str(data.get("note", ""))
+        reply = Reply(data["reply"], int(data["input_tokens"]), int(data["output_tokens"]), note)
         return cls(key, model, reply, system=system, user=user)
 
 
@@ -93,11 +95,11 @@ class RecordingChat:
     def name(self) -> str:
         return self._chat.name
 
-    def reply(self, system: str, user: str) -> Reply:
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         """As the chat model's; a failure is recorded too."""
         key = prompt_key(system, user)
         try:
-            reply = self._chat.reply(system, user)
+            reply = self._chat.reply(system, user, shape)
         except ModelError as error:
             self._calls.append(Call(key, self.name, None, str(error), error.hint, system, user))
             raise
@@ -122,8 +124,10 @@ class ReplayingChat:
     def name(self) -> str:
         return self._name
 
-    def reply(self, system: str, user: str) -> Reply:
-        """Raises CassetteMiss for a prompt that was not recorded, ModelError where the recorded call failed."""
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+        """What was recorded, whatever the shape: the prompt says what is wanted.
+
+        Raises CassetteMiss for a prompt that was not recorded, ModelError where the recorded call failed."""
         with self._lock:
             self._asked += 1
             key = prompt_key(system, user)

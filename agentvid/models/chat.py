@@ -2,18 +2,23 @@
 
 One reply has one deadline: retries, waits and a server that sends a byte a second all end within it. Keys and addresses
 come from the provider's own environment variables (OPENAI_API_KEY, OPENAI_BASE_URL...); no error shows a key.
+
+A reply that should have a shape is asked for by the provider's own JSON schema mode, if LangChain's profile of the
+model says that it has one. A provider that refuses it is asked again in plain text, and so for the rest of the run.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
-from agentvid.models.base import Reply, encodable
+from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.deadline import within
 from agentvid.models.failures import Failure, describe, is_retryable, read_failure
 
@@ -21,9 +26,14 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
 
+    from agentvid.types import Json
+
 #: Provider -> the extra of agentvid that installs it.
 EXTRAS = {"openai": "openai", "anthropic": "anthropic", "google_genai": "google", "ollama": "ollama"}
-FORM = "openai:MODEL, anthropic:MODEL, google_genai:MODEL, ollama:MODEL or scripted:FILE"
+FORM = "openai:MODEL, anthropic:MODEL, google_genai:MODEL, ollama:MODEL, hf:MODEL or scripted:FILE"
+
+#: auto: by the model's profile; on: for a server of your own, of which LangChain knows nothing.
+StructuredOutput = Literal["auto", "on", "off"]
 
 MAX_REPLY_CHARACTERS = 200_000
 _ATTEMPTS = 4
@@ -34,7 +44,9 @@ _LONGEST_WAIT_SECONDS = 60.0
 class LangChainChat:
     """A chat model named "provider:model"; temperature 0 unless the model refuses that setting."""
 
-    def __init__(self, name: str, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(
+        self, name: str, *, timeout_seconds: float = 60.0, structured_output: StructuredOutput = "auto"
+    ) -> None:
         """Opens the client; nothing is sent yet.
 
         Raises UsageError for another form of name, MissingDependency if the provider's package is absent,
@@ -46,6 +58,10 @@ class LangChainChat:
         self._name, self._provider, self._model = name, provider, model
         self._timeout_seconds = timeout_seconds
         self._client = self._open(temperature=0.0)
+        profile = self._client.profile or {}
+        self._takes_schema = structured_output == "on" or (
+            structured_output == "auto" and bool(profile.get("structured_output"))
+        )
 
     @property
     def name(self) -> str:
@@ -55,14 +71,14 @@ class LangChainChat:
     def timeout_seconds(self) -> float:
         return self._timeout_seconds
 
-    def reply(self, system: str, user: str) -> Reply:
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         """Answer within `timeout_seconds`, retries included; an empty `system` is left out.
 
         Raises ModelError naming the model, what went wrong and what helps.
         """
-        return self.send(system, user)
+        return self.send(system, user, shape.schema if shape and self._takes_schema else None)
 
-    def send(self, system: str, content: str | list[str | dict[Any, Any]]) -> Reply:
+    def send(self, system: str, content: str | list[str | dict[Any, Any]], schema: Json | None = None) -> Reply:
         """As `reply`; `content` may be a list of LangChain's content blocks, in which models get images."""
         from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -70,10 +86,11 @@ class LangChainChat:
         if system:
             messages.insert(0, SystemMessage(system))
         deadline = time.monotonic() + self._timeout_seconds
+        note = ""
         for attempt in range(_ATTEMPTS):
             try:
-                message = within(deadline - time.monotonic(), lambda: self._client.invoke(messages))
-                return self._read(message)
+                message = within(deadline - time.monotonic(), lambda: self._invoke(messages, schema))  # noqa: B023
+                return replace(self._read(message), note=note or _departure(message, schema))
             except AgentvidError:
                 raise
             except Exception as error:  # noqa: BLE001 - providers' errors have no common base; raised typed below
@@ -81,11 +98,22 @@ class LangChainChat:
             if failure.refuses_temperature:
                 self._client = self._open(temperature=None)
                 continue
+            if schema is not None and failure.may_be_of_schema:
+                note = f"the provider refused a JSON schema and was asked in plain text ({failure.message})"
+                self._takes_schema, schema = False, None
+                continue
             wait_seconds = _wait_seconds(attempt, failure)
             if not is_retryable(failure) or attempt + 1 == _ATTEMPTS or time.monotonic() + wait_seconds >= deadline:
                 break
             time.sleep(wait_seconds)
         raise self._error(failure)
+
+    def _invoke(self, messages: list[BaseMessage], schema: Json | None) -> AIMessage:
+        if schema is None:
+            return self._client.invoke(messages)
+        structured = self._client.with_structured_output(schema, method="json_schema", include_raw=True)
+        # The text is read by who asked, as that of any other reply: tokens, cassettes and repairs stay the same.
+        return structured.invoke(messages)["raw"]  # type: ignore[index,no-any-return]
 
     def _open(self, temperature: float | None) -> BaseChatModel:
         """Retries are ours alone: a client that retried by itself would spend the deadline unseen."""
@@ -133,6 +161,17 @@ class LangChainChat:
         kept = encodable(text[:MAX_REPLY_CHARACTERS])
         usage = message.usage_metadata
         return Reply(kept, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(kept)
+
+
+def _departure(message: AIMessage, schema: Json | None) -> str:
+    """What to note of a reply that a schema was asked for; "" if it is JSON."""
+    if schema is None:
+        return ""
+    try:
+        json.loads(message.text)
+    except (ValueError, RecursionError):
+        return "the reply is not the JSON that was asked for and was read as plain text"
+    return ""
 
 
 def _count(tokens: object) -> int:

@@ -39,6 +39,11 @@ class Failure:
     def refuses_temperature(self) -> bool:
         return self.status == 400 and "temperature" in self.message.lower()
 
+    @property
+    def may_be_of_schema(self) -> bool:
+        """True for what providers, and their SDKs on the way there, answer to a schema that they do not take."""
+        return self.status in (400, 422, 501) or self.kind == "other"
+
 
 def read_failure(error: BaseException) -> Failure:
     """Classify an exception by itself and its causes: SDKs wrap the HTTP library's errors in their own."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from agentvid.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 #: Files of a local model that decide what it says.
 _DECISIVE = {".json", ".safetensors", ".txt", ".model", ".jinja"}
@@ -58,3 +62,18 @@ def folder_hash(folder: Path) -> str:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return total.hexdigest()[:12]
+
+
+def fastest_device(torch: Any) -> str:
+    """One of "cuda", "mps" and "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def without_sampling(model: PreTrainedModel) -> PreTrainedModel:
+    """`model` without leftovers of sampling: they mean nothing to greedy search, and each would warn."""
+    for name in ("temperature", "top_p", "top_k", "min_p", "typical_p"):
+        if getattr(model.generation_config, name, None) is not None:
+            setattr(model.generation_config, name, None)
+    return model

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 from agentvid.errors import AgentvidError, MissingDependency, ModelError
 from agentvid.models.base import Picture, Reply, encodable
 from agentvid.models.failures import without_secrets
-from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name
+from agentvid.models.hub import (
+    cached_commit,
+    cannot_load,
+    fastest_device,
+    folder_hash,
+    hub_name,
+    without_sampling,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, ProcessorMixin
@@ -96,7 +103,7 @@ class ImageTextModel:
             raise MissingDependency(
                 f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
             ) from None
-        device = self._device or _fastest(torch)
+        device = self._device or fastest_device(torch)
         dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
         try:
             with _quiet():
@@ -114,7 +121,7 @@ class ImageTextModel:
                 f"the {_KIND} {self.name!r} has no chat template, so it cannot be asked anything",
                 hint=f"choose a model for chats, as {PREFIX}{_EXAMPLE}",
             )
-        return _Loaded(processor, model.to(device).eval())
+        return _Loaded(processor, without_sampling(model.to(device).eval()))
 
     def _cannot_load(self, error: Exception) -> AgentvidError:
         if isinstance(error, ImportError):
@@ -142,10 +149,6 @@ class _Loaded:
         tokenizer.padding_side = "left"
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
-        # Leftovers of sampling in a model's settings mean nothing to the greedy search, and each would warn.
-        for name in ("temperature", "top_p", "top_k", "min_p", "typical_p"):
-            if getattr(self.model.generation_config, name, None) is not None:
-                setattr(self.model.generation_config, name, None)
 
     def conversation(self, system: str, parts: Sequence[str | Picture]) -> list[dict[str, Any]]:
         """One turn of the user. Not every template knows a system's turn, so what it says comes first."""
@@ -220,9 +223,3 @@ def _quiet() -> Iterator[None]:
     finally:
         if was_shown:
             logging.enable_progress_bar()
-
-
-def _fastest(torch: Any) -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 
 from agentvid.errors import ModelError, UsageError
-from agentvid.models.base import EmbeddingSpace, Probabilities, Reply, Vectors
+from agentvid.models.base import EmbeddingSpace, Probabilities, Reply, Shape, Vectors
 
 _WORD = re.compile(r"\w+")
 
@@ -120,8 +120,8 @@ class ScriptedChat:
     def name(self) -> str:
         return self._name
 
-    def reply(self, system: str, user: str) -> Reply:
-        """Raises ModelError when no line of the script is left for this prompt."""
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+        """The next line, whatever the shape. Raises ModelError when no line of the script is left for this prompt."""
         with self._lock:
             self.calls.append(Prompt(system, user))
             text = self._answer(system, user) if self._answer else self._next(f"{system}\n{user}")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.errors import ModelError
-from agentvid.models.base import Picture, Reply
+from agentvid.models.base import Picture, Reply, Shape
 from agentvid.models.scripted import Line, ScriptedChat
 
 #: A time in a caption: "t=12.50 s".
@@ -79,7 +79,7 @@ class ScriptedVision:
         text = self._answer(look)
         return Reply(text, input_tokens=len(look.text.split()), output_tokens=len(text.split()))
 
-    def reply(self, system: str, user: str) -> Reply:
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         """As a chat model: the answer to a prompt without pictures."""
         return self.look(system, [user])
 

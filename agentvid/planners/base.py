@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentvid.errors import ProgramError, ToolError
+from agentvid.tools import load_tools
+from agentvid.tools.base import Tool
 from agentvid.types import Span, Usage, Video
 from agentvid.untrusted import Fence
 
@@ -24,15 +26,16 @@ class Turn:
 class PlanRequest:
     """A question as the user put it, with what was frozen from it: choices and the videos in scope.
 
-    `fence` stands around what strangers wrote, in every prompt; `look` gives lines to put there: what is in the videos.
-    `balance`: what is left of its budget, in words. `turns`: what was asked before in the same thread, the first first.
-    `tried`: programs that led to an answer of low confidence; the next one differs from them. `attempt`: how often this
-    planner has planned the question before.
+    `tools` are those that can do something in this run. `fence` stands around what strangers wrote, in every prompt;
+    `look` gives lines to put there: what is in the videos. `balance`: what is left of its budget, in words.
+    `turns`: what was asked before in the same thread, the first first. `tried`: programs that led to an answer of low
+    confidence; the next one differs from them. `attempt`: how often this planner has planned the question before.
     """
 
     question: str
     choices: tuple[str, ...] = ()
     videos: tuple[Video, ...] = ()
+    tools: Mapping[str, Tool] = field(default_factory=load_tools)
     fence: Fence = field(default_factory=Fence)
     look: Callable[[], Sequence[str]] | None = None
     balance: str = ""
@@ -47,6 +50,7 @@ class Plan:
 
     `form_id`: the example that it follows, "" for a free program. `is_lookup`: one retrieval answers it.
     `focus`: the phrases the question is about (slot values), which the composer looks for in the quotes.
+    `note`: what the user must know of it, "" if nothing.
     """
 
     program: str
@@ -54,6 +58,7 @@ class Plan:
     is_lookup: bool = False
     focus: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    note: str = ""
     usage: Usage = field(default_factory=Usage)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -27,7 +27,7 @@ from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder, Vectors
 from agentvid.planners import slots
 from agentvid.planners.base import Plan, PlanRequest
-from agentvid.types import Video
+from agentvid.types import LOOK, Video
 from agentvid.words import FUNCTION_WORDS, words
 
 #: An unaligned form must reach this mean of word containment and cosine, and is then worth this share of its weight.
@@ -43,6 +43,10 @@ _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {"n": _ORDINAL, "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?", "count": r"\w+"}
 _QUOTE_MARK = "\ue000"
+_UNSEEN = (
+    "this asks for what is to be seen, and only text and measured facts were looked at; "
+    "choose a model that looks at frames with --vision provider:model"
+)
 #: "Does the bell ever ring" asks what "does the bell ring" asks.
 _EVER = re.compile(r"\s+ever\b", re.IGNORECASE)
 _LEADING_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
@@ -74,17 +78,22 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A family of questions that one program answers."""
+    """A family of questions that one program answers; where a model can look at frames, `seeing`, if there is one."""
 
     id: str
     family: str
     is_lookup: bool
     examples: tuple[Example, ...]
     program: str
+    seeing: str = ""
 
     @property
     def takes_choices(self) -> bool:
         return "$choices" in self.program
+
+    def program_with(self, tools: Container[str]) -> str:
+        """The program for a run that has these tools."""
+        return self.seeing if self.seeing and LOOK in tools else self.program
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +213,7 @@ def load_bank() -> ExampleBank:
 
 
 def parse_bank(text: str) -> ExampleBank:
-    """Read forms from YAML text: `words` (class -> members) and `forms` (id, family, route, examples, program).
+    """Read forms from YAML text: `words` (class -> members) and `forms` (id, family, route, examples, program, seeing).
 
     Raises UsageError naming the form that is wrong.
     """
@@ -225,7 +234,15 @@ def _parse_form(entry: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
     if entry["route"] not in ("lookup", "program"):
         raise UsageError(f"form {entry['id']!r}: route {entry['route']!r}; allowed: lookup, program")
     examples = tuple(compile_example(str(text), classes) for text in entry["examples"])
-    return Form(entry["id"], entry["family"], entry["route"] == "lookup", examples, entry["program"].strip() + "\n")
+    program, seeing = (str(entry.get(key, "")).strip() for key in ("program", "seeing"))
+    return Form(
+        entry["id"],
+        entry["family"],
+        entry["route"] == "lookup",
+        examples,
+        f"{program}\n",
+        seeing and f"{seeing}\n",
+    )
 
 
 def compile_example(text: str, classes: Mapping[str, tuple[str, ...]]) -> Example:
@@ -283,7 +300,7 @@ class ExemplarPlanner:
         else:
             matches = self._matches(question, request.videos, bool(choices), is_again=bool(request.tried))
         for match in matches:
-            program = _fill(match, question, choices, video, request.videos)
+            program = _fill(match, request, question, choices, video)
             if program not in request.tried:
                 break
         else:
@@ -291,7 +308,8 @@ class ExemplarPlanner:
         # What the question is about does not change with the form: a looser one must not seem surer.
         focus = tuple(text for name, text in matches[0].texts.items() if _kind(name) in ("phrase", "name"))
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
-        return Plan(program, match.form.id, simple, focus, choices)
+        unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
+        return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
 
     def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
         """An example has nothing to try again with: raises ModelError."""
@@ -408,9 +426,9 @@ def _holds(slot: str, text: str, videos: Sequence[Video]) -> bool:
     return bool(text)
 
 
-def _fill(match: Match, question: str, choices: Sequence[str], video: Video | None, videos: Sequence[Video]) -> str:
+def _fill(match: Match, request: PlanRequest, question: str, choices: Sequence[str], video: Video | None) -> str:
     """The form's program with every placeholder as a literal. `$where` narrows a tool call to the named video."""
-    program = Template(match.form.program)
+    program, videos = Template(match.form.program_with(request.tools)), request.videos
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
     values |= {f"{name}_exact": slots.literal(f'"{_without_article(text)}"') for name, text in match.texts.items()}
     values |= {"choices": slots.literal(list(choices)), "question": slots.literal(question)}

@@ -7,24 +7,23 @@ loop, arXiv 2403.14743). What strangers wrote, titles for example, stands inside
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 
 from agentvid.errors import ProgramError, ToolError
-from agentvid.models.base import ChatModel, Embedder
+from agentvid.models.base import ChatModel, Embedder, Shape
 from agentvid.planners.base import Plan, PlanRequest, Turn
 from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.packs import listed
 from agentvid.planners.replies import program_in
-from agentvid.planners.routes import described
+from agentvid.planners.routes import described, plan_schema
 from agentvid.planners.slots import literal, split_choices
 from agentvid.prompts import render
 from agentvid.text import clean_text
-from agentvid.tools import load_tools
 from agentvid.tools.base import Tool
 from agentvid.tools.program import LANGUAGE_RULES, check_program, describe
+from agentvid.tools.program.grammar import program_grammar
 from agentvid.trace import prompt_hash
 from agentvid.types import Usage
-from agentvid.untrusted import inert
+from agentvid.untrusted import Fenced, inert
 
 EXAMPLES, MAX_TURNS = 6, 20
 #: A part of an error that is sent back; lists of what is allowed are long.
@@ -40,7 +39,8 @@ class LLMPlanner:
         self._embedder = embedder
         self._bank = bank or load_bank()
         self.prompts: dict[str, str] = {}
-        self._last_system = (("", 0), "")
+        self._last_system: tuple[tuple[str, int, frozenset[str]], str] = (("", 0, frozenset()), "")
+        self._last_shown: tuple[tuple[str, str], Fenced] = (("", ""), Fenced())
 
     @property
     def name(self) -> str:
@@ -70,9 +70,9 @@ class LLMPlanner:
     def _ask(self, request: PlanRequest, repair: str) -> Plan:
         question, inline = split_choices(request.question)
         choices = request.choices or inline
-        system = self._system(question, skip=request.attempt)
+        system = self._system(question, request)
         asked = question if not choices else f"{question}\nChoices: {literal(choices)}"
-        shown = request.fence.wrap(request.look() if request.look else listed(request.videos))
+        shown = self._shown(question, request)
         asked = _thread(request.turns) + asked
         user = render("plan_user", videos=shown, question=asked, marker=request.fence.marker)
         otherwise = "\n\n".join([_OTHERWISE, *map(str.strip, request.tried)]) if request.tried and not repair else ""
@@ -80,40 +80,49 @@ class LLMPlanner:
         balance = render("balance", balance=request.balance) if request.balance else ""
         user = "\n\n".join(part for part in (user, otherwise, repair, balance) if part)
         self.prompts = {"plan_system": prompt_hash(system), "plan_user": prompt_hash(user)}
-        reply = self._chat.reply(system, user)
+        reply = self._chat.reply(system, user, _shape(request.tools))
         usage = Usage(llm_calls=1, input_tokens=reply.input_tokens, output_tokens=reply.output_tokens)
-        return Plan(program_in(reply.text, self._check), focus=(question,), choices=choices, usage=usage)
+        program = program_in(reply.text, lambda program: check_program(program, request.tools))
+        return Plan(program, focus=(question,), choices=choices, usage=usage, note=reply.note)
 
-    @cached_property
-    def _tools(self) -> Mapping[str, Tool]:
-        return load_tools()
+    def _shown(self, question: str, request: PlanRequest) -> Fenced:
+        """What is in the videos; looking takes longer than all the rest of a prompt, so a run looks once."""
+        run = (question, request.fence.marker)
+        if self._last_shown[0] != run:
+            self._last_shown = run, request.fence.wrap(request.look() if request.look else listed(request.videos))
+        return self._last_shown[1]
 
-    def _check(self, program: str) -> object:
-        return check_program(program, self._tools)
-
-    def _system(self, question: str, *, skip: int) -> str:
+    def _system(self, question: str, request: PlanRequest) -> str:
         """The system prompt, which the repairs of one attempt share."""
-        if self._last_system[0] != (question, skip):
-            examples = self._examples(question, skip=skip)
-            self._last_system = ((question, skip), render("plan_system", **self._prefix, examples=examples))
+        made_for = (question, request.attempt, frozenset(request.tools))
+        if self._last_system[0] != made_for:
+            examples = self._examples(question, request)
+            prefix = _prefix(request.tools)
+            self._last_system = (made_for, render("plan_system", **prefix, examples=examples))
         return self._last_system[1]
 
-    @cached_property
-    def _prefix(self) -> Mapping[str, str]:
-        """What stands before the examples in every prompt, byte by byte the same, so that providers cache it."""
-        return {"rules": LANGUAGE_RULES.strip(), "tools": describe(self._tools).strip(), "routes": described()}
-
-    def _examples(self, question: str, *, skip: int = 0) -> str:
+    def _examples(self, question: str, request: PlanRequest) -> str:
         """The nearest forms as question and program, the slots still open: `$x` stands for a text in quotes.
 
-        `skip`: so many sets of examples were shown before; the next ones come now (VideoICL, arXiv 2412.02186).
+        Every attempt is shown other ones than those before it (VideoICL, arXiv 2412.02186).
         """
+        skip = request.attempt
         found = self._bank.nearest(question, EXAMPLES * (skip + 1), self._embedder)[EXAMPLES * skip :]
         shown = []
         for near in found:
             asked = near.example.text.replace("<", "").replace(">", "")
-            shown.append(f"Question: {asked}\n{near.form.program.replace('$where', '').strip()}")
+            program = near.form.program_with(request.tools)
+            shown.append(f"Question: {asked}\n{program.replace('$where', '').strip()}")
         return "\n\n".join(shown)
+
+
+def _prefix(tools: Mapping[str, Tool]) -> Mapping[str, str]:
+    """What stands before the examples in every prompt with these tools, byte by byte the same: providers cache it."""
+    return {"rules": LANGUAGE_RULES.strip(), "tools": describe(tools).strip(), "routes": described(tools)}
+
+
+def _shape(tools: Mapping[str, Tool]) -> Shape:
+    return Shape(plan_schema(), program_grammar(tools))
 
 
 def _told(text: str) -> str:

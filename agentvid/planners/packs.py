@@ -61,13 +61,17 @@ def _focus_line(moment: Moment) -> str:
 
 
 def _fast_lines(tools: ToolContext, videos: Sequence[Video]) -> Iterator[str]:
-    for video, span in stretches(videos):
-        middle = (span.start_seconds + span.end_seconds) / 2
-        near = Span(max(span.start_seconds, middle - _AROUND_SECONDS), min(span.end_seconds, middle + _AROUND_SECONDS))
-        rows = [row for row in tools.catalogue.observations(video.id, within=near) if row.track != FACT]
-        if rows:
-            best = max(rows, key=lambda row: len(set(content_words(row.text[:STRETCH_CHARACTERS]))))
-            yield f"{_place(video.id, span)}: {quoted(best.text, limit=STRETCH_CHARACTERS)}"
+    places = [(video.id, span) for video, span in stretches(videos)]
+    middles = [(video_id, _middle(span)) for video_id, span in places]
+    for (video_id, span), texts in zip(places, tools.catalogue.texts_at(middles, without=FACT), strict=True):
+        if texts:
+            best = max(texts, key=lambda text: len(set(content_words(text[:STRETCH_CHARACTERS]))))
+            yield f"{_place(video_id, span)}: {quoted(best, limit=STRETCH_CHARACTERS)}"
+
+
+def _middle(span: Span) -> Span:
+    middle = (span.start_seconds + span.end_seconds) / 2
+    return Span(max(span.start_seconds, middle - _AROUND_SECONDS), min(span.end_seconds, middle + _AROUND_SECONDS))
 
 
 def stretches(videos: Sequence[Video]) -> list[tuple[Video, Span]]:

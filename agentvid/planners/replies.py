@@ -17,6 +17,7 @@ _THOUGHTS = re.compile(r"<(think|thinking|reasoning|thought|scratchpad)>.*?</\1>
 _THOUGHTS_END = re.compile(r"^.*</(?:think|thinking|reasoning|thought|scratchpad)>", re.DOTALL | re.IGNORECASE)
 _KEYS = ("program", "code", "plan", "answer", "content", "arguments")
 _STATEMENT = re.compile(r"[A-Za-z_]\w*\s*=(?!=)|[a-z_]\w*\(")
+_PROGRAM = re.compile(r'"program"\s*:\s*("(?:[^"\\]|\\["\\/bfnrt])*")')
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")
 
 Check = Callable[[str], object]
@@ -30,7 +31,8 @@ def program_in(reply: str, check: Check | None = None) -> str:
     """
     found = list(dict.fromkeys(text.strip()[:MAX_PROGRAM_CHARACTERS] for text in _readings(reply)))[:_MAX_CANDIDATES]
     for text in found:
-        if check is None:
+        # Of one reading it need not be known whether it is a program.
+        if check is None or len(found) == 1:
             break
         try:
             check(text)
@@ -67,7 +69,9 @@ def _in_json(text: str) -> str | None:
     try:
         data = json.loads(text, strict=False)
     except (ValueError, RecursionError):
-        return None
+        # Cut short or badly quoted; the program may be whole.
+        found = _PROGRAM.search(text)
+        return str(json.loads(found[1], strict=False)) if found else None
     while isinstance(data, list) and len(data) == 1:
         (data,) = data
     if isinstance(data, list) and data and all(isinstance(line, str) for line in data):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+
+from agentvid.types import LOOK, Json
 
 #: Route -> when it is the right one, and how it is programmed.
 ROUTES: Mapping[str, str] = {
@@ -13,7 +15,7 @@ ROUTES: Mapping[str, str] = {
     "order": "first, last, before, after, while, between: find both events, then compare their times.",
     "ground": "when, or how long: `ground` for tight times; the value is the moment or a number of seconds.",
     "multi-video": "which video, or several videos compared: the same look in each, joined by `+`.",
-    "visual": "what is seen rather than said: tracks caption, ocr, fact, and whatever tool looks at frames.",
+    "visual": "what is seen rather than said: tracks caption, ocr, fact",
 }
 _KINDS = {
     "count": "count",
@@ -52,6 +54,19 @@ def route_of(program: str) -> str:
     return named or "local"
 
 
-def described() -> str:
-    """One line per route, for the prompt."""
-    return "\n".join(f"- {name}: {what}" for name, what in ROUTES.items())
+def plan_schema() -> Json:
+    """The JSON schema of a plan: the route first, so that it is decided before the program is written."""
+    properties = {"route": {"type": "string", "enum": list(ROUTES)}, "program": {"type": "string"}}
+    return {
+        "title": "plan",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def described(tools: Container[str]) -> str:
+    """One line per route, for the prompt of a run that has these tools."""
+    seeing = "; `look` or `rewatch` at the moments found." if LOOK in tools else ". No tool looks at frames."
+    return "\n".join(f"- {name}: {what}{seeing if name == 'visual' else ''}" for name, what in ROUTES.items())

@@ -18,7 +18,7 @@ from agentvid.composers.llm import LLMComposer
 from agentvid.config import Settings
 from agentvid.errors import UsageError
 from agentvid.graph import AskContext, ask
-from agentvid.models.base import ChatModel, Reply
+from agentvid.models.base import ChatModel, Reply, Shape
 from agentvid.models.scripted import ScriptedChat
 from agentvid.planners.llm import LLMPlanner
 from agentvid.tools.base import Ledger
@@ -173,7 +173,7 @@ class Silent:
     def __init__(self) -> None:
         self.calls = 0
 
-    def reply(self, system: str, user: str) -> Reply:
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         self.calls += 1
         return Reply(f"answer(evidence=oops_{self.calls}())")
 

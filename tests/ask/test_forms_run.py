@@ -12,7 +12,7 @@ import yaml
 from agentvid.graph import AskContext, ask
 from agentvid.planners.base import PlanRequest
 from agentvid.planners.exemplar import ExemplarPlanner, Form, load_bank
-from agentvid.tools import load_tools
+from agentvid.tools import load_tools, working_tools
 from agentvid.tools.base import ToolContext
 from agentvid.tools.program import check_program, run_program
 
@@ -27,7 +27,7 @@ def test_the_program_of_every_form_runs(tools_for: ToolsFor, form: Form) -> None
     question = re.sub(r"\b(?:[2-9]|\d\d):\d\d", "1:50", NATURAL[form.id][0]).replace("demo.mp4", "cook.mp4")
     tools = tools_for() if "cook.mp4" in question else tools_for("talk.mp4")
     choices = ("two chlorophyll", "one red goodbye") if form.takes_choices else ()
-    made = ExemplarPlanner().plan(PlanRequest(question, choices, tuple(tools.scope.values())))
+    made = ExemplarPlanner().plan(PlanRequest(question, choices, tuple(tools.scope.values()), working_tools(tools)))
     assert made.form_id == form.id
     outcome = run_program(check_program(made.program, load_tools()), tools).outcome
     assert f'kind="{outcome.kind}"' in form.program

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from agentvid.errors import ProgramError
 from agentvid.graph import AskContext, ask, stream
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
+from agentvid.planners.base import PlanRequest
 from agentvid.planners.exemplar import load_bank
 from agentvid.planners.llm import LLMPlanner
 from agentvid.planners.packs import MAX_STRETCHES, packs, stretches
@@ -27,6 +29,7 @@ from agentvid.tools.base import ToolContext
 from agentvid.tools.program import check_program
 from agentvid.trace import read_trace
 from agentvid.types import Answer, Video
+from agentvid.untrusted import Fence
 
 ContextFor = Callable[..., AskContext]
 ToolsFor = Callable[..., ToolContext]
@@ -103,6 +106,24 @@ def test_feedback_names_the_part_at_fault_what_is_allowed_and_near_names(context
     assert 'The part at fault: serch(query="Rubisco")' in feedback
     assert "unknown function 'serch'" in feedback
     assert "What may help: did you mean search?" in feedback
+
+
+def test_what_is_in_the_videos_is_looked_up_once_for_all_rounds(tools_for: ToolsFor) -> None:
+    looked: list[int] = []
+
+    def look() -> list[str]:
+        looked.append(len(looked))
+        return [f"look {len(looked)}"]
+
+    chat = ScriptedChat([WRONG, PROGRAM, PROGRAM])
+    planner, fence = LLMPlanner(chat), Fence()
+    first = PlanRequest("What does Rubisco capture?", look=look, fence=fence)
+    planner.plan(first)
+    planner.repair(first, WRONG, ProgramError("unknown function"))
+    assert looked == [0]
+    planner.plan(replace(first, fence=Fence()))
+    assert looked == [0, 1], "another run looks anew"
+    assert ["look 1" in call.user for call in chat.calls] == [True, True, False]
 
 
 # -- routes -----------------------------------------------------------------------------------------------------------

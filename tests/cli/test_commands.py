@@ -234,6 +234,20 @@ def test_program_prints_typed_steps(imported: Path) -> None:
     assert "nosuch" in one_line(checked)
 
 
+def test_a_programs_tools_ask_the_model_that_is_named(imported: Path, tmp_path: Path) -> None:
+    script = tmp_path / "replies.yaml"
+    script.write_text("- {reply: It is about ciphers., when: Sum up}\n", "utf-8")
+    source = "summarize(within=whole_videos())\n"
+    asked = agentvid("program", "-", "--video", "lecture", "--model", f"scripted:{script}", stdin=source)
+    assert json.loads(asked.stdout)["value"] == "It is about ciphers."
+    plain = agentvid("program", "-", "--video", "lecture", stdin=source)
+    assert "Stream ciphers use a key." in json.loads(plain.stdout)["value"]
+    script.write_text("[]", "utf-8")
+    failed = agentvid("program", "-", "--video", "lecture", "--model", f"scripted:{script}", stdin=source)
+    assert json.loads(failed.stdout)["value"] == json.loads(plain.stdout)["value"]
+    assert "the summary is made of rows" in one_line(Finished(failed.returncode, "", failed.stderr))
+
+
 def test_config_shows_value_and_origin(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("clip_max_seconds = 30\n", "utf-8")
     finished = agentvid("config", "--json", AGENTVID_CONFIG=str(tmp_path / "c.toml"), AGENTVID_INDEX="numpy")

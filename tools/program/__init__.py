@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentvid.tools import TOOLS
-from agentvid.tools.base import Tool
+from agentvid.tools.base import Needs, Tool
 from agentvid.tools.program.builtins import BUILTINS
 from agentvid.tools.program.check import Program, callables, check_program, signature
 from agentvid.tools.program.evaluate import Limits
@@ -95,8 +95,17 @@ A package offers it as an entry point: `count_rows = "package:count_rows"` in `[
 Moments that it finds must be put into `context.ledger` by `record`, or no answer can cite them; a moment of a video
 outside of `context.scope` stops the program. A tool keeps its turn unless it is offered as
 `Tool.from_function(count_rows, parallel="always")`, which says that threads may share it and that what it returns
-depends on its arguments and the library alone. `AGENTVID_PLUGINS=off` leaves all plug-ins out.
+depends on its arguments and the library alone. One with `needs="frames"` or `needs="vision"` is offered to a planner
+only where the question's videos have files, or files and a model that looks at frames. `AGENTVID_PLUGINS=off` leaves
+all plug-ins out.
 """
+
+
+_NEEDS: Mapping[Needs, str] = {
+    "nothing": "",
+    "frames": " Needs a video that has its file.",
+    "vision": " Needs a video that has its file, and a model that looks at frames (`--vision`, setting `vision`).",
+}
 
 
 def describe(tools: Mapping[str, Tool]) -> str:
@@ -117,4 +126,4 @@ def reference_page() -> str:
 
 def _tool_entry(tool: Tool) -> str:
     arguments = "".join(f"- `{p.name}`: {p.description}\n" for p in tool.parameters)
-    return f"### {tool.name}\n\n`{signature(tool)}`\n\n{tool.description}\n\n{arguments}\n"
+    return f"### {tool.name}\n\n`{signature(tool)}`\n\n{tool.description}{_NEEDS[tool.needs]}\n\n{arguments}\n"

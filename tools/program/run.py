@@ -55,12 +55,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """A program that ran through: its value, and how it came about."""
+    """A program that ran through: its value, how it came about, and what the user must know of how tools worked."""
 
     value: Value
     type: str
     steps: tuple[Step, ...]
     tool_calls: int
+    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -73,6 +74,7 @@ class Run:
             "value": to_json(self.value),
             "steps": [step.to_json() for step in self.steps],
             "tool_calls": self.tool_calls,
+            "notes": list(self.notes),
         }
 
 
@@ -92,7 +94,7 @@ def run_program(program: Program, context: ToolContext, limits: Limits = _LIMITS
             steps.append(step)
     finally:
         ahead.close()
-    return Run(value, program.type, tuple(steps), evaluator.tool_calls)
+    return Run(value, program.type, tuple(steps), evaluator.tool_calls, tuple(context.ledger.notes))
 
 
 def _step(evaluator: Evaluator, statement: Statement) -> tuple[Value, Step]:
