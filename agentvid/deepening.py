@@ -1,7 +1,7 @@
 """Captions where a question lands: made before it is answered, stored for all later ones.
 
 Retrieval by what is known so far says where to look; what has no caption around the best hits gets one, as far as the
-question's budget bears it. Captions become rows like those of `index --captions all`, so that search, tools and the check
+question's budget bears it. They become rows like those of `index --captions all`, so that search, tools and the check
 need to know nothing about it. Where retrieval finds nothing, nothing is looked at.
 """
 

@@ -75,7 +75,8 @@ class AskContext:
     whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
     chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
     question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
-    `callbacks`: LangChain's, which see every node and model call. `clock`: seconds, monotonic.
+    `callbacks`: LangChain's, which see every node and model call. `clock`: seconds, monotonic. `deepen`: makes captions
+    where the question lands before it is planned, and returns how many; None makes none.
     """
 
     planner: Planner
@@ -92,6 +93,7 @@ class AskContext:
     earlier: Sequence[Json] = ()
     callbacks: Sequence[BaseCallbackHandler] = ()
     clock: Callable[[], float] = time.monotonic
+    deepen: Callable[[str], int] | None = None
 
     @property
     def max_asks(self) -> int:
@@ -118,6 +120,9 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
 def _run(question: str, context: AskContext, choices: Sequence[str], modes: list[str]) -> Iterator[Json | Answer]:
     state = _start(question, choices, context)
     context.tools.ledger.begin(context.budget or context.settings.budget, clock=context.clock)
+    if context.deepen is not None and not state["stopped"] and (made := context.deepen(question)):
+        yield {"node": "caption", "detail": f"{made} captions made where the question lands"}
+    context.tools.ledger.captioned = context.tools.ledger.usage
     config = _config(context)
     options: Any = {"context": context, "stream_mode": modes}
     if context.thread:
@@ -541,6 +546,7 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "program": state["program"] or state.get("answer", {}).get("program", ""),
         "programs": state["tried"],
         "steps": made.get("steps", []),
+        "captioned": context.tools.ledger.captioned.to_json(),
         "looks": [look_to_json(video_id, row) for video_id, rows in context.tools.ledger.looks.items() for row in rows],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
         "model_calls": [call.to_json() for call in context.calls],

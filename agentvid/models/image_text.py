@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,6 @@ class ImageTextModel:
         self._source = hub_name(_KIND, name.removeprefix(PREFIX))
         self._device = device
         self._max_new_tokens = max_new_tokens
-        self._using = threading.Lock()  # threads load one model and take turns
 
     @property
     def name(self) -> str:
@@ -66,8 +65,7 @@ class ImageTextModel:
             return folder_hash(Path(self._source))
         commit = cached_commit(self._source, ("config.json",))
         if not commit:
-            with self._using:
-                _ = self._loaded
+            _load(self._source, self._device)
             commit = cached_commit(self._source, ("config.json",))
         return commit
 
@@ -82,8 +80,8 @@ class ImageTextModel:
         """The answers to several prompts, read in one batch. Raises as `look`, for all of them together."""
         if not prompts:
             return []
-        with self._using:
-            loaded = self._loaded
+        loaded = _load(self._source, self._device)
+        with loaded.using:
             try:
                 return loaded.answer([loaded.conversation(system, parts) for parts in prompts], self._max_new_tokens)
             except AgentvidError:
@@ -94,54 +92,14 @@ class ImageTextModel:
                     hint="show it fewer or smaller frames at a time, or choose another model",
                 ) from error
 
-    @cached_property
-    def _loaded(self) -> _Loaded:
-        try:
-            import torch
-            from transformers import AutoModelForImageTextToText, AutoProcessor
-        except ImportError as error:
-            raise MissingDependency(
-                f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
-            ) from None
-        device = self._device or fastest_device(torch)
-        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
-        try:
-            with _quiet():
-                processor = AutoProcessor.from_pretrained(self._source, trust_remote_code=False)
-                model, report = AutoModelForImageTextToText.from_pretrained(
-                    self._source, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True
-                )
-        except Exception as error:
-            raise self._cannot_load(error) from error
-        if missing := sorted(report["missing_keys"]):
-            # They would be random numbers, and the model would talk nonsense without any error.
-            raise self._cannot_load(ValueError(f"{len(missing)} of its weights are not there, {missing[0]} first"))
-        if not getattr(processor, "chat_template", None):
-            raise ModelError(
-                f"the {_KIND} {self.name!r} has no chat template, so it cannot be asked anything",
-                hint=f"choose a model for chats, as {PREFIX}{_EXAMPLE}",
-            )
-        return _Loaded(processor, without_sampling(model.to(device).eval()))
-
-    def _cannot_load(self, error: Exception) -> AgentvidError:
-        if isinstance(error, ImportError):
-            reason = " ".join(str(error).split())
-            return MissingDependency(
-                f"the {_KIND} {self.name!r} needs another package: {reason[:200]}", hint="pip install torchvision"
-            )
-        return cannot_load(
-            _KIND,
-            self._source,
-            error,
-            holds="a whole transformers model of the kind image-text-to-text",
-            otherwise="choose another model",
-        )
-
 
 @dataclass(frozen=True)
 class _Loaded:
+    """A model that is loaded once for a process; threads take turns."""
+
     processor: ProcessorMixin
     model: PreTrainedModel
+    using: threading.Lock
 
     def __post_init__(self) -> None:
         """A batch is padded on the left, so that every prompt ends where its answer begins."""
@@ -209,6 +167,50 @@ class _Loaded:
     def _switches(self) -> dict[str, bool]:
         """Thinking aloud takes long and helps seeing little; models that can, have this switch in their template."""
         return {"enable_thinking": False} if "enable_thinking" in str(self.processor.chat_template) else {}
+
+
+@lru_cache(maxsize=2)
+def _load(source: str, device: str | None) -> _Loaded:
+    try:
+        import torch
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+    except ImportError as error:
+        raise MissingDependency(
+            f"the {_KIND} {source!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
+        ) from None
+    device = device or fastest_device(torch)
+    try:
+        with _quiet():
+            processor = AutoProcessor.from_pretrained(source, trust_remote_code=False)
+            model, report = AutoModelForImageTextToText.from_pretrained(
+                source,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32,
+                output_loading_info=True,
+            )
+        if missing := sorted(report["missing_keys"]):
+            # They would be random numbers, and the model would talk nonsense without any error.
+            raise ValueError(f"{len(missing)} of its weights are not there, {missing[0]} first")
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        raise MissingDependency(
+            f"the {_KIND} {source!r} needs another package: {reason[:200]}", hint="pip install torchvision"
+        ) from None
+    except Exception as error:
+        raise cannot_load(
+            _KIND,
+            source,
+            error,
+            holds="a whole transformers model of the kind image-text-to-text",
+            otherwise="choose another model",
+        ) from error
+    if not getattr(processor, "chat_template", None):
+        raise ModelError(
+            f"the {_KIND} {PREFIX + source!r} has no chat template, so it cannot be asked anything",
+            hint=f"choose a model for chats, as {PREFIX}{_EXAMPLE}",
+        )
+    return _Loaded(processor, without_sampling(model.to(device).eval()), threading.Lock())
 
 
 @contextmanager
