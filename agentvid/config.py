@@ -45,6 +45,9 @@ class Settings(BaseModel):
     subtitle_languages: tuple[str, ...] = Field((), description="subtitle languages to keep, as en,de; empty = all")
     clip_min_seconds: float = Field(4.0, gt=0, le=3600, description="shortest clip, where the video allows")
     clip_max_seconds: float = Field(90.0, gt=0, le=3600, description="longest clip")
+    digests: Literal["rows", "model"] = Field(
+        "rows", description="how chapters are told: rows word by word, or as the setting model writes them"
+    )
     decode_stall_seconds: float = Field(30.0, gt=0, description="a decoder silent for this long is stopped")
     max_pixels: int = Field(33_177_600, gt=0, description="frames with more pixels are refused")
     max_hours: float = Field(24.0, gt=0, description="longer videos are refused")

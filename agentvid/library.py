@@ -16,12 +16,13 @@ from agentvid.config import Settings, load_settings, with_verify
 from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
 from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.media.limits import limits_of
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
 from agentvid.text import check_query
-from agentvid.types import Answer, Hit, Json, Span, Video
+from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_HITS = 1000
 EMPTY_DIRECTORY = "no video in this directory"
+_CHOOSE_MODEL = "set it, as in AGENTVID_MODEL=openai:NAME, or leave digests = 'rows'"
 _CHOOSE = "choose one, as in --model openai:NAME"
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
@@ -176,6 +178,7 @@ class Library:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
         report.add_indexed(record, ingested.warnings)
+        report.add_partial(record.video.name, ingested.partial)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
@@ -208,21 +211,30 @@ class Library:
         tracks: Sequence[str] = (),
         start: float | None = None,
         end: float | None = None,
+        level: Level | None = None,
     ) -> list[Hit]:
-        """The best moments for `query`, at most `k`, best first.
+        """The best moments for `query`, at most `k`, best first; with `level` the chapters, or videos, that hold them.
 
-        Raises UsageError for an empty or over-long query, k < 1 or reversed times; UnknownVideo, AmbiguousVideo;
-        with a reranker, MissingDependency and ModelError.
+        Raises UsageError for an empty or over-long query, k < 1, reversed times or another level; UnknownVideo,
+        AmbiguousVideo; with a reranker, MissingDependency and ModelError.
         """
         check_query(query, "query", hint="write the query in quotes")
         where = self._where(k, videos, tracks, start, end)
         names: dict[str, str] = {}
         hits = []
-        for moment in self.retriever.search(query, k=k, where=where):
+        for moment in self._found(query, k, where, level):
             if moment.video_id not in names:
                 names[moment.video_id] = self.catalogue.video(moment.video_id).name
             hits.append(Hit(names[moment.video_id], moment))
         return hits
+
+    def _found(self, query: str, k: int, where: Filter, level: Level | None) -> list[Moment]:
+        if level is None:
+            return self.retriever.search(query, k=k, where=where)
+        if level not in LEVELS:
+            raise UsageError(f"level = {level!r} is not allowed; allowed: {', '.join(LEVELS)}")
+        moments = self.retriever.search(query, k=max(k, min(MOMENTS_PER_SECTION * k, MOST_MOMENTS)), where=where)
+        return lift(moments, self.catalogue.sections, level, k=k)
 
     def explain(
         self,
@@ -309,6 +321,7 @@ class Library:
             self.catalogue.shots(video.id),
             self.catalogue.clips(video.id),
             self.catalogue.gaps([video.id]),
+            self.catalogue.sections(video.id),
             self.catalogue.observations(video.id, tracks=(track,) if track else ()),
         )
 
@@ -453,7 +466,17 @@ class Library:
     def _pipeline(self) -> Pipeline:
         from agentvid.ingest import Pipeline
 
-        return Pipeline(self.settings, self._embedder)
+        return Pipeline(self.settings, self._embedder, self._digest_writer())
+
+    def _digest_writer(self) -> ChatModel | None:
+        """The model that tells chapters in its own words, None if rows do."""
+        from agentvid.models import load_chat
+
+        if self.settings.digests == "rows":
+            return None
+        if not self.settings.model:
+            raise UsageError("digests = 'model' needs a model and none is chosen", hint=_CHOOSE_MODEL)
+        return load_chat(self.settings.model, self.settings.model_timeout_seconds)
 
     def _scope(self, videos: Sequence[str]) -> Mapping[str, Video]:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()

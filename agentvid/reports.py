@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.catalogue import Failure, Summary
-from agentvid.types import Clip, Gap, Json, Observation, Span
+from agentvid.types import Clip, Gap, Json, Observation, Section, Span
 
 
 @dataclass
@@ -16,6 +16,7 @@ class IndexReport:
 
     indexed: list[Json] = field(default_factory=list)
     skipped: list[Json] = field(default_factory=list)
+    partial: list[Json] = field(default_factory=list)
     failed: list[Json] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -24,6 +25,7 @@ class IndexReport:
         return {
             "indexed": self.indexed,
             "skipped": self.skipped,
+            "partial": self.partial,
             "failed": self.failed,
             "warnings": self.warnings,
             "seconds": round(self.seconds, 3),
@@ -43,6 +45,16 @@ class IndexReport:
             }
         )
         self.warnings += [f"{record.video.name}: {warning}" for warning in warnings]
+
+    def add_partial(self, path: str, gaps: Sequence[Gap]) -> None:
+        """One item for each track that has gaps, with the reason of its first."""
+        tracks: dict[str, list[Gap]] = {}
+        for gap in gaps:
+            tracks.setdefault(gap.track, []).append(gap)
+        for track, found in tracks.items():
+            seconds = sum(gap.span.duration_seconds for gap in found)
+            item = {"path": path, "track": track, "gaps": len(found), "seconds": round(seconds, 3)}
+            self.partial.append(item | {"reason": found[0].reason})
 
     def add_failed(self, path: str, error: str, hint: str) -> None:
         self.failed.append({"path": path, "error": error, "hint": hint})
@@ -75,6 +87,7 @@ def video_json(
     shots: Sequence[Span],
     clips: Sequence[Clip],
     gaps: Sequence[Gap],
+    sections: Sequence[Section],
     observations: Sequence[Observation],
 ) -> Json:
     """What `show` prints: a line of `ls` and everything below it."""
@@ -87,6 +100,7 @@ def video_json(
         "shots": [shot.to_json() for shot in shots],
         "clips": [clip.span.to_json() for clip in clips],
         "gaps": [gap.to_json() for gap in gaps],
+        "sections": [section.to_json() for section in sections],
         "observations": [_observation_json(observation) for observation in observations],
     }
 

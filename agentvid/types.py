@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from agentvid.errors import UsageError
 
 Json = dict[str, Any]
 Verdict = Literal["supported", "contradicted", "unsupported"]
+#: How much of a video a section covers.
+Level = Literal["chapter", "video"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 #: Tracks of the embedded default; a plug-in or an import may add names of its own.
 SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"
@@ -128,6 +131,26 @@ class Passage:
     context: str = ""
     video_id: str = ""
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A chapter of a video, or the whole of it, with its digest: what it is about in a bounded number of words.
+
+    `title` and `text` may be ""; `observation_ids` name the rows that the digest was made of, in order of time. `model`
+    wrote it, "" if it is made of the rows word by word.
+    """
+
+    level: Level
+    span: Span
+    title: str
+    text: str
+    observation_ids: tuple[int, ...] = ()
+    model: str = ""
+
+    def to_json(self) -> Json:
+        written = {"title": self.title, "text": self.text, "model": self.model}
+        return {"level": self.level, **self.span.to_json(), **written}
 
 
 @dataclass(frozen=True, slots=True)

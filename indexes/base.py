@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.models.base import EmbeddingSpace, Vectors
-from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
+from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
 Ids = NDArray[np.int64]
 
@@ -19,7 +19,8 @@ Ids = NDArray[np.int64]
 class VideoRecord:
     """Everything about one video that goes into the catalogue in one transaction.
 
-    `Passage.observation_ids` are positions in `observations` here; the catalogue replaces them by row ids.
+    The `observation_ids` of passages and sections are positions in `observations` here; the catalogue replaces them by
+    row ids.
     `vectors`: (len(passages), dimension) float32, L2-normalised, or None when embedding is off.
     `fingerprint` is the sha256 of all inputs and parameters; an equal one means there is nothing to do.
     """
@@ -33,6 +34,7 @@ class VideoRecord:
     space: EmbeddingSpace | None
     vectors: Vectors | None
     gaps: tuple[Gap, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

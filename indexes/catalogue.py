@@ -25,7 +25,7 @@ from agentvid.indexes.lexical import LexicalIndex
 from agentvid.indexes.results import ModelResults, forget_results
 from agentvid.indexes.store import Store
 from agentvid.models.base import EmbeddingSpace, Vectors
-from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
+from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
 #: Every search asks these two; making a statement costs more than SQLite takes to answer it.
 _PASSAGES = (
@@ -294,6 +294,13 @@ class Catalogue:
 
     def shots(self, video_id: str) -> list[Span]:
         return self._of_video(schema.shots, video_id, records.span_of)
+
+    def sections(self, video_id: str) -> list[Section]:
+        """The chapters of a video in order, then the whole; nothing for one indexed before there were any."""
+        table = schema.sections
+        query = sa.select(table).where(table.c.video_key == _key_query(video_id)).order_by(table.c.level, table.c.start)
+        with self.store.reading() as connection:
+            return [records.section_of(row) for row in connection.execute(query)]
 
     def passages(self, ids: Iterable[int]) -> dict[int, Passage]:
         """Passages by id; unknown ids are left out."""

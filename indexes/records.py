@@ -19,7 +19,7 @@ from agentvid.indexes.base import Filter, Ids, VideoRecord
 from agentvid.indexes.digests import EMPTY, combine, digest_rows
 from agentvid.indexes.lexical import FORMAT, index_words
 from agentvid.models.base import EmbeddingSpace, Vectors
-from agentvid.types import Clip, Gap, Observation, Passage, Provenance, Span, Video
+from agentvid.types import Clip, Gap, Observation, Passage, Provenance, Section, Span, Video
 
 Row = dict[str, Any]
 _FLOAT16 = np.dtype("<f2")
@@ -55,6 +55,7 @@ def insert_video(connection: sa.Connection, record: VideoRecord, paths: Sequence
     _insert(connection, schema.provenances, key, _provenance_rows(connection, record, observations))
     _insert(connection, schema.observations, key, observations)
     _insert(connection, schema.passages, key, passages)
+    _insert(connection, schema.sections, key, _section_rows(record, observations))
     connection.execute(
         sa.text(
             "INSERT INTO passage_fts (rowid, text, title) SELECT id, text, title FROM passage_words"
@@ -158,9 +159,11 @@ def _check(record: VideoRecord) -> None:
                 f"{name!r} has a vector that is not finite", hint="the embedding model failed; try another"
             )
     known = range(len(record.observations))
-    for passage in record.passages:
-        if not all(position in known for position in passage.observation_ids):
-            raise UsageError(f"{name!r}: a passage names observations {passage.observation_ids} of {len(known)}")
+    named = [("passage", passage.observation_ids) for passage in record.passages]
+    named += [("section", section.observation_ids) for section in record.sections]
+    for kind, positions in named:
+        if not all(position in known for position in positions):
+            raise UsageError(f"{name!r}: a {kind} names observations {positions} of {len(known)}")
 
 
 def _insert(connection: sa.Connection, table: sa.Table, key: int, rows: Iterable[Row]) -> None:
@@ -213,6 +216,20 @@ def _passage_rows(connection: sa.Connection, record: VideoRecord, *, first_obser
             }
         )
     return rows
+
+
+def _section_rows(record: VideoRecord, observations: Sequence[Row]) -> list[Row]:
+    return [
+        {
+            "level": section.level,
+            **_span_row(section.span),
+            "title": section.title,
+            "text": section.text,
+            "observation_ids": [observations[at]["id"] for at in section.observation_ids],
+            "model": section.model,
+        }
+        for section in record.sections
+    ]
 
 
 def _provenance_rows(connection: sa.Connection, record: VideoRecord, observations: list[Row]) -> list[Row]:
@@ -407,6 +424,10 @@ def passage_of(row: Any) -> Passage:
         video_id=row.video_id,
         id=row.id,
     )
+
+
+def section_of(row: Any) -> Section:
+    return Section(row.level, span_of(row), row.title, row.text, tuple(row.observation_ids), row.model)
 
 
 def video_of(row: Any, paths: Sequence[str]) -> Video:

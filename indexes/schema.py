@@ -66,6 +66,17 @@ shots = Table("shots", metadata, _video_key(), *_span())
 clips = Table(
     "clips", metadata, Column("id", Integer, primary_key=True), _video_key(), Column("index", Integer), *_span()
 )
+sections = Table(
+    "sections",
+    metadata,
+    _video_key(),
+    Column("level", Text, nullable=False),
+    *_span(),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("observation_ids", JSON, nullable=False),
+    Column("model", Text, nullable=False),
+)
 gaps = Table("gaps", metadata, _video_key(), *_span(), Column("track", Text), Column("reason", Text))
 provenances = Table(
     "provenances",

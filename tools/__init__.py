@@ -11,6 +11,7 @@ from types import MappingProxyType
 from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
 from agentvid.tools.base import Tool, ToolContext
+from agentvid.tools.chapters import chapters
 from agentvid.tools.choose import score_options
 from agentvid.tools.compare import compare
 from agentvid.tools.core_frames import core_frames
@@ -36,6 +37,7 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(search, parallel="always"),
             Tool.from_function(ground, parallel="without_model"),
             Tool.from_function(read, parallel="always"),
+            Tool.from_function(chapters, parallel="always"),
             Tool.from_function(list_all, parallel="always"),
             Tool.from_function(count_all, parallel="always"),
             Tool.from_function(verify, parallel="without_model"),

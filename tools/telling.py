@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from agentvid import salience
 from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import by_video, union
 from agentvid.tools.rows import in_order, rows_at, streams, to_moment
 from agentvid.tools.scope import check_moment
 from agentvid.types import FACT, SPEECH, Moment, Observation
-from agentvid.words import content_words
 
-#: A word that is asked for counts as much as so many others.
-_ASKED = 5.0
 #: A sentence runs over so many rows at most, and stops for no longer.
 _MOST_ROWS, _PAUSE_SECONDS = 4, 2.0
 _ENDS = (".", "!", "?", "…", "。", "！", "？")
@@ -59,30 +54,5 @@ def _sentences(rows: Iterable[Observation]) -> list[list[Observation]]:
 
 
 def most_telling(rows: Sequence[Moment], most: int, about: str = "") -> list[Moment]:
-    """At most so many rows, in their order, that together hold most of what all of them say.
-
-    Every content word counts once, by how often it is said, and more if `about` has it; the row that adds most for its
-    length is taken next. Greedy choice is within 1 - 1/e of the best for such a measure (Lin and Bilmes, ACL 2011).
-    """
-    held = [frozenset(content_words(row.text)) for row in rows]
-    asked = set(content_words(about))
-    counts = Counter(word for words in held for word in words)
-    weights = {word: (1 + math.log(count)) * (_ASKED if word in asked else 1) for word, count in counts.items()}
-    covered: set[str] = set()
-
-    def gain(at: int) -> float:
-        return sum(weights[word] for word in held[at] - covered) / math.sqrt(max(1, len(held[at])))
-
-    # What a row adds only shrinks as others are taken: its old value is an upper bound, looked at again when it leads.
-    queue = [(-gain(at), at) for at in range(len(rows))]
-    heapq.heapify(queue)
-    chosen: list[int] = []
-    while queue and len(chosen) < most:
-        _, at = heapq.heappop(queue)
-        now = gain(at)
-        if queue and (-now, at) > queue[0]:
-            heapq.heappush(queue, (-now, at))
-        elif now > 0 or not chosen:
-            chosen.append(at)
-            covered |= held[at]
-    return [rows[at] for at in sorted(chosen)]
+    """At most so many rows, in their order, that together hold most of what all of them say (`salience`)."""
+    return [rows[at] for at in salience.most_telling([row.text for row in rows], most, about)]

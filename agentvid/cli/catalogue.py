@@ -50,18 +50,33 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of one video: its clips and every observation with times."""
+    """Show what is known of one video: what it is about, its chapters, and every observation with times."""
     with context.obj.open() as library:
         document: Json = library.describe_video(video, track=track)
     if as_json:
         print_json(document)
         return
     print_text(f"{document['path']}  {document['video_id']}  {timestamp(document['duration'])}  {document['state']}")
+    if track is None:
+        _print_sections(document["sections"])
     rows = [
         (f"{row['start']:.2f}-{row['end']:.2f}", row["track"], row["language"], row["text"])
         for row in document["observations"]
     ]
     print_table(("seconds", "track", "language", "text"), rows)
+
+
+def _print_sections(sections: list[Json]) -> None:
+    """What the video is about, and its chapters."""
+    for section in sections:
+        if section["level"] == "video" and section["text"]:
+            print_text(section["text"])
+    chapters = [section for section in sections if section["level"] == "chapter"]
+    if len(chapters) > 1:
+        print_table(
+            ("chapter", "about", "what tells most"),
+            [(timestamp(chapter["start"]), chapter["title"], chapter["text"]) for chapter in chapters],
+        )
 
 
 def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> None:

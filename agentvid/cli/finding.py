@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -20,7 +20,7 @@ from agentvid.text import parse_timestamp, timestamp
 if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
     from agentvid.models.cassette import Cassette
-    from agentvid.types import Answer, Evidence, Hit, Span
+    from agentvid.types import Answer, Evidence, Hit, Level, Span
 
 
 def search(
@@ -42,6 +42,10 @@ def search(
         Path | None,
         typer.Option(metavar="FILE.jsonl", help="One query per line; prints one JSON line each.", show_default=False),
     ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(metavar="LEVEL", help="Find each chapter, or each video, that holds moments.", show_default=False),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say of every hit why it ranks where it does.")] = False,
     expect: Annotated[
         str | None,
@@ -60,6 +64,8 @@ def search(
     """
     if (query is None) == (batch is None):
         raise UsageError("give either QUERY or --batch FILE.jsonl", hint="agentvid search --help shows examples")
+    if level is not None and (explain or batch is not None):
+        raise UsageError("--level does not go with --explain or --batch", hint="leave one of them out")
     span = _expected_span(expect, videos or (), is_explained=explain, is_batch=batch is not None)
     window = {"start": _seconds("--from", start), "end": _seconds("--to", end)}
     with context.obj.open(flags={"reranker": reranker}) as library:
@@ -78,7 +84,8 @@ def search(
             if library.settings.reranker:
                 note("--explain shows the hits before reranking, which is no part of the explanation")
         else:
-            hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window)
+            chosen = cast("Level | None", level)  # `Library.search` says what is allowed
+            hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window, level=chosen)
         notes = library.notes()
         known = library.tracks() if tracks and not hits else []
     for line in notes:

@@ -23,6 +23,14 @@ Embed = Annotated[
     typer.Option("--embed/--no-embed", help="Embed text; without, search is lexical.", show_default=False),
 ]
 
+Digests = Annotated[
+    str | None,
+    typer.Option(metavar="HOW", help="rows, or model: --model tells of chapters in its words.", show_default=False),
+]
+Model = Annotated[
+    str | None, typer.Option(metavar="PROVIDER:NAME", help="The LLM of --digests model.", show_default=False)
+]
+
 
 def index(
     context: typer.Context,
@@ -33,6 +41,8 @@ def index(
         str | None,
         typer.Option(metavar="NAME", help="minilm, or a sentence-transformers model.", show_default=False),
     ] = None,
+    digests: Digests = None,
+    model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Read videos into the library. Files already indexed are skipped, so run it again after an interruption.
@@ -40,8 +50,9 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
+    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model}
     with (
-        state.open(create=True, flags={"ocr": ocr, "embed": embed, "embedder": embedder}) as library,
+        state.open(create=True, flags=flags) as library,
         _progress() as progress,
         _kept_on_interrupt(),
     ):
@@ -53,6 +64,8 @@ def import_(
     context: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE.jsonl", help="One observation per line; - is stdin.")],
     embed: Embed = None,
+    digests: Digests = None,
+    model: Model = None,
     as_json: AsJson = False,
 ) -> None:
     """Import transcripts, captions or detections made elsewhere as text-only videos.
@@ -60,7 +73,8 @@ def import_(
     Each line: {"video": name, "duration": s, "track": "speech", "start": s, "end": s, "text": "..."}
     """
     state: State = context.obj
-    with state.open(create=True, flags={"embed": embed}) as library, _progress() as progress, _kept_on_interrupt():
+    flags = {"embed": embed, "digests": digests, "model": model}
+    with state.open(create=True, flags=flags) as library, _progress() as progress, _kept_on_interrupt():
         report = library.import_file(sys.stdin.buffer if file == "-" else file, progress=progress)
     _finish(report, as_json)
 
@@ -74,7 +88,7 @@ def _finish(report: IndexReport, as_json: bool) -> None:
         print_json(report.to_json())
     else:
         _print_report(report)
-    if report.failed:
+    if report.failed or report.partial:
         raise typer.Exit(EXIT_SOME_FAILED)
     if not report.indexed and all(item["reason"] == EMPTY_DIRECTORY for item in report.skipped):
         note("agentvid: no video found - name a file, or a directory that holds .mp4, .mkv, .webm ... files")
@@ -94,6 +108,9 @@ def _print_report(report: IndexReport) -> None:
             for item in report.indexed
         ]
         print_table(("video", "id", "length", "clips", "observations"), rows)
+    for item in report.partial:
+        gaps = f"{item['gaps']} gap{'s' if item['gaps'] > 1 else ''} of {item['seconds']:g} s"
+        note(f"partial: {item['path']}: track {item['track']}: {gaps}: {item['reason']}")
     for item in report.failed:
         reason = item["error"].removeprefix(f"{Path(item['path']).name}: ").removeprefix(f"{item['path']}: ")
         note(f"failed: {item['path']}: {reason}" + (f" - {item['hint']}" if item["hint"] else ""))

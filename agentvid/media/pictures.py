@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -12,7 +14,14 @@ from numpy.typing import NDArray
 from agentvid.errors import DamagedMedia
 from agentvid.media.ahead import ahead
 from agentvid.media.container import Source, Upright, fraction
-from agentvid.media.limits import BATCH_FRAMES, MAX_PIXEL_RATIO, SCAN_SIDE, SUBTITLE_CODECS, TEXT_FRAME_SIDE
+from agentvid.media.limits import (
+    BATCH_FRAMES,
+    KEY_FRAME_SIDE,
+    MAX_PIXEL_RATIO,
+    SCAN_SIDE,
+    SUBTITLE_CODECS,
+    TEXT_FRAME_SIDE,
+)
 from agentvid.media.types import Region
 from agentvid.media.wire import Outbox
 
@@ -20,6 +29,8 @@ from agentvid.media.wire import Outbox
 _GATE_SECONDS = 0.25
 #: Answers round times to milliseconds; a frame that starts within half of one is the frame meant.
 TIME_TOLERANCE_SECONDS = 0.0005
+#: Key frames come this often, and sooner where the small picture changed so much (mean of 0..255), after a pause.
+_KEY_SECONDS, _KEY_CHANGE, _KEY_PAUSE_SECONDS = 1.0, 25.0, 0.5
 _PLANAR_LUMA = ("yuv", "nv", "gray")
 
 
@@ -108,10 +119,11 @@ def describe_subtitle(stream: Any) -> dict[str, Any]:
 
 
 def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
-    """Every frame once: "batch" messages of small BGR frames, "text" messages before the batch they fall in, "end"."""
+    """Every frame once: "batch" messages of small BGR frames, "text" and "key" ones before their batch, and "end"."""
     source.use(source.video)
     shaper: Shaper | None = None
     gate: _Gate | None = None
+    keys: _KeyFrames | None = None
     seconds, images = np.empty(0), np.empty(0, np.uint8)
     filled = frames = 0
     last_seconds = previous_seconds = last_duration = 0.0
@@ -119,11 +131,14 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
         if shaper is None:
             shaper = Shaper(source, frame, SCAN_SIDE, "bgr24")
             gate = _Gate(source, frame, outbox) if request["text_frames"] else None
+            keys = _KeyFrames(source, frame, outbox) if request["key_frames"] else None
         if filled == 0:
             # New arrays for each batch: the outbox still sends the old ones.
             seconds = np.empty(BATCH_FRAMES, np.float64)
             images = np.empty((BATCH_FRAMES, shaper.height, shaper.width, 3), np.uint8)
         seconds[filled], images[filled] = time, shaper.shape(frame)
+        if keys is not None:
+            keys.look(time, frame, images[filled])
         filled, frames = filled + 1, frames + 1
         previous_seconds, last_seconds, last_duration = last_seconds, time, frame.duration or 0
         if gate is not None:
@@ -198,6 +213,27 @@ class _Gate:
         plane = frame.planes[0]
         rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         return rows[: frame.height, : frame.width]
+
+
+class _KeyFrames:
+    """Sends about one frame a second, of the size that models look at, and the first after a strong change."""
+
+    def __init__(self, source: Source, first: VideoFrame, outbox: Outbox) -> None:
+        self._outbox = outbox
+        self._shaper = Shaper(source, first, KEY_FRAME_SIDE, "rgb24")
+        self._sent_seconds = -math.inf
+        self._sent: NDArray[np.uint8] | None = None
+
+    def look(self, seconds: float, frame: VideoFrame, small: NDArray[np.uint8]) -> None:
+        """`small`: (height, width, 3) uint8, the same frame as the batch has it."""
+        since = seconds - self._sent_seconds + TIME_TOLERANCE_SECONDS
+        if since < _KEY_SECONDS and (since < _KEY_PAUSE_SECONDS or self._change(small) < _KEY_CHANGE):
+            return
+        self._sent_seconds, self._sent = seconds, small.copy()
+        put_image(self._outbox, "key", seconds, self._shaper.shape(frame))
+
+    def _change(self, small: NDArray[np.uint8]) -> float:
+        return 0.0 if self._sent is None else float(cv2.absdiff(small, self._sent).mean())
 
 
 def put_image(outbox: Outbox, kind: str, seconds: float, image: NDArray[np.uint8], **fields: Any) -> None:

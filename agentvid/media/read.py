@@ -19,7 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.errors import DecoderFailed, UsageError
-from agentvid.media.limits import BATCH_FRAMES, DEFAULT, MAX_PIXEL_RATIO, SCAN_SIDE, TEXT_FRAME_SIDE, Limits
+from agentvid.media.limits import (
+    BATCH_FRAMES,
+    DEFAULT,
+    KEY_FRAME_SIDE,
+    MAX_PIXEL_RATIO,
+    SCAN_SIDE,
+    TEXT_FRAME_SIDE,
+    Limits,
+)
 from agentvid.media.process import Decoder, Message
 from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, Region, SubtitleTrack
 from agentvid.types import Span
@@ -103,13 +111,14 @@ class Scan:
         return self._outcome.warning
 
 
-def scan(path: Path, *, text_frames: bool = True, limits: Limits = DEFAULT) -> Scan:
+def scan(path: Path, *, text_frames: bool = True, key_frames: bool = False, limits: Limits = DEFAULT) -> Scan:
     """Decode every frame once, in batches of up to 64 whose longest side is at most 160 pixels.
 
-    With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed.
+    With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed;
+    with `key_frames` those for models to look at, at most 448 pixels long.
     The media errors come while iterating.
     """
-    return Scan(path, {"do": "scan", "text_frames": text_frames}, limits)
+    return Scan(path, {"do": "scan", "text_frames": text_frames, "key_frames": key_frames}, limits)
 
 
 def _batches(
@@ -118,14 +127,17 @@ def _batches(
     # A payload is a batch of small frames or one text frame.
     largest = max(BATCH_FRAMES * (SCAN_SIDE**2 * 3 + 8), TEXT_FRAME_SIDE**2 * 3)
     text: list[Frame] = []
+    keys: list[Frame] = []
     latest = -1.0
     with Decoder(path, request, limits, max_payload_bytes=largest) as child:
         for reply in child.messages():
             if reply.kind == "text" and len(text) < BATCH_FRAMES:
                 text.append(_frame(reply, limits, TEXT_FRAME_SIDE))
+            elif reply.kind == "key" and len(keys) < BATCH_FRAMES:
+                keys.append(_frame(reply, limits, KEY_FRAME_SIDE))
             elif reply.kind == "batch":
-                batch = _batch(reply, latest, tuple(text))
-                text, latest = [], float(batch.seconds[-1])
+                batch = _batch(reply, latest, tuple(text), tuple(keys))
+                text, keys, latest = [], [], float(batch.seconds[-1])
                 yield batch
             elif reply.kind == "end":
                 outcome.frames = reply.integer("frames", 1, 1 << 40)
@@ -133,13 +145,13 @@ def _batches(
                 outcome.damaged, outcome.warning = reply.flag("damaged"), reply.text("warning", 500)
 
 
-def _batch(reply: Message, after_seconds: float, text: tuple[Frame, ...]) -> FrameBatch:
+def _batch(reply: Message, after_seconds: float, text: tuple[Frame, ...], keys: tuple[Frame, ...]) -> FrameBatch:
     count = reply.integer("count", 1, BATCH_FRAMES)
     shape = (count, reply.integer("height", 1, SCAN_SIDE), reply.integer("width", 1, SCAN_SIDE), 3)
     seconds = reply.array(np.float64, (count,))
     if not np.isfinite(seconds).all() or not (np.diff(seconds, prepend=after_seconds) > 0).all():
         reply.refuse("time")
-    return FrameBatch(seconds, reply.array(np.uint8, shape, offset=seconds.nbytes), text)
+    return FrameBatch(seconds, reply.array(np.uint8, shape, offset=seconds.nbytes), text, keys)
 
 
 def frames_at(

@@ -97,8 +97,11 @@ class FrameBatch:
 
     `seconds`: (n,) float64, increasing; `images`: (n, height, width, 3) uint8 BGR, small and upright.
     `text_frames`: frames of readable size (RGB) whose text region changed since the last one, within this batch's time.
+    `key_frames`: frames for models to look at (RGB, longest side at most 448), about one a second and the first after a
+    strong change, likewise. Both are empty unless `scan` was asked for them.
     """
 
     seconds: NDArray[np.float64]
     images: NDArray[np.uint8]
     text_frames: tuple[Frame, ...] = ()
+    key_frames: tuple[Frame, ...] = ()

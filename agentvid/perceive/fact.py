@@ -14,7 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from agentvid.config import Settings
 from agentvid.media.types import FrameBatch
+from agentvid.perceive.base import SHOTS, Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.colour import NAMES, colour_shares
 from agentvid.perceive.motion import STILL_CHANGE, Motion, MotionMeter
 from agentvid.types import FACT, Clip, Json, Observation, Provenance, Span
@@ -32,12 +34,9 @@ _FROZEN_SECONDS, _STILL_PICTURE_SECONDS = 2.0, 10.0
 #: Speeds in picture lengths per second.
 _CAMERA_MOVES, _SLOW, _FAST = 0.02, 0.08, 0.4
 
-_PROVENANCE = Provenance(
-    stage="fact",
-    model="agentvid-facts",
-    revision="1",
-    parameters={"samples_per_second": _SAMPLES_PER_SECOND, "side": _SIDE},
-)
+_REVISION = 1
+_PARAMETERS: Json = {"samples_per_second": _SAMPLES_PER_SECOND, "side": _SIDE}
+_PROVENANCE = Provenance(FACT, "agentvid-facts", str(_REVISION), _PARAMETERS)
 
 
 #: Columns of one row of measurements.
@@ -48,7 +47,22 @@ _UNKNOWN = (math.nan, math.nan)
 Rows = NDArray[np.float64]
 
 
-class FactReader:
+class FactTrack(Track):
+    """Needs nothing that could be missing, so it is always on."""
+
+    name = FACT
+    revision = _REVISION
+    after = (SHOTS,)
+    frames: tuple[Frames, ...] = ("images",)
+
+    def parameters(self, settings: Settings) -> Json:
+        return {**_PARAMETERS, "clip_seconds": [settings.clip_min_seconds, settings.clip_max_seconds]}
+
+    def open(self, source: Source) -> Reader:
+        return FactReader()
+
+
+class FactReader(Reader):
     """Reads small frames; keeps less than 1 kB per second of video, whatever the frame rate."""
 
     def __init__(self) -> None:
@@ -70,6 +84,9 @@ class FactReader:
             self._follow_runs(seconds, luma)
             if seconds >= self._next_sample_seconds:
                 self._sample(seconds, luma, image)
+
+    def finish(self, watched: Watched) -> Reading:
+        return Reading(self.facts(watched.clips, watched.shots))
 
     def facts(self, clips: Sequence[Clip], shots: Sequence[Span]) -> list[Observation]:
         """Observations in time order: one per clip, and the black and frozen spans.

@@ -19,8 +19,10 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from agentvid.config import Settings
 from agentvid.media.types import FrameBatch, Image
-from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap
+from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
+from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap, rapidocr_version
 from agentvid.text import clean_text
 from agentvid.types import OCR, Json, Observation, Provenance, Span
 
@@ -60,7 +62,21 @@ class _Track:
     gone_seconds: float | None = None
 
 
-class OcrReader:
+class OcrTrack(Track):
+    """Reads with RapidOCR unless the setting `ocr` is off."""
+
+    name = OCR
+    frames: tuple[Frames, ...] = ("images", "text_frames")
+    is_slow = True
+
+    def parameters(self, settings: Settings) -> Json | None:
+        return {"rapidocr": rapidocr_version(), "minimum_confidence": _MINIMUM_CONFIDENCE} if settings.ocr else None
+
+    def open(self, source: Source) -> Reader:
+        return OcrReader()
+
+
+class OcrReader(Reader):
     """Reads `batch.text_frames`.
 
     `reader` defaults to RapidOCR. Raises MissingDependency if that is not installed.
@@ -78,6 +94,9 @@ class OcrReader:
             read = (replace(line, text=clean_text(line.text)) for line in self._reader.read(frame.image))
             self._follow(frame.seconds, [line for line in read if _is_text(line)])
             self._recent.looked_seconds = frame.seconds
+
+    def finish(self, watched: Watched) -> Reading:
+        return Reading(self.observations(watched.duration_seconds))
 
     def observations(self, duration_seconds: float) -> list[Observation]:
         """Every text with its interval, in time order. What the last frame shows holds until the video's end."""

@@ -8,17 +8,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from agentvid import media
+from agentvid.config import Settings
+from agentvid.errors import SubtitleError
+from agentvid.identity import hash_file
 from agentvid.media.types import Cue, SubtitleTrack
+from agentvid.perceive.base import Reader, Reading, Source, Track, Watched, reason_of
 from agentvid.perceive.languages import is_wanted, language_tag
-from agentvid.perceive.sidecar import Sidecar
+from agentvid.perceive.sidecar import Sidecar, read_sidecar, sidecars
 from agentvid.perceive.subtitles import Subtitles, plain_text, substation_text
 from agentvid.text import clean_text, timestamp
-from agentvid.types import SPEECH, Observation, Provenance, Span
+from agentvid.types import SPEECH, Json, Observation, Provenance, Span
 
-#: The reader's revision in every provenance: raise it when its output changes.
-_REVISION = "1"
+_REVISION = 1
 #: Cues this close count as one running text when captions repeat themselves.
 _ROLLING_GAP_SECONDS = 0.5
 #: A cue that shows the words of the one before again, this soon, is that one shown longer.
@@ -31,16 +36,51 @@ _PAUSE_SECONDS = 1.5
 _LONGEST_SENTENCE_SECONDS = 15.0
 
 
+class SpeechTrack(Track):
+    """Subtitle streams and the files beside the video."""
+
+    name = SPEECH
+    revision = _REVISION
+
+    def parameters(self, settings: Settings) -> Json:
+        return {"languages": list(settings.subtitle_languages)}
+
+    def inputs(self, path: Path) -> Json:
+        return {sidecar.path.name: [sidecar.language, _hash(sidecar.path)] for sidecar in sidecars(path)}
+
+    def open(self, source: Source) -> Reader:
+        return SpeechReader(source)
+
+
+class SpeechReader(Reader):
+    """Reads no frames. A sidecar that cannot be read costs its lines and a warning, not the track."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def finish(self, watched: Watched) -> Reading:
+        path, limits = self._source.path, self._source.limits
+        streams = media.read_subtitles(path, limits=limits) if self._source.info.subtitles else []
+        beside, unread = [], []
+        for sidecar in sidecars(path):
+            try:
+                beside.append((sidecar, read_sidecar(sidecar)))
+            except SubtitleError as error:
+                unread.append(reason_of(error))
+        languages = self._source.settings.subtitle_languages
+        heard = speech_observations(streams, beside, watched.duration_seconds, languages=languages)
+        return replace(heard, warnings=[*unread, *heard.warnings])
+
+
+def _hash(sidecar: Path) -> str:
+    try:
+        return hash_file(sidecar)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"  # becomes a warning when it is read
+
+
 @dataclass(frozen=True, slots=True)
-class Speech:
-    """The rows of the track, by source and time, and one line for each thing the user should know."""
-
-    observations: tuple[Observation, ...]
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _CueSource:
     """One embedded stream or sidecar."""
 
     name: str
@@ -63,7 +103,7 @@ def speech_observations(
     beside: Sequence[tuple[Sidecar, Subtitles]],
     duration_seconds: float,
     languages: tuple[str, ...] = (),
-) -> Speech:
+) -> Reading:
     """Rows of the track `speech` from embedded streams and sidecars, each language as its own rows.
 
     `languages` keeps the languages named, and sources that do not tell theirs; empty keeps all. A line that an earlier
@@ -93,17 +133,17 @@ def speech_observations(
         fresh = [line for line in lines if not heard.before(source.language, line)]
         heard.add(source.language, lines)
         observations += [_observation(line, source, duration_seconds) for line in fresh]
-    return Speech(tuple(observations), tuple(warnings))
+    return Reading(tuple(observations), warnings=tuple(warnings))
 
 
-def _stream_source(track: SubtitleTrack, cues: Sequence[Cue]) -> _Source:
+def _stream_source(track: SubtitleTrack, cues: Sequence[Cue]) -> _CueSource:
     # FFmpeg hands every text subtitle over as ASS, so a stream's markup is ASS whatever its codec.
     readable = [replace(cue, text=substation_text(cue.text)) for cue in cues]
     content = "\n".join(f"{cue.span.start_seconds!r} {cue.span.end_seconds!r} {cue.text!r}" for cue in cues)
     parameters: dict[str, Any] = {"source": "stream", "stream_index": track.stream_index, "codec": track.codec}
     if title := clean_text(track.title, limit=200):
         parameters["name"] = title
-    return _Source(
+    return _CueSource(
         f"subtitle stream {track.stream_index}",
         language_tag(track.language) or "",
         readable,
@@ -111,16 +151,16 @@ def _stream_source(track: SubtitleTrack, cues: Sequence[Cue]) -> _Source:
     )
 
 
-def _sidecar_source(sidecar: Sidecar, read: Subtitles) -> _Source:
+def _sidecar_source(sidecar: Sidecar, read: Subtitles) -> _CueSource:
     parameters = {"source": "sidecar", "name": sidecar.path.name, "codec": read.codec}
-    return _Source(sidecar.path.name, sidecar.language, read.cues, _provenance(parameters, read.input_hash))
+    return _CueSource(sidecar.path.name, sidecar.language, read.cues, _provenance(parameters, read.input_hash))
 
 
 def _provenance(parameters: Mapping[str, Any], input_hash: str) -> Provenance:
-    return Provenance(SPEECH, "subtitles", _REVISION, parameters, input_hash)
+    return Provenance(SPEECH, "subtitles", str(_REVISION), parameters, input_hash)
 
 
-def _observation(line: _Line, source: _Source, duration_seconds: float) -> Observation:
+def _observation(line: _Line, source: _CueSource, duration_seconds: float) -> Observation:
     return Observation(
         Span(line.span.start_seconds, min(line.span.end_seconds, duration_seconds)),
         SPEECH,

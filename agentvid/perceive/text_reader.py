@@ -92,7 +92,7 @@ class RapidTextReader:
         )
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
         self.model = f"rapidocr/{recogniser.stem}"
-        self.revision = importlib.metadata.version("rapidocr")
+        self.revision = rapidocr_version()
         self._last: tuple[Grey, list[TextLine]] | None = None
 
     def read(self, image: Image) -> list[TextLine]:
@@ -129,6 +129,14 @@ class RapidTextReader:
         change = cv2.absdiff(grey[area], last[area])
         spots = (max(1, change.shape[1] // _SPOT_PIXELS), max(1, change.shape[0] // _SPOT_PIXELS))
         return line if cv2.resize(change, spots, interpolation=cv2.INTER_AREA).max() <= _SPOT_CHANGE else None
+
+
+def rapidocr_version() -> str:
+    """The installed version of rapidocr, whose wheel holds the models; "" if it is not installed."""
+    try:
+        return importlib.metadata.version("rapidocr")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def overlap(one: Sequence[float], other: Sequence[float]) -> float:

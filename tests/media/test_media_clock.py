@@ -172,3 +172,28 @@ def test_times_that_are_none_are_refused(video: Path, times: list[float]) -> Non
 
 def test_no_times_need_no_decoder(tmp_path: Path) -> None:
     assert media.frames_at(tmp_path / "absent.mp4", []) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_key_frames_come_every_second_and_at_cuts_on_the_clock_of_the_batches(
+    clocks: dict[str, Path], name: str
+) -> None:
+    reported: list[float] = []
+    keys: list[media.Frame] = []
+    for batch in media.scan(clocks[name], text_frames=False, key_frames=True):
+        reported += batch.seconds.tolist()
+        keys += batch.key_frames
+        assert all(frame.seconds <= batch.seconds[-1] for frame in keys)
+    times = [frame.seconds for frame in keys]
+    gaps = np.diff([*times, reported[-1]])
+    assert times[0] == 0.0
+    assert set(times) <= set(reported)
+    assert gaps.max() <= 1.0 + np.diff(reported).max()
+    assert gaps[:-1].min() >= 0.499
+    for frame in keys:
+        assert read_burnt_time(frame.image) == pytest.approx(frame.seconds, abs=ROUNDING)
+        assert max(frame.image.shape[:2]) == 320
+    # The scenes differ in colour: each is sent soon, though never sooner than half a second after the last frame.
+    cut_early = 0.4 if name == "edit-list.mov" else 0.0
+    for cut in (1.6 - cut_early, 3.6 - cut_early):
+        assert min(seconds - cut for seconds in times if seconds > cut - 0.02) <= 0.5 + np.diff(reported).max()

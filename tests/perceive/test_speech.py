@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentvid.media.types import Cue, SubtitleTrack
+from agentvid.perceive.base import Reading
 from agentvid.perceive.sidecar import Sidecar
-from agentvid.perceive.speech import Speech, ends_sentence, sentences, speech_observations
+from agentvid.perceive.speech import ends_sentence, sentences, speech_observations
 from agentvid.perceive.subtitles import Subtitles, parse_subtitles
 from agentvid.types import Observation, Span
 
@@ -26,11 +27,11 @@ def beside(name: str, language: str, *rows: tuple[float, float, str], skipped: i
     return Sidecar(Path(name), language), Subtitles(cues(*rows), "subrip", skipped, f"hash of {name}")
 
 
-def speech(*rows: tuple[float, float, str], duration_seconds: float = 1000.0) -> Speech:
+def speech(*rows: tuple[float, float, str], duration_seconds: float = 1000.0) -> Reading:
     return speech_observations([], [beside("talk.srt", "en", *rows)], duration_seconds)
 
 
-def said(result: Speech) -> Rows:
+def said(result: Reading) -> Rows:
     return [(row.span.start_seconds, row.span.end_seconds, row.text) for row in result.observations]
 
 
@@ -74,7 +75,7 @@ def test_languages_are_the_users_choice() -> None:
     assert kept == {"de", "pt-BR", ""}
     assert len(speech_observations([], sources, 10.0).observations) == 4
     nothing = speech_observations([], sources[:2], 10.0, languages=("fr",))
-    assert nothing == Speech((), ("no subtitles in fr; there are: de, en",))
+    assert nothing == Reading((), warnings=("no subtitles in fr; there are: de, en",))
 
 
 def test_cues_end_with_the_video_and_a_foreign_file_is_noticed() -> None:

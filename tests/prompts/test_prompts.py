@@ -84,6 +84,11 @@ VALUES = {
         "most": "6",
         "marker": FENCE.marker,
     },
+    "digest": {
+        "span": "60.0 to 120.0 s",
+        "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
+        "marker": FENCE.marker,
+    },
     "summarize": {
         "about": '"the launch"',
         "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
@@ -103,7 +108,7 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
     assert "question" not in prompts.variables("plan_system")
 
 
-@pytest.mark.parametrize("name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize"])
+@pytest.mark.parametrize("name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize", "digest"])
 def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
     text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
@@ -128,7 +133,7 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: balance, blind, compare, compose, entail, ground, look"):
+    with pytest.raises(UsageError, match="allowed: balance, blind, compare, compose, digest, entail, ground, look"):
         prompts.render(name)
 
 

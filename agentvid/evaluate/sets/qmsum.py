@@ -30,7 +30,7 @@ def read(directory: Path) -> AnnotatedSet:
     """The turns of the meetings, searched with the specific questions about them."""
     lines = (directory / "val.jsonl").read_text(encoding="utf-8").split("\n")
     meetings = {f"qmsum_val_{number}": json.loads(line) for number, line in enumerate(lines, 1) if line.strip()}
-    turns = {video: list(map(_turn, meeting["meeting_transcripts"])) for video, meeting in meetings.items()}
+    turns = {video: list(map(turn, meeting["meeting_transcripts"])) for video, meeting in meetings.items()}
     clocks = {video: spoken_clock(words for _, words in spoken) for video, spoken in turns.items()}
     builder = SetBuilder({video: clock[-1] for video, clock in clocks.items()})
     for video, clock in clocks.items():
@@ -44,9 +44,9 @@ def read(directory: Path) -> AnnotatedSet:
     return builder.build()
 
 
-def _turn(turn: dict[str, Any]) -> tuple[str, str]:
+def turn(said: dict[str, Any]) -> tuple[str, str]:
     """Speaker and words of a turn."""
-    return turn["speaker"].strip(), " ".join(_MARK.sub(" ", turn["content"]).split())
+    return said["speaker"].strip(), " ".join(_MARK.sub(" ", said["content"]).split())
 
 
 def _ranges(question: dict[str, Any]) -> Iterator[tuple[int, int]]:
