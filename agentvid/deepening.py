@@ -18,7 +18,8 @@ from agentvid.errors import LibraryError, MediaError, MissingDependency, ModelEr
 from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.media.limits import KEY_FRAME_SIDE
-from agentvid.models.base import Embedder, VisionModel
+from agentvid.models import load_vision
+from agentvid.models.base import Embedder
 from agentvid.passages import make_passages
 from agentvid.perceive.caption_units import Unit, chosen, unit_spans
 from agentvid.perceive.captioner import Asking, Captioner
@@ -37,9 +38,9 @@ _FRAMES_PER_SECOND = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Deepening:
-    """What captions are made with."""
+    """What captions are made with; `model` is opened when the first is asked for."""
 
-    model: VisionModel
+    model: str
     settings: Settings
     embedder: Embedder | None
 
@@ -73,7 +74,7 @@ class Deepening:
     def _caption(self, video: Video, spans: Sequence[Span], context: ToolContext) -> int:
         catalogue, ledger = context.catalogue, context.ledger
         captioner = Captioner(
-            self.model,
+            load_vision(self.model, self.settings.model_timeout_seconds),
             video.content_hash,
             Asking.of(self.settings),
             catalogue.results,

@@ -16,9 +16,10 @@ from pathlib import Path
 from agentvid import media
 from agentvid.budget import Price
 from agentvid.config import Settings
+from agentvid.discover import find_videos
 from agentvid.errors import MediaError
 from agentvid.identity import hash_file
-from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.results import ModelResults
 from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.models import load_vision
 from agentvid.models.base import VisionModel
@@ -81,15 +82,17 @@ class _File:
     known: int
 
 
-def estimate(paths: Sequence[Path], settings: Settings, catalogue: Catalogue | None) -> Estimate:
-    """For the videos at `paths`, under these settings; `catalogue` is that of the library, None if there is none yet.
+def estimate(paths: Sequence[str | Path], settings: Settings, results: ModelResults | None) -> Estimate:
+    """For the videos at `paths`, under these settings; `results` are those of the library, None if there is none yet.
 
     Raises UsageError if captions are set and no model is, and what a model in this process raises.
     """
+    found = find_videos(paths)
     wanted = settings.captions == "all"
     name = captions_model(settings) if settings.captions != "none" else ""
     model = load_vision(name, settings.model_timeout_seconds) if wanted else None
-    files, failed = _measured(paths, settings, catalogue, model)
+    files, failed = _measured(found.videos, settings, results, model)
+    failed = (*((problem.path, problem.error) for problem in found.problems), *failed)
     seconds = sum(file.seconds for file in files)
     known = sum(file.known for file in files)
     if model is None:
@@ -119,7 +122,7 @@ def estimate(paths: Sequence[Path], settings: Settings, catalogue: Catalogue | N
 
 
 def _measured(
-    paths: Sequence[Path], settings: Settings, catalogue: Catalogue | None, model: VisionModel | None
+    paths: Sequence[Path], settings: Settings, results: ModelResults | None, model: VisionModel | None
 ) -> tuple[list[_File], tuple[tuple[str, str], ...]]:
     """Each file once by its content, and (path, error) of those that cannot be read."""
     files: dict[str, _File] = {}
@@ -131,7 +134,7 @@ def _measured(
         except (MediaError, OSError) as error:
             failed.append((str(path), str(error)))
             continue
-        has = catalogue.results.spans(content, model.name, model.revision, version) if catalogue and model else []
+        has = results.spans(content, model.name, model.revision, version) if results and model else []
         files[content] = _File(path, info.duration_seconds, (info.width, info.height), len(has))
     return [*files.values()], tuple(failed)
 

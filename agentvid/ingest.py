@@ -13,6 +13,7 @@ from agentvid import media
 from agentvid.config import Settings
 from agentvid.identity import video_id_from_hash
 from agentvid.indexes.base import VideoRecord
+from agentvid.indexes.results import ModelResults
 from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
 from agentvid.models.base import ChatModel, Embedder, Vectors
@@ -41,11 +42,15 @@ Progress = Callable[[str, float, float], None]
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the stages need besides the file. `writer` tells chapters in its own words; without it rows do."""
+    """What the stages need besides the file. `writer` tells chapters in its own words; without it rows do.
+
+    `results` keeps what models said, so that it is not paid for twice.
+    """
 
     settings: Settings
     embedder: Embedder | None
     writer: ChatModel | None = None
+    results: ModelResults | None = None
 
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
@@ -81,7 +86,8 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
     settings, tracks = pipeline.settings, pipeline.tracks
     progress("probe", 0.0, 1.0)
     info = media.probe(path, limits=pipeline.limits)
-    source = Source(path, info, content_hash, video_id_from_hash(content_hash), settings, pipeline.limits)
+    video_id = video_id_from_hash(content_hash)
+    source = Source(path, info, content_hash, video_id, settings, pipeline.limits, pipeline.results)
 
     with ExitStack() as opened:
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
@@ -126,8 +132,8 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
             paths=(str(path),),
             media=_media_json(info),
         ),
-        # Told in rows where the model failed: the next run tries again.
-        fingerprint="" if told else fingerprint,
+        # Where a model or a track failed, the next run tries again.
+        fingerprint="" if told or gaps else fingerprint,
         shots=tuple(shots),
         clips=clips,
         observations=tuple(observations),

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from agentvid.models.chat import StructuredOutput
 
 EMBEDDER_GROUP = "agentvid.embedders"
-_SCRIPTED, _HUGGING_FACE = "scripted:", "hf:"
+#: How the name of a model begins that runs in this process.
+IN_PROCESS = "hf:"
+_SCRIPTED = "scripted:"
 
 
 def load_embedder(name: str, cache: Path) -> Embedder:
@@ -66,10 +68,10 @@ def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOu
         from agentvid.models.scripted import ScriptedChat
 
         return ScriptedChat.from_file(Path(name.removeprefix(_SCRIPTED)))
-    if name.startswith(_HUGGING_FACE):
+    if name.startswith(IN_PROCESS):
         from agentvid.models.local_chat import LocalChat
 
-        return LocalChat(name.removeprefix(_HUGGING_FACE), timeout_seconds=timeout_seconds)
+        return LocalChat(name.removeprefix(IN_PROCESS), timeout_seconds=timeout_seconds)
     from agentvid.models.chat import LangChainChat
 
     return LangChainChat(name, timeout_seconds=timeout_seconds, structured_output=structured_output)
@@ -85,7 +87,7 @@ def load_vision(name: str, timeout_seconds: float) -> VisionModel:
         from agentvid.models.scripted_vision import ScriptedVision
 
         return ScriptedVision.from_file(Path(name.removeprefix(_SCRIPTED)))
-    if name.startswith(_HUGGING_FACE):
+    if name.startswith(IN_PROCESS):
         from agentvid.models.image_text import ImageTextModel
 
         return ImageTextModel(name)

@@ -17,6 +17,7 @@ TRACKS = {
     "speech": "agentvid.perceive.speech:SpeechTrack",
     "ocr": "agentvid.perceive.ocr:OcrTrack",
     "fact": "agentvid.perceive.fact:FactTrack",
+    "caption": "agentvid.perceive.caption:CaptionTrack",
 }
 
 

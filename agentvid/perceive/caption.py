@@ -15,10 +15,10 @@ from agentvid.errors import UsageError
 from agentvid.media.types import FrameBatch
 from agentvid.models import load_vision
 from agentvid.models.base import VisionModel
-from agentvid.perceive.base import Reader, Reading, Source, Track, Watched
+from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.caption_units import Unit, UnitFinder
 from agentvid.perceive.captioner import Asking, Captioner, Told
-from agentvid.perceive.speech_track import SubtitleReader
+from agentvid.perceive.speech import SpeechReader
 from agentvid.types import CAPTION, SPEECH, Gap, Json, Observation, Span
 
 
@@ -38,7 +38,7 @@ class CaptionTrack(Track):
 
     name = CAPTION
     after = (SPEECH,)
-    frames = frozenset({"key"})
+    frames: tuple[Frames, ...] = ("key_frames",)
     is_slow = True
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class CaptionReader(Reader):
         runs = [[*run] for reason, run in groupby(self._told, key=lambda told: told.reason) if reason]
         gaps = [Gap(self._source.video_id, run[0].span.hull(run[-1].span), CAPTION, run[0].reason) for run in runs]
         warnings = [f"{len(lost)} of {len(self._told)} captions are missing: {lost[0].reason}"] if lost else []
-        return Reading([told.row for told in self._told if told.row], gaps, warnings, is_partial=bool(lost))
+        return Reading([told.row for told in self._told if told.row], gaps, warnings)
 
     def _tell(self) -> None:
         if self._waiting:
@@ -112,8 +112,8 @@ class CaptionReader(Reader):
 
 def _spoken(source: Source) -> Callable[[Span], Sequence[Observation]]:
     """What the subtitles say in a span. They are read here, because speech is known only after the decode pass."""
-    watched = Watched(max(source.info.duration_seconds, 1.0), ())
-    rows = sorted(SubtitleReader(source).finish(watched).observations, key=lambda row: row.span)
+    watched = Watched(max(source.info.duration_seconds, 1.0), (), (), ())
+    rows = sorted(SpeechReader(source).finish(watched).observations, key=lambda row: row.span)
     starts = [row.span.start_seconds for row in rows]
 
     def within(span: Span) -> Sequence[Observation]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentvid.media import Frame
-from agentvid.perceive.caption_units import LONGEST_SECONDS, SHORTEST_SECONDS, UnitFinder, chosen, unit_spans
+from agentvid.perceive.caption_units import LONGEST_SECONDS, SHORTEST_SECONDS, Unit, UnitFinder, chosen, unit_spans
 from agentvid.types import Span
 
 
@@ -50,7 +50,7 @@ def test_found_online_they_are_those_of_the_shots(lengths: list[float]) -> None:
     for shot, level in zip(shots, levels, strict=True):
         count = int(np.ceil(shot.duration_seconds))  # one a second, and the first of every shot
         frames += [frame(shot.start_seconds + second, level) for second in range(count)]
-    finder, found = UnitFinder(4), []
+    finder, found = UnitFinder(4), list[Unit]()
     for first in range(0, len(frames), 7):
         found += finder.read(frames[first : first + 7])
     found += finder.finish(duration)

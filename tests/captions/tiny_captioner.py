@@ -64,6 +64,21 @@ class Scene:
         return image
 
 
+def write_video(path: Path, scenes: list[tuple[float, Scene]], size: tuple[int, int] = (320, 180), rate: int = 10) -> None:
+    """One shot after the other, each as many seconds as it is given."""
+    import av
+
+    with av.open(str(path), "w") as out:
+        video: Any = out.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = *size, "yuv420p"
+        for seconds, scene in scenes:
+            count = round(seconds * rate)
+            for number in range(count):
+                image = scene.draw((number + 0.5) / count, size)
+                out.mux(video.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        out.mux(video.encode(None))
+
+
 def random_scene(dice: random.Random) -> Scene:
     return Scene(
         dice.choice([*COLOURS]),

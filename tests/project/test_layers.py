@@ -30,7 +30,7 @@ LAYERS = [
     },
     {"planners", "composers", "state", "budgeted", "threads"},
     {"answer", "checking"},
-    {"ingest", "graph"},
+    {"ingest", "graph", "deepening", "estimate"},
     {"library", "replay"},
     {"evaluate"},
     {"cli", "demo", "__main__"},
