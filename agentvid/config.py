@@ -82,6 +82,10 @@ class Settings(BaseModel):
     prices: dict[str, tuple[NonNegative, NonNegative]] = Field(
         {}, description="per model: price of a million tokens read and of a million written, as openai:NAME=1.25/10"
     )
+    examples: str = Field(
+        "", description="file of question forms that go before the shipped ones, as `examples refine` writes it"
+    )
+    learn: bool = Field(True, description="keep programs that an LLM repaired as examples for its later questions")
     verify: Literal["standard", "strict"] = Field(
         "standard", description="how claims are checked; strict = also the paired probe, a second answer, a blind one"
     )

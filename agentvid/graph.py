@@ -75,8 +75,9 @@ class AskContext:
     whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
     chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
     question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
-    `callbacks`: LangChain's, which see every node and model call. `clock`: seconds, monotonic. `deepen`: makes captions
-    where the question lands before it is planned, and returns how many; None makes none.
+    `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
+    then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
+    question lands before it is planned, and returns how many; None makes none.
     """
 
     planner: Planner
@@ -92,6 +93,7 @@ class AskContext:
     thread: str = ""
     earlier: Sequence[Json] = ()
     callbacks: Sequence[BaseCallbackHandler] = ()
+    learns: bool = False
     clock: Callable[[], float] = time.monotonic
     deepen: Callable[[str], int] | None = None
 
@@ -145,6 +147,8 @@ def _run(question: str, context: AskContext, choices: Sequence[str], modes: list
     outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
     if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
         yield {"node": "trace", "detail": warning}
+    elif context.library and context.learns and (learned := _learn(state, context.library, traced, context.settings)):
+        yield {"node": "examples", "detail": learned}
     yield answer if warning else traced
 
 
@@ -518,6 +522,21 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
         program=state["program"],
         stopped=state["stopped"],
     )
+
+
+def _learn(state: AskState, library: Path, answer: Answer, settings: Settings) -> str:
+    """Keep the program of a sure answer as an example, if one before it failed; returns what to say of it, or "".
+
+    What failed scored nothing, so that the new one scores no worse.
+    """
+    failed = [one for one in state["tried"] if one["error"]]
+    if not failed or answer.abstained or answer.confidence < settings.confident or answer.stopped:
+        return ""
+    if not any(one["program"] == answer.program and not one["error"] for one in state["tried"]):
+        return ""
+    from agentvid.planners.learned import learn
+
+    return learn(library, answer.trace_id, answer.question, state["choices"], answer.program)
 
 
 def _record(state: AskState, context: AskContext, choices: Sequence[str], outcome: Json, *, trace_id: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,121 +10,119 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentvid import media
+from agentvid.assemble import REVISIONS, Progress, assemble
 from agentvid.config import Settings
 from agentvid.identity import video_id_from_hash
 from agentvid.indexes.base import VideoRecord
+from agentvid.indexes.known import Known
 from agentvid.indexes.results import ModelResults
 from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
-from agentvid.models.base import ChatModel, Embedder, Vectors
-from agentvid.passages import make_passages
+from agentvid.models.base import ChatModel, Embedder
 from agentvid.perceive import load_tracks
-from agentvid.perceive.base import Reading, Source, Track, Watched
+from agentvid.perceive.base import PASSAGES, SHOTS, Reading, Source, Track, Watched
 from agentvid.perceive.guarded import GuardedReader
+from agentvid.perceive.plugins import switched_on
 from agentvid.perceive.speech import sentences
-from agentvid.perceive.stages import digest, needed_by, stage_keys
-from agentvid.sections import make_sections
+from agentvid.perceive.stages import digest, needed_by, stage_keys, stale_stages, whole_stages
 from agentvid.segment import ShotReader, make_clips
-from agentvid.types import SPEECH, Clip, Gap, Observation, Passage, Section, Span, Video
+from agentvid.types import SPEECH, Clip, Gap, Observation, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.importer import ImportedVideo
 
-#: Raise a number when the output of what is no track changes: videos indexed before are then made again.
-STAGE_REVISIONS = {"shots": 1, "passages": 2, "sections": 1}
+#: Raise it when the shots of the same file change: videos indexed before are then read again.
+SHOTS_REVISION = 1
 
 #: A header may promise this much more than the file holds before the rest counts as lost.
 _DAMAGE_SECONDS = 1.0
 
-#: (stage, seconds of video done, seconds of video in all)
-Progress = Callable[[str, float, float], None]
-
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the stages need besides the file. `writer` tells chapters in its own words; without it rows do.
+    """What the stages need besides the file.
 
+    `writer` tells chapters in its own words; without it rows do. `all_tracks`: None = those of TRACKS and of plug-ins.
     `results` keeps what models said, so that it is not paid for twice.
     """
 
     settings: Settings
     embedder: Embedder | None
     writer: ChatModel | None = None
+    all_tracks: tuple[Track, ...] | None = None
     results: ModelResults | None = None
 
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
         """Those that are switched on, each behind those that it needs."""
-        return tuple(track for track in load_tracks() if track.parameters(self.settings) is not None)
+        return switched_on(load_tracks() if self.all_tracks is None else self.all_tracks, self.settings)
 
     @property
     def limits(self) -> Limits:
         return limits_of(self.settings)
 
+    @property
+    def passages_key(self) -> str:
+        """sha256 of what decides how rows become clips, passages and chapters."""
+        return digest(REVISIONS, [self.settings.clip_min_seconds, self.settings.clip_max_seconds])
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of what decides what is made of rows, vectors and digests included."""
+        space = self.embedder.space.key if self.embedder else None
+        return digest(self.passages_key, space, self.writer.name if self.writer else None)
+
+    def stage_keys(self, path: str | Path, content_hash: str) -> dict[str, str]:
+        """What each stage would now be made from; loads no model."""
+        shots = {"revision": SHOTS_REVISION}
+        keys = stage_keys(self.tracks, Path(path), content_hash, self.settings, shots)
+        return {**keys, PASSAGES: self.passages_key}
+
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A record ready to commit, what the user should know about it, and one gap for each track that was not whole."""
+    """A record ready to commit, what the user should know about it, the tracks that were read, and their gaps."""
 
     record: VideoRecord
     warnings: tuple[str, ...]
-    partial: tuple[Gap, ...] = ()
+    tracks: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
-def content_fingerprint(path: Path, content_hash: str, pipeline: Pipeline) -> str:
-    """sha256 of everything that decides the result: content, sidecars, stages, settings."""
-    shots = {"revision": STAGE_REVISIONS["shots"]}
-    return digest(stage_keys(pipeline.tracks, path, content_hash, pipeline.settings, shots), *_assembly(pipeline))
-
-
-def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipeline, progress: Progress) -> Ingested:
-    """Read one video file through every stage; `fingerprint` is `content_fingerprint` of what is about to be read.
+def ingest_file(
+    path: Path, content_hash: str, pipeline: Pipeline, progress: Progress, known: Known | None = None
+) -> Ingested:
+    """Make a record of one video file. Of a video that is `known`, only stale stages are read.
 
     A track that fails becomes a gap of the whole video. Raises MediaError if the file cannot be decoded,
     MissingDependency if the package of one of our own tracks is absent.
     """
-    settings, tracks = pipeline.settings, pipeline.tracks
     progress("probe", 0.0, 1.0)
     info = media.probe(path, limits=pipeline.limits)
     video_id = video_id_from_hash(content_hash)
-    source = Source(path, info, content_hash, video_id, settings, pipeline.limits, pipeline.results)
+    source = Source(path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results)
+    keys = pipeline.stage_keys(path, content_hash)
+    stale = stale_stages(keys, known.stages if known else {})
+    before = _rows_by_track(known)
+    readings = {track: reading for track, reading in before.items() if track not in stale}
+    tracks = [track for track in pipeline.tracks if track.name in stale]
 
     with ExitStack() as opened:
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
-        shot_reader = ShotReader()
-        scan = media.scan(
-            path,
-            text_frames=_any_reads("text_frames", tracks),
-            key_frames=_any_reads("key_frames", tracks),
-            limits=pipeline.limits,
-        )
-        for batch in scan:
-            shot_reader.read(batch)
-            for reader in readers:
-                if reader.track.frames:
-                    reader.read(batch)
-            progress("decode", float(batch.seconds[-1]), info.duration_seconds)
-
-        duration_seconds = scan.duration_seconds
-        shots = shot_reader.shots(duration_seconds)
+        shots, duration_seconds, damage = _pass(source, readers, known, SHOTS in stale, progress)
         clips: tuple[Clip, ...] = ()
-        readings: dict[str, Reading] = {}
-        first = needed_by(SPEECH, tracks)
+        first = needed_by(SPEECH, pipeline.tracks)
         for reader in sorted(readers, key=lambda reader: reader.track.name not in first):
             if not clips and reader.track.name not in first:
-                clips = _clips(duration_seconds, shots, readings.values(), settings)
+                clips = _clips(duration_seconds, shots, readings.values(), pipeline.settings)
             progress(reader.track.name, duration_seconds, duration_seconds)
             watched = Watched(duration_seconds, shots, clips, _rows(readings.values()))
-            readings[reader.track.name] = reader.finish(watched)
-        clips = clips or _clips(duration_seconds, shots, readings.values(), settings)
-    observations = _rows(readings.values())
-    passages = make_passages(clips, observations)
-    progress("embed", duration_seconds, duration_seconds)
-    gaps = [gap for reading in readings.values() for gap in reading.gaps]
-    vectors = _embed(pipeline.embedder, passages)
-    sections, told = _sections(clips, passages, observations, vectors, pipeline, progress)
-    record = VideoRecord(
-        video=Video(
+            readings[reader.track.name] = _or_before(reader.finish(watched), before.get(reader.track.name))
+        clips = clips or _clips(duration_seconds, shots, readings.values(), pipeline.settings)
+
+    partial = [gap for track in tracks for gap in readings[track.name].gaps]
+    record, told = assemble(
+        Video(
             id=source.video_id,
             content_hash=content_hash,
             title=info.title or path.stem,
@@ -132,20 +130,20 @@ def ingest_file(path: Path, content_hash: str, fingerprint: str, pipeline: Pipel
             paths=(str(path),),
             media=_media_json(info),
         ),
-        # Where a model or a track failed, the next run tries again.
-        fingerprint="" if told or gaps else fingerprint,
-        shots=tuple(shots),
-        clips=clips,
-        observations=tuple(observations),
-        passages=passages,
-        space=pipeline.embedder.space if pipeline.embedder else None,
-        vectors=vectors,
-        gaps=(*gaps, *_lost(source, duration_seconds, tracks)),
-        sections=sections,
+        pipeline.fingerprint,
+        shots,
+        clips,
+        _rows(readings[track] for track in sorted(readings)),
+        pipeline.embedder,
+        pipeline.writer,
+        gaps=[*partial, *_lost(source, duration_seconds, pipeline.tracks), *_gaps_of_others(known, keys)],
+        stages=_stages_of_others(known, keys) | whole_stages(keys, pipeline.tracks, {gap.track for gap in partial}),
+        known_vectors=known.vectors if known else None,
+        progress=progress,
     )
-    warnings = [warning for reading in readings.values() for warning in reading.warnings]
-    warnings += [scan.warning] if scan.warning else []
-    return Ingested(record, (*warnings, *told), tuple(gaps))
+    warnings = [line for track in tracks for line in readings[track.name].warnings]
+    warnings += [damage] if damage else []
+    return Ingested(record, (*warnings, *told), tuple(track.name for track in tracks), tuple(partial))
 
 
 def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline) -> Ingested:
@@ -156,48 +154,66 @@ def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline)
     clips = make_clips(
         imported.duration_seconds, [whole], ends, minimum=settings.clip_min_seconds, maximum=settings.clip_max_seconds
     )
-    passages = make_passages(clips, imported.observations)
-    vectors = _embed(pipeline.embedder, passages)
-    sections, told = _sections(clips, passages, imported.observations, vectors, pipeline)
-    record = VideoRecord(
-        video=Video(
-            id=video_id_from_hash(imported.content_hash),
-            content_hash=imported.content_hash,
-            title=imported.name,
-            duration_seconds=imported.duration_seconds,
-            kind="import",
-        ),
-        fingerprint="" if told else fingerprint,
-        shots=(whole,),
-        clips=clips,
-        observations=tuple(imported.observations),
-        passages=passages,
-        space=pipeline.embedder.space if pipeline.embedder else None,
-        vectors=vectors,
-        sections=sections,
+    video = Video(
+        id=video_id_from_hash(imported.content_hash),
+        content_hash=imported.content_hash,
+        title=imported.name,
+        duration_seconds=imported.duration_seconds,
+        kind="import",
+    )
+    record, told = assemble(
+        video, fingerprint, [whole], clips, imported.observations, pipeline.embedder, pipeline.writer
     )
     return Ingested(record, told)
 
 
 def import_fingerprint(imported: ImportedVideo, pipeline: Pipeline) -> str:
-    return digest(imported.content_hash, *_assembly(pipeline))
+    return digest(imported.content_hash, pipeline.fingerprint)
 
 
-def _assembly(pipeline: Pipeline) -> tuple[object, ...]:
-    """What decides how rows become clips, passages and vectors."""
-    settings, embedder = pipeline.settings, pipeline.embedder
-    return (
-        STAGE_REVISIONS["passages"],
-        STAGE_REVISIONS["sections"],
-        pipeline.writer.name if pipeline.writer else None,
-        settings.clip_min_seconds,
-        settings.clip_max_seconds,
-        embedder.space.key if embedder else None,
+def _pass(
+    source: Source, readers: Sequence[GuardedReader], known: Known | None, needs_shots: bool, progress: Progress
+) -> tuple[Sequence[Span], float, str]:
+    """The one decode pass: (shots, seconds of the video, warning). No pass where no stale stage needs frames."""
+    watching = [reader for reader in readers if reader.track.frames]
+    if known and not watching and not needs_shots:
+        return known.shots, known.video.duration_seconds, ""
+    shot_reader = ShotReader() if needs_shots or not known else None
+    wanted = {frames for reader in watching for frames in reader.track.frames}
+    scan = media.scan(
+        source.path, text_frames="text_frames" in wanted, key_frames="key_frames" in wanted, limits=source.limits
     )
+    for batch in scan:
+        if shot_reader:
+            shot_reader.read(batch)
+        for reader in watching:
+            reader.read(batch)
+        progress("decode", float(batch.seconds[-1]), source.info.duration_seconds)
+    shots = shot_reader.shots(scan.duration_seconds) if shot_reader else known.shots if known else ()
+    return shots, scan.duration_seconds, scan.warning
 
 
-def _any_reads(frames: str, tracks: Sequence[Track]) -> bool:
-    return any(frames in track.frames for track in tracks)
+def _rows_by_track(known: Known | None) -> dict[str, Reading]:
+    rows: dict[str, list[Observation]] = {}
+    for row in known.observations if known else ():
+        rows.setdefault(row.track, []).append(row)
+    return {track: Reading(found) for track, found in rows.items()}
+
+
+def _gaps_of_others(known: Known | None, keys: Mapping[str, str]) -> list[Gap]:
+    """Those of tracks that are off, or no longer installed: as their rows, they stay."""
+    return [gap for gap in known.gaps if gap.track not in keys] if known else []
+
+
+def _stages_of_others(known: Known | None, keys: Mapping[str, str]) -> dict[str, str]:
+    return {name: key for name, key in known.stages.items() if name not in keys} if known else {}
+
+
+def _or_before(reading: Reading, before: Reading | None) -> Reading:
+    """The reading; if the track brought nothing but gaps, the rows that it had before remain."""
+    if before is None or reading.observations or not reading.gaps:
+        return reading
+    return Reading(before.observations, reading.gaps, reading.warnings)
 
 
 def _rows(readings: Iterable[Reading]) -> list[Observation]:
@@ -211,31 +227,6 @@ def _clips(
     return make_clips(
         duration_seconds, shots, spoken, minimum=settings.clip_min_seconds, maximum=settings.clip_max_seconds
     )
-
-
-def _embed(embedder: Embedder | None, passages: Sequence[Passage]) -> Vectors | None:
-    if embedder is None:
-        return None
-    return embedder.encode_document([f"{passage.context} {passage.text}".strip() for passage in passages])
-
-
-def _sections(
-    clips: Sequence[Clip],
-    passages: Sequence[Passage],
-    observations: Sequence[Observation],
-    vectors: Vectors | None,
-    pipeline: Pipeline,
-    progress: Progress | None = None,
-) -> tuple[tuple[Section, ...], tuple[str, ...]]:
-    """Chapters and whole with their digests, and what the user should know of them."""
-    sections = make_sections(clips, passages, observations, vectors)
-    if pipeline.writer is None or not sections:
-        return sections, ()
-    from agentvid.abstracts import written
-
-    if progress:
-        progress("digests", sections[-1].span.end_seconds, sections[-1].span.end_seconds)
-    return written(sections, passages, pipeline.writer)
 
 
 def _media_json(info: MediaInfo) -> dict[str, object]:

@@ -13,7 +13,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from agentvid.config import Settings, load_settings, with_verify
-from agentvid.errors import AgentvidError, LibraryError, MissingDependency, NotFound, UsageError
+from agentvid.errors import (
+    AgentvidError,
+    LibraryDamaged,
+    LibraryError,
+    LibraryTooNew,
+    MissingDependency,
+    NotFound,
+    UsageError,
+)
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
     from agentvid.ingest import Ingested, Pipeline
     from agentvid.models.base import ChatModel, Embedder, Reranker
     from agentvid.models.cassette import Cassette
+    from agentvid.planners.exemplar import ExampleBank, Form
     from agentvid.replay import Replay
     from agentvid.tools.base import ToolContext, Vision
     from agentvid.tools.program import Run
@@ -111,22 +120,25 @@ class Library:
 
     def _add_file(self, path: Path, report: IndexReport, progress: Progress | None) -> None:
         from agentvid.identity import hash_file
-        from agentvid.ingest import content_fingerprint, ingest_file
+        from agentvid.indexes.known import read_known
+        from agentvid.ingest import ingest_file
 
+        pipeline = self._pipeline
         content_hash = None
         try:
             content_hash = hash_file(path)
             known = self.catalogue.find_hash(content_hash)
-            fingerprint = content_fingerprint(path, content_hash, self._pipeline)
-            if known and self.catalogue.fingerprint(known.id) == fingerprint:
+            if known and not self._is_stale(known, path):
                 report.add_skipped(str(path), self._note_path(path, known))
                 return
             ingested = ingest_file(
                 path,
                 content_hash,
-                fingerprint,
-                self._pipeline,
+                pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
+                read_known(self.catalogue, known, pipeline.embedder.space if pipeline.embedder else None)
+                if known
+                else None,
             )
         except (LibraryError, MissingDependency):
             raise
@@ -136,6 +148,15 @@ class Library:
             report.add_failed(str(path), str(error), hint)
             return
         self._commit(ingested, report)
+
+    def _is_stale(self, known: Video, path: Path) -> bool:
+        """Whether something about a video that is known would now be made from something else."""
+        from agentvid.perceive.stages import stale_stages
+
+        if self.catalogue.fingerprint(known.id) != self._pipeline.fingerprint:
+            return True
+        keys = self._pipeline.stage_keys(path, known.content_hash)
+        return bool(stale_stages(keys, self.catalogue.stages(known.id)))
 
     def _note_path(self, path: Path, known: Video) -> str:
         """The content is known: remember this path for it. Says why nothing else was done."""
@@ -189,8 +210,8 @@ class Library:
     def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str] = ()) -> None:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
-        report.add_indexed(record, ingested.warnings)
-        report.add_partial(record.video.name, ingested.partial)
+        report.add_indexed(record, ingested.warnings, ingested.tracks)
+        report.add_partial(record.video.name, ingested.gaps)
 
     @contextmanager
     def _publishing(self) -> Iterator[None]:
@@ -325,7 +346,10 @@ class Library:
         return videos + [failure_json(failure) for failure in self.catalogue.failures()]
 
     def describe_video(self, reference: str, *, track: str | None = None) -> Json:
-        """One video with its shots, clips and observations, as `agentvid show --json` prints it."""
+        """One video with its shots, clips, observations and stale stages, as `agentvid show --json` prints it."""
+        from agentvid.ingest import Pipeline
+        from agentvid.stale import stale_of
+
         video = self.catalogue.find_video(reference)
         (summary,) = self.catalogue.summaries(video.id)
         return video_json(
@@ -335,6 +359,7 @@ class Library:
             self.catalogue.gaps([video.id]),
             self.catalogue.sections(video.id),
             self.catalogue.observations(video.id, tracks=(track,) if track else ()),
+            [stale.to_json() for stale in stale_of(self.catalogue, [video], Pipeline(self.settings, None))],
         )
 
     def tracks(self) -> list[str]:
@@ -424,9 +449,12 @@ class Library:
 
         remove_thread(self.catalogue.directory, name)
 
-    def question_context(self, *, model: str = "") -> AskContext:
-        """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`."""
-        return replace(self.ask_context((), model), library=None)
+    def question_context(self, *, model: str = "", bank: ExampleBank | None = None) -> AskContext:
+        """What `ask` gives the graph for one question about all videos, without a trace; raises as `ask`.
+
+        `bank` replaces that of the library; nothing is learned from what is asked.
+        """
+        return replace(self.ask_context((), model, bank=bank or self.bank), library=None, learns=False)
 
     def run_program(self, source: str, *, videos: Sequence[str] = (), model: str = "") -> Run:
         """Check and run a program; its tools ask the LLM `model`, or that of the settings, where there is one.
@@ -437,6 +465,30 @@ class Library:
         from agentvid.tools.program import check_program, run_program
 
         return run_program(check_program(source, load_tools()), self.ask_context(videos, model).tools)
+
+    def examples(self) -> list[Form]:
+        """The examples that this library learned from questions whose programs had to be repaired, the oldest first."""
+        from agentvid.planners.learned import read_learned
+
+        return read_learned(self.catalogue.directory)
+
+    def remove_example(self, reference: str) -> str:
+        """Forget the learned example whose id begins so; returns the id. Raises NotFound, UsageError."""
+        from agentvid.planners.learned import forget
+
+        return forget(self.catalogue.directory, reference)
+
+    @cached_property
+    def bank(self) -> ExampleBank:
+        """The shipped examples, and before them those of the file that the setting `examples` names.
+
+        Raises UsageError for a file that is wrong.
+        """
+        from agentvid.planners.example_files import joined, read_examples
+        from agentvid.planners.exemplar import load_bank
+
+        own = self.settings.examples
+        return joined(load_bank(), read_examples(Path(own).expanduser())) if own else load_bank()
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 
@@ -511,13 +563,19 @@ class Library:
         cassette: Cassette | None = None,
         *,
         verify: str = "",
+        bank: ExampleBank | None = None,
+        learned_before: str = "",
     ) -> AskContext:
-        """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups."""
+        """Embedded planner and composer, or, with a model, an LLM for both and the embedded one for look-ups.
+
+        An LLM is shown the examples of `bank`; without one those of the library and what it learned. With a cassette
+        only what was learned before the trace `learned_before`: a recording must not depend on later questions.
+        """
         from agentvid.composers.extractive import ExtractiveComposer
         from agentvid.graph import AskContext
         from agentvid.planners.exemplar import ExemplarPlanner
 
-        embedded = ExemplarPlanner(self._embedder)
+        embedded = ExemplarPlanner(self._embedder, bank or self.bank)
         context = AskContext(
             planner=embedded,
             composer=ExtractiveComposer(),
@@ -547,13 +605,20 @@ class Library:
 
         recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
         chat = BudgetedChat(recorder, ledger)
+        shown = bank
+        if shown is None:
+            from agentvid.planners.learned import with_learned
+
+            before = learned_before if cassette else None
+            shown = with_learned(self.bank, self.catalogue.directory, before=before)
         return replace(
             context,
-            planner=LLMPlanner(chat, embedder=self._embedder),
+            planner=LLMPlanner(chat, embedder=self._embedder, bank=shown),
             composer=LLMComposer(chat),
             tools=replace(context.tools, chat=chat),
             shortcut=embedded,
             model=name,
+            learns=self.settings.learn and cassette is None,
         )
 
     def _price(self, model: str, budget: Budget | None) -> Price | None:
@@ -613,9 +678,23 @@ def check_library(settings: Settings, *, repair: bool = False) -> Json:
     return {
         "ok": not problems,
         "problems": [{"what": problem.what, "hint": problem.hint} for problem in problems],
+        "stale": _stale(settings),
         "repaired": repaired,
         "notes": [backend.note] if backend.note else [],
     }
+
+
+def _stale(settings: Settings) -> list[Json]:
+    """What `agentvid index` would make again; nothing where the library cannot be opened, which is a problem itself."""
+    from agentvid.ingest import Pipeline
+    from agentvid.stale import stale_of
+
+    try:
+        with Catalogue.open(settings.library, create=False) as catalogue:
+            found = stale_of(catalogue, catalogue.videos(), Pipeline(settings, None))
+    except (LibraryDamaged, LibraryTooNew):
+        return []
+    return [stale.to_json() for stale in found]
 
 
 def _window(start: float | None, end: float | None) -> Span | None:

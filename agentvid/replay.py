@@ -91,7 +91,12 @@ def _context(library: Library, document: Json, cassette: Cassette) -> AskContext
     known = {video.id: video for video in library.catalogue.videos()}
     scope = {video_id: known[video_id] for video_id in document["scope"] if video_id in known}
     context = library.ask_context(
-        list(scope), document["model"], Budget(**document["budget"]), cassette, verify=document["verify"]
+        list(scope),
+        document["model"],
+        Budget(**document["budget"]),
+        cassette,
+        verify=document["verify"],
+        learned_before=document["trace_id"],
     )
     context.tools.ledger.spend(Usage(**document.get("captioned", {})))  # captions that were made then are there now
     return replace(

@@ -31,7 +31,8 @@ class IndexReport:
             "seconds": round(self.seconds, 3),
         }
 
-    def add_indexed(self, record: VideoRecord, warnings: Sequence[str]) -> None:
+    def add_indexed(self, record: VideoRecord, warnings: Sequence[str], tracks: Sequence[str]) -> None:
+        """`tracks`: those that were read; what the other rows are from was up to date."""
         counts: dict[str, int] = {}
         for observation in record.observations:
             counts[observation.track] = counts.get(observation.track, 0) + 1
@@ -42,6 +43,7 @@ class IndexReport:
                 "duration": round(record.video.duration_seconds, 3),
                 "clips": len(record.clips),
                 "observations": counts,
+                "read": sorted(tracks),
             }
         )
         self.warnings += [f"{record.video.name}: {warning}" for warning in warnings]
@@ -89,6 +91,7 @@ def video_json(
     gaps: Sequence[Gap],
     sections: Sequence[Section],
     observations: Sequence[Observation],
+    stale: Sequence[Json],
 ) -> Json:
     """What `show` prints: a line of `ls` and everything below it."""
     video = summary.video
@@ -100,6 +103,7 @@ def video_json(
         "shots": [shot.to_json() for shot in shots],
         "clips": [clip.span.to_json() for clip in clips],
         "gaps": [gap.to_json() for gap in gaps],
+        "stale": list(stale),
         "sections": [section.to_json() for section in sections],
         "observations": [_observation_json(observation) for observation in observations],
     }

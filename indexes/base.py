@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +23,8 @@ class VideoRecord:
     The `observation_ids` of passages and sections are positions in `observations` here; the catalogue replaces them by
     row ids.
     `vectors`: (len(passages), dimension) float32, L2-normalised, or None when embedding is off.
-    `fingerprint` is the sha256 of all inputs and parameters; an equal one means there is nothing to do.
+    `stages`: stage -> key, of those that are whole: the sha256 of all that decides their rows. `fingerprint` is that of
+    what is made of the rows: passages and vectors. Where all are equal, there is nothing to do.
     """
 
     video: Video
@@ -34,6 +36,7 @@ class VideoRecord:
     space: EmbeddingSpace | None
     vectors: Vectors | None
     gaps: tuple[Gap, ...] = ()
+    stages: Mapping[str, str] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
 
 

@@ -248,6 +248,13 @@ class Catalogue:
             found: str | None = connection.execute(query).scalar()
         return found
 
+    def stages(self, video_id: str) -> dict[str, str]:
+        """The key of every stage that is whole, by its name; nothing for a video that is unknown."""
+        table = schema.stages
+        query = sa.select(table.c.stage, table.c.key).where(table.c.video_key == _key_query(video_id))
+        with self.store.reading() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
     def observations(
         self, video_id: str, *, within: Span | None = None, tracks: Sequence[str] = ()
     ) -> list[Observation]:

@@ -304,6 +304,7 @@ def _mark_changed(catalogue: Catalogue) -> list[str]:
     with catalogue.store.writing(is_new_generation=False) as connection:
         for video in unmarked:
             connection.execute(schema.videos.update().where(schema.videos.c.key == video.key).values(fingerprint=""))
+            connection.execute(schema.stages.delete().where(schema.stages.c.video_key == video.key))
     return [f"marked {video.title!r} to be indexed again" for video in unmarked]
 
 

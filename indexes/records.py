@@ -44,6 +44,7 @@ def insert_video(connection: sa.Connection, record: VideoRecord, paths: Sequence
     }
     key = _new_id(connection.execute(schema.videos.insert().values(values)))
     _insert(connection, schema.paths, key, ({"path": path} for path in paths))
+    _insert(connection, schema.stages, key, ({"stage": name, "key": made} for name, made in record.stages.items()))
     _insert(connection, schema.shots, key, map(_span_row, record.shots))
     _insert(connection, schema.clips, key, ({"index": clip.index, **_span_row(clip.span)} for clip in record.clips))
     _insert(

@@ -62,6 +62,10 @@ videos = Table(
     Column("digest", Text, nullable=False),
 )
 paths = Table("paths", metadata, Column("path", PathText, nullable=False, unique=True), _video_key())
+#: `key` is the sha256 of all that decided the rows of a stage; a stage that failed or has gaps is not in here.
+stages = Table(
+    "stages", metadata, _video_key(), Column("stage", Text, nullable=False), Column("key", Text, nullable=False)
+)
 shots = Table("shots", metadata, _video_key(), *_span())
 clips = Table(
     "clips", metadata, Column("id", Integer, primary_key=True), _video_key(), Column("index", Integer), *_span()

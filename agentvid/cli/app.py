@@ -13,6 +13,7 @@ from agentvid.cli import (
     calibrating,
     catalogue,
     evaluating,
+    examples,
     finding,
     indexing,
     settings,
@@ -71,5 +72,6 @@ app.add_typer(traces.trace, name="trace")
 app.add_typer(threads.thread, name="thread")
 evaluating.eval_.command()(answering.qa)
 evaluating.eval_.command()(calibrating.calibration)
+app.add_typer(examples.examples, name="examples")
 app.add_typer(evaluating.eval_, name="eval")
 app.add_typer(synthesising.synth, name="synth")

@@ -32,6 +32,9 @@ def needle(
     video: Annotated[
         bool, typer.Option("--video", help="Render a video with slides and coloured scenes instead of rows to import.")
     ] = False,
+    reworded: Annotated[
+        bool, typer.Option("--reworded", help="Ask in words that the embedded planner does not know.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Hide facts to find, order and count in hours of talk, and ask for them by multiple choice.
@@ -43,7 +46,7 @@ def needle(
     if seed < 0:
         raise UsageError(f"seed {seed} is not allowed; allowed: 0 or more")
     texts = read_texts(haystack) if haystack else ()
-    made = make_needles(hours=hours, each=each, seed=seed, texts=texts, is_shown=video)
+    made = make_needles(hours=hours, each=each, seed=seed, texts=texts, is_shown=video, is_reworded=reworded)
     document = write_video(made, to) if video else write_text(made, to)
     if as_json:
         print_json(document)

@@ -53,6 +53,19 @@ _SHOWN = {"red": (220, 25, 25), "green": (25, 160, 40), "blue": (30, 50, 215), "
 _PLAIN = ((70, 70, 74), (96, 96, 100), (120, 120, 124), (146, 146, 150))
 
 
+#: Per task how it is asked, and how else: in words that no shipped question form knows.
+_WORDINGS = {
+    "fact": ("What is the secret word of the {}?", "The {} has a secret word: name it."),
+    "first": ("Which of these is mentioned first?", "Name whichever one of them turns up earliest."),
+    "order": ("In what order are the {} mentioned?", "Arrange the {} as they turn up."),
+    "count": ("How many times is the {} signal mentioned?", "On how many occasions does the {} signal turn up?"),
+    "slide": ("What is on the {} slide?", "Read out the {} slide."),
+    "colour count": ("How many times does the screen turn {}?", "On how many occasions does the screen turn {}?"),
+    "first colour": ("Which colour is shown first?", "Name whichever colour turns up earliest."),
+    "last colour": ("Which colour is shown last?", "Name whichever colour turns up latest."),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One scene of a rendered video: the name of its colour, "" for a plain one, and what its slide says."""
@@ -81,20 +94,28 @@ class _Planted:
 
 
 def make_needles(
-    *, hours: float = 1.0, each: int = 10, seed: int = 0, texts: Sequence[str] = (), is_shown: bool = False
+    *,
+    hours: float = 1.0,
+    each: int = 10,
+    seed: int = 0,
+    texts: Sequence[str] = (),
+    is_shown: bool = False,
+    is_reworded: bool = False,
 ) -> Haystack:
     """`each` questions of every task in so many hours of talk; `texts` are said between them, or invented sentences.
 
-    With `is_shown` there are pictures too: slides to read, colours to count and to put in order. Raises UsageError for
-    values that are not allowed, or more needles than there is room for.
+    With `is_shown` there are pictures too: slides to read, colours to count and to put in order. `is_reworded` asks for
+    the same in words that no question form of the embedded planner knows. Raises UsageError for values that are not
+    allowed, or more needles than there is room for.
     """
+    ask = _Asked(is_reworded)
     if not 0 < hours <= MAX_HOURS or not 1 <= each <= MAX_EACH:
         raise UsageError(
             f"{hours:g} hours with {each} questions; allowed: up to {MAX_HOURS:g} hours, 1 to {MAX_EACH} questions"
         )
     chance = random.Random(seed)
     places = int(hours * 3600 / SENTENCE_SECONDS)
-    planted = [*_facts(chance, each), *_orders(chance, each), *_counts(chance, each)]
+    planted = [*_facts(chance, each, ask), *_orders(chance, each, ask), *_counts(chance, each, ask)]
     needed = sum(len(one.needles) for one in planted)
     if needed > places // 2:
         raise UsageError(
@@ -112,7 +133,7 @@ def make_needles(
         questions.append(replace(one.question, spans=tuple(_place(at) for at in own)))
     pictures: list[Picture] = []
     if is_shown:
-        pictures, about = _pictures(chance, each, hours)
+        pictures, about = _pictures(chance, each, hours, ask)
         questions += about
     rows = tuple((_place(at), text) for at, text in enumerate(said))
     return Haystack(places * SENTENCE_SECONDS, rows, tuple(pictures), tuple(_shuffled(chance, questions)))
@@ -205,28 +226,37 @@ def _sentences(chance: random.Random, texts: Sequence[str]) -> Iterator[str]:
         at += 1
 
 
-def _facts(chance: random.Random, each: int) -> list[_Planted]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    is_reworded: bool
+
+    def __call__(self, task: str, about: str = "") -> str:
+        return _WORDINGS[task][self.is_reworded].format(about)
+
+
+def _facts(chance: random.Random, each: int, ask: _Asked) -> list[_Planted]:
     """A secret word of each of some things; the wrong options are secret words as well."""
     planted = []
     for thing in chance.sample(_NAMES, each):
         right, *wrong = chance.sample(_CODES, CHOICES)
         needle = f"Remember that the secret word of the {thing} is {right}."
-        asked = f"What is the secret word of the {thing}?"
-        planted.append(_Planted((needle,), _question(asked, _shuffled(chance, [right, *wrong]), right, "retrieval")))
+        planted.append(
+            _Planted((needle,), _question(ask("fact", thing), _shuffled(chance, [right, *wrong]), right, "retrieval"))
+        )
     return planted
 
 
-def _orders(chance: random.Random, each: int) -> list[_Planted]:
+def _orders(chance: random.Random, each: int, ask: _Asked) -> list[_Planted]:
     """Four animals that are seen: which first, or in what order; the options are the animals, or other orders."""
     planted = []
     names = chance.sample([f"{colour} {animal}" for colour in _COLOURS for animal in _ANIMALS], each * CHOICES)
     for number in range(each):
         seen = names[number * CHOICES : (number + 1) * CHOICES]
         if number % 2:
-            question = _question("Which of these is mentioned first?", _shuffled(chance, seen), seen[0], "order")
+            question = _question(ask("first"), _shuffled(chance, seen), seen[0], "order")
         else:
             listed, right = sorted(seen), ", ".join(seen)
-            asked = f"In what order are the {', the '.join(listed[:-1])} and the {listed[-1]} mentioned?"
+            asked = ask("order", f"{', the '.join(listed[:-1])} and the {listed[-1]}")
             orders = {right}
             while len(orders) < CHOICES:
                 orders.add(", ".join(_shuffled(chance, seen)))
@@ -235,18 +265,17 @@ def _orders(chance: random.Random, each: int) -> list[_Planted]:
     return planted
 
 
-def _counts(chance: random.Random, each: int) -> list[_Planted]:
+def _counts(chance: random.Random, each: int, ask: _Asked) -> list[_Planted]:
     """Signals that are given two to six times."""
     planted = []
     for number, thing in enumerate(chance.sample(_NAMES, each)):
         times = 2 + number % 5
-        asked = f"How many times is the {thing} signal mentioned?"
-        question = _question(asked, _numbers(chance, times), str(times), "count")
+        question = _question(ask("count", thing), _numbers(chance, times), str(times), "count")
         planted.append(_Planted((f"Once more the {thing} signal is given.",) * times, question))
     return planted
 
 
-def _pictures(chance: random.Random, each: int, hours: float) -> tuple[list[Picture], list[Question]]:
+def _pictures(chance: random.Random, each: int, hours: float, ask: _Asked) -> tuple[list[Picture], list[Question]]:
     """Scenes of one length: slides with a word to read, and colours that come back two to four times, among plain ones.
 
     Every second scene stays plain, so that no two of a colour follow each other.
@@ -272,16 +301,15 @@ def _pictures(chance: random.Random, each: int, hours: float) -> tuple[list[Pict
             continue
         right, *wrong = chance.sample(_CODES, CHOICES)
         pictures[at] = Picture(span, slide=(name.upper(), right.upper()))
-        question = _question(f"What is on the {name} slide?", _shuffled(chance, [right, *wrong]), right, "slide")
+        question = _question(ask("slide", name), _shuffled(chance, [right, *wrong]), right, "slide")
         questions.append(replace(question, spans=(span,)))
     for colour, spans in times_of.items():
-        asked = f"How many times does the screen turn {colour}?"
-        question = _question(asked, _numbers(chance, len(spans)), str(len(spans)), "colour count")
+        question = _question(ask("colour count", colour), _numbers(chance, len(spans)), str(len(spans)), "colour count")
         questions.append(replace(question, spans=tuple(sorted(spans))))
     first = min(times_of, key=lambda colour: min(times_of[colour]))
     last = max(times_of, key=lambda colour: max(times_of[colour]))
     for word, right in (("first", first), ("last", last)):
-        question = _question(f"Which colour is shown {word}?", _shuffled(chance, sorted(_SHOWN)), right, "colour order")
+        question = _question(ask(f"{word} colour"), _shuffled(chance, sorted(_SHOWN)), right, "colour order")
         span = min(times_of[right]) if word == "first" else max(times_of[right])
         questions.append(replace(question, spans=(span,)))
     return pictures, questions

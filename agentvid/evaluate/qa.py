@@ -21,6 +21,8 @@ from agentvid.evaluate.queries import read_jsonl
 from agentvid.evaluate.questions import Posed
 from agentvid.evaluate.runs import Comparison
 from agentvid.planners.base import PlanRequest
+from agentvid.planners.exemplar import ExemplarPlanner
+from agentvid.tools import working_tools
 from agentvid.tools.base import Ledger
 from agentvid.types import Json
 
@@ -84,6 +86,11 @@ class Asker:
         tools = replace(self._context.tools, scope=self._scope_of(posed), ledger=Ledger())
         return ask(posed.question.question, replace(self._context, tools=tools), choices=choices)
 
+    def request(self, posed: Posed) -> PlanRequest:
+        """What a planner is asked, without what is in the videos."""
+        question, videos = posed.question, tuple(self._scope_of(posed).values())
+        return PlanRequest(question.question, question.choices, videos, tools=working_tools(self._context.tools))
+
     def _scope_of(self, posed: Posed) -> Mapping[str, Any]:
         return {posed.video.id: posed.video} if posed.video else self._scope
 
@@ -91,10 +98,7 @@ class Asker:
         """The embedded planner's form: which sorts of questions go wrong is worth knowing whoever plans."""
         embedded = self._context.shortcut or self._context.planner
         try:
-            request = PlanRequest(
-                posed.question.question, posed.question.choices, tuple(self._scope_of(posed).values())
-            )
-            return embedded.plan(request).form_id
+            return embedded.plan(self.request(posed)).form_id if isinstance(embedded, ExemplarPlanner) else ""
         except AgentvidError:
             return ""
 

@@ -55,6 +55,13 @@ class ImageTextModel:
     def name(self) -> str:
         return f"{PREFIX}{self._source}"
 
+    @property
+    def known_revision(self) -> str:
+        """`revision`, or "" where that would download the model."""
+        if Path(self._source).is_dir():
+            return self.revision
+        return cached_commit(self._source, ("config.json",))
+
     @cached_property
     def revision(self) -> str:
         """The hub's commit, or a hash of the folder's files: 12 digits. Downloads a model that is not there yet.
@@ -63,11 +70,9 @@ class ImageTextModel:
         """
         if Path(self._source).is_dir():
             return folder_hash(Path(self._source))
-        commit = cached_commit(self._source, ("config.json",))
-        if not commit:
+        if not self.known_revision:
             _load(self._source, self._device)
-            commit = cached_commit(self._source, ("config.json",))
-        return commit
+        return self.known_revision
 
     def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
         """The answer to texts and pictures in this order.

@@ -38,8 +38,8 @@ from agentvid.types import Clip, Gap, Json, Observation, Span
 
 #: What of a `FrameBatch` a track reads: `images`, `text_frames`, `key_frames`.
 Frames = Literal["images", "text_frames", "key_frames"]
-#: In `after`: the rows depend on the shots.
-SHOTS = "shots"
+#: Stages that are no tracks. A track may name SHOTS in `after`.
+SHOTS, PASSAGES = "shots", "passages"
 
 
 @dataclass(frozen=True, slots=True)

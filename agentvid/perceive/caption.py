@@ -15,6 +15,7 @@ from agentvid.errors import UsageError
 from agentvid.media.types import FrameBatch
 from agentvid.models import load_vision
 from agentvid.models.base import VisionModel
+from agentvid.models.image_text import ImageTextModel
 from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.caption_units import Unit, UnitFinder
 from agentvid.perceive.captioner import Asking, Captioner, Told
@@ -45,12 +46,13 @@ class CaptionTrack(Track):
         self._model: VisionModel | None = None
 
     def parameters(self, settings: Settings) -> Json | None:
-        """Raises UsageError if no model is set, and what the model raises if it cannot be had."""
+        """Raises UsageError if no model is set, or a folder that is not there."""
         if settings.captions == "none":
             return None
         model = self._opened(settings)
-        asked = Asking.of(settings)
-        return {"when": settings.captions, "model": model.name, "revision": model.revision, "prompt": asked.version}
+        revision = model.known_revision if isinstance(model, ImageTextModel) else model.revision
+        asked = Asking.of(settings).version
+        return {"when": settings.captions, "model": model.name, "revision": revision, "prompt": asked}
 
     def open(self, source: Source) -> Reader:
         settings = source.settings

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
 
 from agentvid.config import Settings, plugins_allowed
 from agentvid.errors import ModelError
-from agentvid.perceive.base import SHOTS, Frames, Reader, Source, Track, reason_of
+from agentvid.perceive.base import PASSAGES, SHOTS, Frames, Reader, Source, Track, reason_of
 from agentvid.types import LOOK, Json
 
 #: Rows of the track `look` live in the trace of a run; the others are stages that are no tracks.
-_RESERVED = {LOOK, SHOTS, "clips", "passages"}
+_RESERVED = {LOOK, SHOTS, PASSAGES}
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _HINT = "repair or uninstall it, or set AGENTVID_PLUGINS=off"
 
@@ -48,6 +48,21 @@ def load(ours: Mapping[str, str], group: str) -> tuple[Track, ...]:
     return _ordered(tracks)
 
 
+def switched_on(tracks: Sequence[Track], settings: Settings) -> tuple[Track, ...]:
+    """Those that the settings do not switch off; a plug-in that cannot even say so is unusable."""
+    asked = (_asked(track, settings) for track in tracks)
+    return tuple(track for track in asked if track is not None)
+
+
+def _asked(track: Track, settings: Settings) -> Track | None:
+    try:
+        return None if track.parameters(settings) is None else track
+    except Exception as error:
+        if not is_plugin(track):
+            raise
+        return BrokenTrack(track.name, f"the track {track.name!r} cannot be used: {reason_of(error)}")
+
+
 def is_plugin(track: Track) -> bool:
     """Whether its failures may not keep others from being read, not even one that says what to install."""
     return not type(track).__module__.startswith("agentvid.") or isinstance(track, BrokenTrack)
@@ -70,7 +85,8 @@ def _load_plugin(plugin: EntryPoint, taken: set[str]) -> Track:
 
 def _problem(track: Track, taken: set[str]) -> str:
     """Why this object is no track, or ""."""
-    lacking = [name for name in dir(Track) if not name.startswith("_") and not hasattr(track, name)]
+    members = ["name", *(name for name in dir(Track) if not name.startswith("_"))]
+    lacking = [name for name in members if not hasattr(track, name)]
     if lacking:
         return f"it lacks {', '.join(lacking)}; subclass agentvid.perceive.base.Track"
     if not isinstance(track.name, str) or not _NAME.fullmatch(track.name):

@@ -168,7 +168,8 @@ class ExampleBank:
     def resembling(self, question: str, k: int) -> list[Near]:
         """The k forms of which the question has the largest share of an example's literal weight, largest first."""
         columns, table = self._shares
-        known = [columns[word] for word in sorted(self.fold(question)) if word in columns]
+        present = self.fold(question) | ({","} if "," in question else set())  # a literal of its own, but no word
+        known = [columns[word] for word in sorted(present) if word in columns]
         shares = table[:, known].sum(axis=1)
         best: dict[str, Near] = {}
         for row in np.argsort(-shares, kind="stable"):
@@ -228,6 +229,11 @@ def parse_bank(text: str) -> ExampleBank:
     if repeated := [name for name, seen in ids.items() if seen > 1]:
         raise UsageError(f"example bank: form id {repeated[0]!r} is used twice; ids are unique")
     return ExampleBank(forms, {member: name for name, members in classes.items() for member in (*members, name)})
+
+
+def parse_examples(entries: Sequence[Mapping[str, Any]]) -> list[Form]:
+    """Forms that use no word classes. Raises UsageError."""
+    return [_parse_form(entry, {}) for entry in entries]
 
 
 def _parse_form(entry: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]) -> Form:
@@ -311,6 +317,22 @@ class ExemplarPlanner:
         unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
         return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
 
+    def alternatives(self, request: PlanRequest, about: str, k: int) -> list[Plan]:
+        """Programs of the k forms nearest to the question that need no more than `about`, a phrase of it.
+
+        For trying out, likeliest first: not all will fit.
+        """
+        question, inline = slots.split_choices(request.question)
+        choices = request.choices or inline
+        question, video = slots.take_video(slots.plain_question(question), request.videos)
+        found = self._bank.nearest(question, len(self._bank.forms), self._embedder)
+        fitting = [one for one in found if one.form.takes_choices == bool(choices) and {*one.example.slots} <= {"x"}]
+        plans: dict[str, Plan] = {}
+        for one in fitting[:k]:
+            program = _fill(Match(one.form, {"x": about}, 0.0), request, question, choices, video)
+            plans.setdefault(program, Plan(program, one.form.id, choices=choices))
+        return list(plans.values())
+
     def repair(self, request: PlanRequest, program: str, error: ProgramError | ToolError) -> Plan:
         """An example has nothing to try again with: raises ModelError."""
         raise ModelError(
@@ -386,6 +408,12 @@ class ExemplarPlanner:
             if (w := " ".join(words(word))) not in FUNCTION_WORDS and not {w, self._bank.classes.get(w, w)} & literal
         ]
         return " ".join(kept) or question
+
+
+def fits(form: Form, question: str) -> bool:
+    """True if the question, without politeness, fits one of the form's examples word for word, whatever its slots."""
+    masked, _ = _mask_quotes(question)
+    return any(_compiled(example.pattern).fullmatch(masked) for example in form.examples)
 
 
 def _mask_quotes(question: str) -> tuple[str, list[str]]:

@@ -64,7 +64,9 @@ class Scene:
         return image
 
 
-def write_video(path: Path, scenes: list[tuple[float, Scene]], size: tuple[int, int] = (320, 180), rate: int = 10) -> None:
+def write_video(
+    path: Path, scenes: list[tuple[float, Scene]], size: tuple[int, int] = (320, 180), rate: int = 10
+) -> None:
     """One shot after the other, each as many seconds as it is given."""
     import av
 

@@ -383,3 +383,41 @@ def test_conversations_are_listed_shown_and_forgotten(imported: Path) -> None:
     assert gone.returncode == 3
     assert "no thread 'keys'" in one_line(gone)
     assert agentvid("ask", "Is a key mentioned?", "--thread", "a b").returncode == 2
+
+
+def test_examples_are_checked_listed_and_refined(imported: Path, tmp_path: Path) -> None:
+    nothing = agentvid("examples", "ls")
+    assert nothing.returncode == 3
+    assert "examples refine" in one_line(nothing)
+    bank = tmp_path / "bank.yaml"
+    form = (
+        "forms: [{id: own, family: own, route: lookup, examples: [by whom is {x} used], program: 'search(query=$x)'}]"
+    )
+    bank.write_text(form.replace("[by whom is {x} used]", "['by whom is {x} used']"), "utf-8")
+    assert agentvid("examples", "check", str(bank)).returncode == 0
+    listed = json.loads(agentvid("examples", "ls", "--json", AGENTVID_EXAMPLES=str(bank)).stdout)
+    assert [example["id"] for example in listed["examples"]] == ["own"]
+    bank.write_text(bank.read_text("utf-8").replace("search(", "serch("), "utf-8")
+    wrong = agentvid("examples", "check", str(bank), "--json")
+    assert wrong.returncode == 1
+    (fault,) = json.loads(wrong.stdout)["faults"]
+    assert "unknown function 'serch'" in fault
+    asked = agentvid("ask", "Who?", AGENTVID_EXAMPLES=str(bank))
+    assert asked.returncode == 2
+    assert "serch" in one_line(asked)
+    assert agentvid("examples", "rm", "nosuch").returncode == 3
+
+
+def test_refining_says_when_there_is_nothing_to_refine(imported: Path, tmp_path: Path) -> None:
+    questions = tmp_path / "questions.jsonl"
+    line = {"question": "Never use what twice?", "video": "lecture", "answer": "key"}
+    questions.write_text("\n".join(json.dumps(line | {"kind": str(at)}) for at in range(2)), "utf-8")
+    refined = agentvid("examples", "refine", str(questions), "--json", "--out", str(tmp_path / "bank.yaml"))
+    assert refined.returncode == 3
+    assert json.loads(refined.stdout)["held_out"] == {"questions": 1, "before": 1.0, "after": 1.0}
+    assert "all were answered rightly" in refined.stderr
+    assert not (tmp_path / "bank.yaml").exists()
+    questions.write_text(json.dumps(line), "utf-8")
+    one = agentvid("examples", "refine", str(questions))
+    assert one.returncode == 2
+    assert "1 question is not enough" in one_line(one)

@@ -1,4 +1,4 @@
-"""Version 3: what models said of parts of videos is kept by content, span, model and prompt."""
+"""Version 4: what models said of parts of videos is kept by content, span, model and prompt."""
 
 from __future__ import annotations
 

@@ -1,0 +1,70 @@
+"""What the catalogue holds of a video that is indexed again: rows of stages that did not change are taken from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from agentvid.indexes import schema
+from agentvid.indexes.catalogue import Catalogue
+from agentvid.models.base import EmbeddingSpace
+from agentvid.types import Gap, Observation, Span, Video
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`stages` as in a VideoRecord; `vectors`: embedded text -> (dimension,) float32."""
+
+    video: Video
+    stages: Mapping[str, str]
+    shots: tuple[Span, ...]
+    observations: tuple[Observation, ...]
+    gaps: tuple[Gap, ...]
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def read_known(catalogue: Catalogue, video: Video, space: EmbeddingSpace | None) -> Known | None:
+    """Everything about a video but what is made of its rows; of vectors, those of one space.
+
+    None if no stage has a key: the video is from before there were any, or doctor found that its rows changed on the
+    disk. Nothing of it is taken over then.
+    """
+    stages = catalogue.stages(video.id)
+    if not stages:
+        return None
+    return Known(
+        video=video,
+        stages=stages,
+        shots=tuple(catalogue.shots(video.id)),
+        observations=tuple(catalogue.observations(video.id)),
+        gaps=tuple(catalogue.gaps([video.id])),
+        vectors=_vectors(catalogue, video.id, space) if space else {},
+    )
+
+
+def embedded_text(context: str, text: str) -> str:
+    """What of a passage is embedded."""
+    return f"{context} {text}".strip()
+
+
+def _vectors(catalogue: Catalogue, video_id: str, space: EmbeddingSpace) -> dict[str, NDArray[np.float32]]:
+    passages, vectors, spaces = schema.passages, schema.vectors, schema.spaces
+    query = (
+        sa.select(passages.c.context, passages.c.text, vectors.c.vector)
+        .join(vectors, vectors.c.passage_id == passages.c.id)
+        .join(spaces, spaces.c.id == vectors.c.space_id)
+        .join(schema.videos, schema.videos.c.key == passages.c.video_key)
+        .where(schema.videos.c.id == video_id, spaces.c.key == space.key)
+    )
+    with catalogue.store.reading() as connection:
+        rows = connection.execute(query).all()
+    size = 2 * space.dimension
+    return {
+        embedded_text(row.context, row.text): np.frombuffer(row.vector, "<f2").astype(np.float32)
+        for row in rows
+        if isinstance(row.vector, bytes) and len(row.vector) == size
+    }
