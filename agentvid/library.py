@@ -530,7 +530,7 @@ class Library:
     def _pipeline(self) -> Pipeline:
         from agentvid.ingest import Pipeline
 
-        return Pipeline(self.settings, self._embedder, self._digest_writer(), self.catalogue.results)
+        return Pipeline(self.settings, self._embedder, self._digest_writer(), results=self.catalogue.results)
 
     def _digest_writer(self) -> ChatModel | None:
         """The model that tells chapters in its own words, None if rows do."""

@@ -148,7 +148,8 @@ class Captioner:
             for row in self.spoken(unit.span)[:_MOST_ROWS]
         ]
         start, end = (f"{seconds:.2f}" for seconds in (unit.span.start_seconds, unit.span.end_seconds))
-        prompt = render("caption", start=start, end=end, rows=self._fence.wrap(rows or ["nothing"]))
+        fence = self._fence
+        prompt = render("caption", start=start, end=end, marker=fence.marker, rows=fence.wrap(rows or ["nothing"]))
         return show(prompt, unit.frames, self.asking.layout, self.asking.image_tokens, self.model.name)
 
     def _digest(self, shown: Shown) -> str:

@@ -64,7 +64,7 @@ def test_the_prompt_has_our_times_what_is_said_and_what_was_shown_before() -> No
     assert "nothing" in first.text.splitlines()
     assert [shown.seconds for shown in second.shown] == [(3.0,), (4.0,), (5.0,)]
     marker = next(line for line in second.text.splitlines() if line.startswith("<<"))
-    fenced = second.text.split(marker)[1]
+    fenced = second.text.split(f"\n{marker}\n")[1]
     assert 'shown before: "Scene from 0 on."' in fenced
     assert 'said at 3.50 s: "Now' in fenced
     assert "<|im_start|>" not in second.text

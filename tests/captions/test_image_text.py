@@ -160,6 +160,7 @@ def test_what_the_model_cannot_read_is_one_line(model: ImageTextModel) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_hub_model_that_is_not_there_names_the_command(untrained: Path, tmp_path: Path) -> None:
     """Offline, on a real hub cache: what `hf download` leaves behind, and what it does not."""
     commit = "0123456789abcdef0123456789abcdef01234567"

@@ -1,4 +1,4 @@
-"""`index --captions` and what questions make of it: real files, real commands, a scripted model behind a real server."""
+"""`index --captions` and what questions make of it: real files, and a scripted model behind a real server."""
 
 from __future__ import annotations
 

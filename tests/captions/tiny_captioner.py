@@ -203,7 +203,8 @@ def prompt_of(dice: random.Random, count: int) -> list[str]:
 
     rows = [f"shown before: {quoted(random_scene(dice).caption, limit=200)}"] if dice.random() < 0.6 else []
     start = dice.uniform(0, 100)
-    question = render("caption", start=f"{start:.2f}", end=f"{start + 6:.2f}", rows=Fence().wrap(rows))
+    fence, times = Fence(), {"start": f"{start:.2f}", "end": f"{start + 6:.2f}"}
+    question = render("caption", **times, marker=fence.marker, rows=fence.wrap(rows or ["nothing"]))
     return [question, *(f"Frame {number + 1} at t={start + number:.2f} s:" for number in range(count))]
 
 
