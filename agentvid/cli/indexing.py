@@ -44,6 +44,10 @@ def index(
     ] = None,
     digests: Digests = None,
     model: Model = None,
+    fast: Annotated[
+        bool | None,
+        typer.Option("--fast/--every-frame", help="Decode key frames only: quick and coarser.", show_default=False),
+    ] = None,
     captions: Annotated[
         str | None,
         typer.Option(metavar="WHEN", help="none, lazy: where questions land, or all.", show_default=False),
