@@ -65,7 +65,7 @@ def index(
     """
     state: State = context.obj
     flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model}
-    flags |= {"captions": captions, "captions_model": captions_model}
+    flags |= {"captions": captions, "captions_model": captions_model, "fast": fast}
     if is_estimate:
         show_estimate(state, paths, flags, as_json=as_json)
         return
