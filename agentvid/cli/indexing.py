@@ -54,7 +54,7 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
-    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model}
+    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model, "fast": fast}
     with (
         state.open(create=True, flags=flags) as library,
         _progress() as progress,
