@@ -41,6 +41,10 @@ class Settings(BaseModel):
     embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
     ocr: bool = Field(True, description="read on-screen text while indexing")
+    shot_detector: Literal["transitions", "adaptive", "content", "histogram", "threshold"] = Field(
+        "transitions", description="what finds shots: our own cuts, dissolves and fades, or a detector of scenedetect"
+    )
+    fast: bool = Field(False, description="decode key frames only: quick, but shots, facts and text are coarser")
     embed: bool = Field(True, description="embed text while indexing; without it search is lexical only")
     subtitle_languages: tuple[str, ...] = Field((), description="subtitle languages to keep, as en,de; empty = all")
     clip_min_seconds: float = Field(4.0, gt=0, le=3600, description="shortest clip, where the video allows")

@@ -117,7 +117,7 @@ class Library:
 
     def _add_file(self, path: Path, report: IndexReport, progress: Progress | None) -> None:
         from agentvid.identity import hash_file
-        from agentvid.indexes.known import read_known
+        from agentvid.indexes.known import NOTHING, read_known
         from agentvid.ingest import ingest_file
 
         pipeline = self._pipeline
@@ -128,14 +128,13 @@ class Library:
             if known and not self._is_stale(known, path):
                 report.add_skipped(str(path), self._note_path(path, known))
                 return
+            space = pipeline.embedder.space if pipeline.embedder else None
             ingested = ingest_file(
                 path,
                 content_hash,
                 pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
-                read_known(self.catalogue, known, pipeline.embedder.space if pipeline.embedder else None)
-                if known
-                else None,
+                read_known(self.catalogue, known, space) if known else NOTHING,
             )
         except (LibraryError, MissingDependency):
             raise
