@@ -23,7 +23,7 @@ from agentvid.tools.program.parse import MAX_NESTED_LOOPS, MAX_TEXT_BYTES
 LINES, ITEMS = 40, 32
 #: At most so many brackets stand in each other; operators freely inside of less than the second number, one of them
 #: inside of less than the third. Free ones nest 9 deep between two brackets (two `if`, `and`, `not`, a comparison, a
-#: sum of five), so that with brackets and an item nothing is deeper than 3 x 10 + 2 x 2 + 3 + 2: the parser's MAX_DEPTH.
+#: sum of five), so that with brackets and an item nothing is deeper than 3 x 10 + 2 x 2 + 3 + 2, within MAX_DEPTH.
 BRACKETS, FREE, SINGLE = 8, 3, 5
 #: A character takes at most 4 bytes of UTF-8.
 _TEXT = MAX_TEXT_BYTES // 4
