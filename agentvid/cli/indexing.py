@@ -64,8 +64,8 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
-    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model}
-    flags |= {"captions": captions, "captions_model": captions_model, "fast": fast}
+    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model, "fast": fast}
+    flags |= {"captions": captions, "captions_model": captions_model}
     if is_estimate:
         show_estimate(state, paths, flags, as_json=as_json)
         return
