@@ -47,9 +47,9 @@ class LocalWhisper:
         end_seconds = len(samples) / RATE
         for chunk in heard.get("chunks", ()):
             begin, end = chunk["timestamp"]
-            begin = min(begin or 0.0, end_seconds)
-            # Whisper leaves the end open where the sound is cut off.
-            words += _words(str(chunk["text"]), begin, end if end and end > begin else end_seconds)
+            # Whisper leaves the end open where the sound is cut off, and hears words in the silence behind it.
+            begin, end = begin or 0.0, min(end or end_seconds, end_seconds)
+            words += _words(str(chunk["text"]), begin, end) if begin < end else ()
         languages = [language for chunk in heard.get("chunks", ()) if (language := chunk.get("language"))]
         return Transcript(
             tuple(word.later(start_seconds) for word in words), language_named(languages[0]) if languages else ""
@@ -58,7 +58,13 @@ class LocalWhisper:
     def _load(self, device: str | None) -> Any:
         try:
             import torch
-            from transformers import AutoModelForCTC, AutoModelForSpeechSeq2Seq, pipeline
+            from transformers import (
+                AutoFeatureExtractor,
+                AutoModelForCTC,
+                AutoModelForSpeechSeq2Seq,
+                AutoTokenizer,
+                pipeline,
+            )
         except ImportError as error:
             raise MissingDependency(
                 f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
@@ -72,8 +78,8 @@ class LocalWhisper:
                     self._source,
                     dtype=torch.float16 if device.startswith("cuda") else torch.float32,
                 ),
-                tokenizer=self._source,
-                feature_extractor=self._source,
+                tokenizer=AutoTokenizer.from_pretrained(self._source, trust_remote_code=False),
+                feature_extractor=AutoFeatureExtractor.from_pretrained(self._source, trust_remote_code=False),
                 device=device,
             )
         except Exception as error:  # hub, file, format and device errors have no common base

@@ -15,6 +15,9 @@ from agentvid.media.types import Image
 from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole
 
 _KIND = "object model"
+#: Boxes of one label that share this much of their union are one object.
+_SAME_OBJECT = 0.5
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Detection:
 
     label: str
     score: float
-    box: tuple[float, float, float, float]
+    box: Box
 
 
 class ObjectDetector:
@@ -46,15 +49,13 @@ class ObjectDetector:
 
         height, width = image.shape[:2]
         found = self._pipeline(Pillow.fromarray(image), candidate_labels=list(labels), threshold=threshold)
-        return sorted(
-            (Detection(str(one["label"]), float(one["score"]), _shares(one["box"], width, height)) for one in found),
-            key=lambda detection: -detection.score,
-        )
+        detections = [Detection(str(o["label"]), float(o["score"]), _shares(o["box"], width, height)) for o in found]
+        return _distinct(sorted(detections, key=lambda detection: -detection.score))
 
     def _load(self, device: str | None) -> Any:
         try:
             import torch
-            from transformers import AutoModelForZeroShotObjectDetection, pipeline
+            from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection, AutoTokenizer, pipeline
         except ImportError as error:
             raise MissingDependency(
                 f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
@@ -63,8 +64,8 @@ class ObjectDetector:
             return pipeline(
                 "zero-shot-object-detection",
                 model=load_whole((AutoModelForZeroShotObjectDetection,), self._source),
-                tokenizer=self._source,
-                image_processor=self._source,
+                tokenizer=AutoTokenizer.from_pretrained(self._source, trust_remote_code=False),
+                image_processor=AutoImageProcessor.from_pretrained(self._source, trust_remote_code=False),
                 device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
             )
         except Exception as error:  # hub, file, format and device errors have no common base
@@ -77,7 +78,26 @@ class ObjectDetector:
             ) from error
 
 
-def _shares(box: dict[str, int], width: int, height: int) -> tuple[float, float, float, float]:
+def _distinct(detections: Sequence[Detection]) -> list[Detection]:
+    """Those that no surer one of the same label overlaps by half: these models see one thing many times."""
+    kept: list[Detection] = []
+    for detection in detections:
+        same = [other for other in kept if other.label == detection.label]
+        if all(_overlap(detection.box, other.box) < _SAME_OBJECT for other in same):
+            kept.append(detection)
+    return kept
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0.0) * max(height, 0.0)
+    union = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)) - shared
+    return shared / union if union > 0 else 1.0
+
+
+def _shares(box: dict[str, int], width: int, height: int) -> Box:
     def share(value: float, whole: int) -> float:
         return round(min(max(value / whole, 0.0), 1.0), 4)
 

@@ -57,10 +57,15 @@ class SoundClassifier:
         single = config.problem_type == "single_label_classification"
         return {"function_to_apply": "softmax" if single else "sigmoid"}
 
+    def _tokenizer(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(self._source, trust_remote_code=False) if self._labels else None
+
     def _load(self, task: str, device: str | None) -> Any:
         try:
             import torch
-            from transformers import AutoModel, AutoModelForAudioClassification, pipeline
+            from transformers import AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification, pipeline
         except ImportError as error:
             raise MissingDependency(
                 f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
@@ -69,8 +74,8 @@ class SoundClassifier:
             return pipeline(
                 task,
                 model=load_whole((AutoModel if self._labels else AutoModelForAudioClassification,), self._source),
-                feature_extractor=self._source,
-                tokenizer=self._source if self._labels else None,
+                feature_extractor=AutoFeatureExtractor.from_pretrained(self._source, trust_remote_code=False),
+                tokenizer=self._tokenizer(),
                 device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
             )
         except Exception as error:  # hub, file, format and device errors have no common base

@@ -70,6 +70,7 @@ def save_whisper(folder: Path) -> Path:
     )  # fmt: skip
     whisper = WhisperForConditionalGeneration(config)
     settings = whisper.generation_config
+    settings._from_model_config = False  # else what is set here is left behind when it is saved
     settings.is_multilingual = True
     settings.lang_to_id = {code: ids(code) for code in languages}
     settings.task_to_id = {task: ids(f"<|{task}|>") for task in ("translate", "transcribe")}
