@@ -104,6 +104,7 @@ class Library:
 
         started = time.monotonic()
         report = IndexReport()
+        _ = self._pipeline.tracks  # a wrong name of a model is told once, and not as a failure of every file
         found = find_videos(paths)
         for problem in found.problems:
             report.add_failed(str(problem.path), problem.error, problem.hint)

@@ -77,16 +77,10 @@ def save_owl(folder: Path) -> Path:
 
     torch.manual_seed(0)
     size = save_tokenizer(folder, 16)
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
     tower = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     config = OwlViTConfig(
-        text_config={
-            **tower,
-            "vocab_size": size,
-            "max_position_embeddings": 16,
-            "pad_token_id": 0,
-            "bos_token_id": 1,
-            "eos_token_id": 2,
-        },
+        text_config={**tower, "vocab_size": size, "max_position_embeddings": 16, **special},
         vision_config={**tower, "image_size": 64, "patch_size": 16},
         projection_dim=32,
     )
