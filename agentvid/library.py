@@ -118,7 +118,7 @@ class Library:
 
     def _add_file(self, path: Path, report: IndexReport, progress: Progress | None) -> None:
         from agentvid.identity import hash_file
-        from agentvid.indexes.known import read_known
+        from agentvid.indexes.known import NOTHING, read_known
         from agentvid.ingest import ingest_file
 
         pipeline = self._pipeline
@@ -129,14 +129,13 @@ class Library:
             if known and not self._is_stale(known, path):
                 report.add_skipped(str(path), self._note_path(path, known))
                 return
+            space = pipeline.embedder.space if pipeline.embedder else None
             ingested = ingest_file(
                 path,
                 content_hash,
                 pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
-                read_known(self.catalogue, known, pipeline.embedder.space if pipeline.embedder else None)
-                if known
-                else None,
+                read_known(self.catalogue, known, space) if known else NOTHING,
             )
         except (LibraryError, MissingDependency):
             raise
@@ -487,7 +486,7 @@ class Library:
         from agentvid.planners.exemplar import load_bank
 
         own = self.settings.examples
-        return joined(load_bank(), read_examples(own)) if own else load_bank()
+        return joined(load_bank(), read_examples(Path(own).expanduser())) if own else load_bank()
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 

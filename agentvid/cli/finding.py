@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from agentvid.models.cassette import Cassette
     from agentvid.types import Answer, Evidence, Hit, Level, Span
 
+#: So many gaps an answer prints; `--json` has all.
+_SHOWN_GAPS = 5
+
 
 def search(
     context: typer.Context,
@@ -281,6 +284,11 @@ def _print_answer(answer: Answer) -> None:
         print_text(f"stopped: {answer.stopped}")
     for missing in answer.coverage.missing:
         print_text(f"missing: {missing}")
+    for gap in answer.coverage.gaps[:_SHOWN_GAPS]:
+        times = f"{timestamp(gap.span.start_seconds)}-{timestamp(gap.span.end_seconds)}"
+        print_text(f"gap: {gap.track} was not read at {times} of {gap.video_id}: {shorten(gap.reason, 300)}")
+    if len(answer.coverage.gaps) > _SHOWN_GAPS:
+        print_text(f"gap: and {len(answer.coverage.gaps) - _SHOWN_GAPS} more, as `agentvid show VIDEO --json` tells")
     print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")
 
 

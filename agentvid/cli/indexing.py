@@ -43,6 +43,10 @@ def index(
     ] = None,
     digests: Digests = None,
     model: Model = None,
+    fast: Annotated[
+        bool | None,
+        typer.Option("--fast/--every-frame", help="Decode key frames only: quick and coarser.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read videos into the library. Files already indexed are skipped, so run it again after an interruption.

@@ -111,14 +111,24 @@ class Scan:
         return self._outcome.warning
 
 
-def scan(path: Path, *, text_frames: bool = True, key_frames: bool = False, limits: Limits = DEFAULT) -> Scan:
+def scan(
+    path: Path,
+    *,
+    every_frame: bool = True,
+    text_frames: bool = True,
+    key_frames: bool = False,
+    limits: Limits = DEFAULT,
+) -> Scan:
     """Decode every frame once, in batches of up to 64 whose longest side is at most 160 pixels.
 
+    Without `every_frame` only those that need no other to be decoded, one every few seconds: the rest of the file is
+    read, so that its end is known, but not decoded. Their times are exact too.
     With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed;
     with `key_frames` those for models to look at, at most 448 pixels long.
     The media errors come while iterating.
     """
-    return Scan(path, {"do": "scan", "text_frames": text_frames, "key_frames": key_frames}, limits)
+    request = {"do": "scan", "every_frame": every_frame, "text_frames": text_frames, "key_frames": key_frames}
+    return Scan(path, request, limits)
 
 
 def _batches(
