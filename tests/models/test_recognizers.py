@@ -231,7 +231,7 @@ def server(answer: Callable[[Samples, dict[str, str]], tuple[int, Any]]) -> Iter
 def _multipart(body: bytes, content_type: str) -> tuple[dict[str, str], Samples]:
     boundary = content_type.partition("boundary=")[2].encode()
     fields: dict[str, str] = {}
-    samples = np.zeros(0, np.float32)
+    samples: Samples = np.zeros(0, np.float32)
     for part in body.split(b"--" + boundary)[1:-1]:
         head, _, data = part.strip(b"\r\n").partition(b"\r\n\r\n")
         name = re.search(rb'name="([^"]+)"', head)
@@ -239,7 +239,7 @@ def _multipart(body: bytes, content_type: str) -> tuple[dict[str, str], Samples]
         if name[1] == b"file":
             with wave.open(io.BytesIO(data)) as sound:
                 assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (RATE, 1, 2)
-                samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / 32767
+                samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / np.float32(32767)
         else:
             fields[name[1].decode()] = data.decode()
     return fields, samples

@@ -140,7 +140,7 @@ def load_objects(folder: str) -> object:
     return ObjectDetector(folder)
 
 
-SAVERS = {load_sound: save_ast, load_clap: save_clap, load_objects: save_owl}
+SAVERS: dict[Load, Callable[[Path], Path]] = {load_sound: save_ast, load_clap: save_clap, load_objects: save_owl}
 LOADERS = tuple(SAVERS)
 
 

@@ -80,7 +80,8 @@ def test_no_word_is_lost_or_doubled_however_the_sound_is_cut(
     seed: int, seconds: float, start_seconds: float, waver_seconds: float
 ) -> None:
     random = np.random.default_rng(seed)
-    words, samples = [], np.zeros(round(seconds * RATE), np.float32)
+    words: list[Word] = []
+    samples = np.zeros(round(seconds * RATE), np.float32)
     at = float(random.uniform(0, 1))
     while at + 0.6 < seconds:
         end = at + float(random.uniform(0.15, 0.6))

@@ -29,7 +29,7 @@ from agentvid.perceive.sound import SoundTrack, listen
 from agentvid.types import Span
 
 #: (seconds, hertz): a sentence of four words, a pause, a sentence of two.
-SPOKEN = ((2.0, 0), (0.8, 300), (0.2, 0), (0.8, 500), (0.2, 0), (0.8, 700), (0.2, 0), (0.8, 900), (3.0, 0))
+SPOKEN: tuple[tuple[float, int], ...] = ((2.0, 0), (0.8, 300), (0.2, 0), (0.8, 500), (0.2, 0), (0.8, 700), (0.2, 0), (0.8, 900), (3.0, 0))
 SPOKEN += ((0.8, 500), (0.2, 0), (0.8, 900), (1.4, 0))
 WORDS = {"300": "Harbour", "500": "bridge", "700": "over", "900": "tide."}
 
@@ -101,9 +101,10 @@ def test_another_recogniser_reads_speech_again_and_nothing_else(tmp_path: Path) 
     path = render(tmp_path / "talk.mp4")
     assert "speech" not in index(tmp_path, path)["indexed"][0]["observations"]
     assert index(tmp_path, path)["skipped"]
-    again = index(tmp_path, path, asr=script(tmp_path))
+    asr = script(tmp_path)
+    again = index(tmp_path, path, asr=asr)
     assert again["indexed"][0]["observations"]["speech"] == 2
-    assert index(tmp_path, path, asr=script(tmp_path))["skipped"]
+    assert index(tmp_path, path, asr=asr)["skipped"]
     assert index(tmp_path, path, asr=script(tmp_path, note="another"))["indexed"]
 
 
