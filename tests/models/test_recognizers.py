@@ -239,7 +239,9 @@ def _multipart(body: bytes, content_type: str) -> tuple[dict[str, str], Samples]
         if name[1] == b"file":
             with wave.open(io.BytesIO(data)) as sound:
                 assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (RATE, 1, 2)
-                samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / np.float32(32767)
+                samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.float32) / np.float32(
+                    32767
+                )
         else:
             fields[name[1].decode()] = data.decode()
     return fields, samples

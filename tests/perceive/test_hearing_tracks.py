@@ -29,8 +29,8 @@ from agentvid.perceive.sound import SoundTrack, listen
 from agentvid.types import Span
 
 #: (seconds, hertz): a sentence of four words, a pause, a sentence of two.
-SPOKEN: tuple[tuple[float, int], ...] = ((2.0, 0), (0.8, 300), (0.2, 0), (0.8, 500), (0.2, 0), (0.8, 700), (0.2, 0), (0.8, 900), (3.0, 0))
-SPOKEN += ((0.8, 500), (0.2, 0), (0.8, 900), (1.4, 0))
+SPOKEN = [(2.0, 0), (0.8, 300), (0.2, 0), (0.8, 500), (0.2, 0), (0.8, 700), (0.2, 0), (0.8, 900), (3.0, 0)]
+SPOKEN += [(0.8, 500), (0.2, 0), (0.8, 900), (1.4, 0)]
 WORDS = {"300": "Harbour", "500": "bridge", "700": "over", "900": "tide."}
 
 
