@@ -58,7 +58,15 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
-    flags = {"asr": asr, "ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model}
+    flags = {
+        "asr": asr,
+        "ocr": ocr,
+        "embed": embed,
+        "embedder": embedder,
+        "digests": digests,
+        "model": model,
+        "fast": fast,
+    }
     with (
         state.open(create=True, flags=flags) as library,
         _progress() as progress,
