@@ -37,6 +37,10 @@ def index(
     context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Video files, and directories of them.")],
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read on-screen text.", show_default=False)] = None,
+    asr: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:MODEL", help="Hear videos without subtitles by this model.", show_default=False),
+    ] = None,
     embed: Embed = None,
     embedder: Annotated[
         str | None,
@@ -64,7 +68,15 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
-    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model, "fast": fast}
+    flags = {
+        "asr": asr,
+        "ocr": ocr,
+        "embed": embed,
+        "embedder": embedder,
+        "digests": digests,
+        "model": model,
+        "fast": fast,
+    }
     flags |= {"captions": captions, "captions_model": captions_model}
     if is_estimate:
         show_estimate(state, paths, flags, as_json=as_json)

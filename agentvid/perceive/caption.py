@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from agentvid.config import Settings
@@ -19,7 +20,7 @@ from agentvid.models.image_text import ImageTextModel
 from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.caption_units import Unit, UnitFinder
 from agentvid.perceive.captioner import Asking, Captioner, Told
-from agentvid.perceive.speech import SpeechReader
+from agentvid.perceive.speech import SpeechTrack
 from agentvid.types import CAPTION, SPEECH, Gap, Json, Observation, Span
 
 
@@ -115,7 +116,8 @@ class CaptionReader(Reader):
 def _spoken(source: Source) -> Callable[[Span], Sequence[Observation]]:
     """What the subtitles say in a span. They are read here, because speech is known only after the decode pass."""
     watched = Watched(max(source.info.duration_seconds, 1.0), (), (), ())
-    rows = sorted(SpeechReader(source).finish(watched).observations, key=lambda row: row.span)
+    silent = replace(source, settings=source.settings.model_copy(update={"asr": ""}))
+    rows = sorted(SpeechTrack().open(silent).finish(watched).observations, key=lambda row: row.span)
     starts = [row.span.start_seconds for row in rows]
 
     def within(span: Span) -> Sequence[Observation]:
