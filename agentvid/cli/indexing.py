@@ -36,6 +36,10 @@ def index(
     context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Video files, and directories of them.")],
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read on-screen text.", show_default=False)] = None,
+    asr: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:MODEL", help="Hear videos without subtitles by this model.", show_default=False),
+    ] = None,
     embed: Embed = None,
     embedder: Annotated[
         str | None,
@@ -54,7 +58,15 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
-    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model, "fast": fast}
+    flags = {
+        "asr": asr,
+        "ocr": ocr,
+        "embed": embed,
+        "embedder": embedder,
+        "digests": digests,
+        "model": model,
+        "fast": fast,
+    }
     with (
         state.open(create=True, flags=flags) as library,
         _progress() as progress,
