@@ -73,6 +73,19 @@ class Settings(BaseModel):
     )
     fast: bool = Field(False, description="decode key frames only: quick, but shots, facts and text are coarser")
     embed: bool = Field(True, description="embed text while indexing; without it search is lexical only")
+    asr: str = Field(
+        "", description="speech recogniser for videos without subtitles, as faster-whisper:small; empty = none"
+    )
+    sound: str = Field("", description="model that hears events, a transformers name or folder; empty = none")
+    sound_labels: tuple[str, ...] = Field(
+        (), description="events to listen for with a CLAP model, as glass breaking,siren; empty = the model's own"
+    )
+    sound_threshold: float = Field(0.3, gt=0, le=1, description="score that begins an event; it ends below 60 % of it")
+    objects: str = Field("", description="model that finds objects, a transformers name or folder; empty = none")
+    object_labels: tuple[str, ...] = Field((), description="objects to look for, as dog,red car")
+    object_threshold: float = Field(
+        0.3, gt=0, le=1, description="score that shows an object; it is lost below 60 % of it"
+    )
     subtitle_languages: tuple[str, ...] = Field((), description="subtitle languages to keep, as en,de; empty = all")
     clip_min_seconds: float = Field(4.0, gt=0, le=3600, description="shortest clip, where the video allows")
     clip_max_seconds: float = Field(90.0, gt=0, le=3600, description="longest clip")
@@ -87,11 +100,19 @@ class Settings(BaseModel):
     structured_output: Literal["auto", "on", "off"] = Field(
         "auto", description="ask an LLM's provider for JSON by a schema; auto = where the model is known to take one"
     )
-    vision: str = Field("", description="model that looks at frames, as provider:name; empty = none")
+    vision: str = Field(
+        "", description="model that looks at frames: provider:name, or hf:name for one in this process; empty = none"
+    )
     vision_layout: Literal["frames", "grid", "thumbnail"] = Field(
         "frames", description="how frames are shown to it: frames, grid, or thumbnail = frames and then a grid"
     )
     vision_image_tokens: int = Field(8_000, ge=100, le=1_000_000, description="image tokens that one look may take")
+    captions: Literal["none", "lazy", "all"] = Field(
+        "none", description="captions by a vision model: none, lazy = where questions land, all = while indexing"
+    )
+    captions_model: str = Field("", description="model that writes captions, named as `vision`; empty = that one")
+    caption_frames: int = Field(8, ge=1, le=64, description="frames shown for one caption, at most")
+    caption_batch: int = Field(4, ge=1, le=64, description="captions asked for at a time")
     reranker: str = Field(
         "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
     )
@@ -248,6 +269,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for variable, text in environ.items():
         name = variable.removeprefix(ENV_PREFIX).lower()
         if variable.startswith(ENV_PREFIX) and name in Settings.model_fields:
-            is_list = name == "subtitle_languages"
+            is_list = name in ("subtitle_languages", "sound_labels", "object_labels")
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if is_list else text
     return values

@@ -17,6 +17,9 @@ TRACKS = {
     "speech": "agentvid.perceive.speech:SpeechTrack",
     "ocr": "agentvid.perceive.ocr:OcrTrack",
     "fact": "agentvid.perceive.fact:FactTrack",
+    "sound": "agentvid.perceive.sound:SoundTrack",
+    "object": "agentvid.perceive.objects:ObjectTrack",
+    "caption": "agentvid.perceive.caption:CaptionTrack",
 }
 
 
