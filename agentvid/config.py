@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -40,8 +41,14 @@ def go_offline() -> None:
 
 
 def check_online(name: str) -> None:
-    """Raise UsageError if a provider's model is named although nothing may leave this machine."""
-    if is_offline():
+    """Raise UsageError if "provider:model" would be asked over the network although offline is set.
+
+    Ollama, and a server of this very machine that the user named (as in OPENAI_BASE_URL), may be asked.
+    """
+    provider = name.partition(":")[0].upper()
+    address = os.environ.get(f"{provider}_BASE_URL") or os.environ.get(f"{provider}_API_BASE") or ""
+    is_here = provider == "OLLAMA" or urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
+    if is_offline() and not is_here:
         raise UsageError(
             f"{name} is asked over the network, and offline is set; allowed: models on this machine",
             hint="choose hf:NAME or ollama:NAME, or leave --offline out",

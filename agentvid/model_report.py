@@ -29,7 +29,7 @@ ROLES = {
 }
 #: Provider -> where LangChain's package looks for its key.
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google_genai": "GOOGLE_API_KEY"}
-_PACKAGES = {"faster-whisper": ("faster_whisper", "asr"), "onnx-asr": ("onnx_asr", "onnx-asr")}
+_PACKAGES = {"faster-whisper": ("faster_whisper", "asr"), "onnx-asr": ("onnx_asr", "asr")}
 _MINILM = "minilm"
 
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from agentvid.config import check_online
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
@@ -44,12 +42,6 @@ _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 60.0
 
 
-def _serves_here(provider: str) -> bool:
-    """Whether the user has named a server on this very machine for the provider."""
-    address = os.environ.get(f"{provider.upper()}_BASE_URL") or os.environ.get(f"{provider.upper()}_API_BASE") or ""
-    return (urlsplit(address).hostname or "") in ("localhost", "127.0.0.1", "::1")
-
-
 class LangChainChat:
     """A chat model named "provider:model"; temperature 0 unless the model refuses that setting."""
 
@@ -64,8 +56,7 @@ class LangChainChat:
         provider, colon, model = name.partition(":")
         if not (provider and colon and model):
             raise UsageError(f"model {name!r} names no provider", hint=f"allowed: {FORM}")
-        if provider != "ollama" and not _serves_here(provider):
-            check_online(name)
+        check_online(name)
         self._name, self._provider, self._model = name, provider, model
         self._timeout_seconds = timeout_seconds
         self._client = self._open(temperature=0.0)

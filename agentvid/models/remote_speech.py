@@ -11,6 +11,7 @@ import wave
 
 import numpy as np
 
+from agentvid.config import check_online
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import Samples, Transcript, Word
 from agentvid.models.failures import describe, read_failure
@@ -24,11 +25,12 @@ _KIND = "speech recogniser"
 class RemoteSpeech:
     """A `Recognizer`: "whisper-1", or whatever the server calls its model.
 
-    Raises MissingDependency without the package openai, ModelError without a key.
+    Raises UsageError if offline is set, MissingDependency without the package openai, ModelError without a key.
     """
 
     def __init__(self, model: str, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         self.name = f"openai:{model}"
+        check_online(self.name)
         self.revision = "served"
         self.parameters: Json = {"temperature": 0}
         self._model = model
