@@ -19,6 +19,7 @@ TRACKS = {
     "fact": "agentvid.perceive.fact:FactTrack",
     "sound": "agentvid.perceive.sound:SoundTrack",
     "object": "agentvid.perceive.objects:ObjectTrack",
+    "caption": "agentvid.perceive.caption:CaptionTrack",
 }
 
 
