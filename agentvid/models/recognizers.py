@@ -25,6 +25,7 @@ RECOGNIZERS = {
     "onnx-asr": ("onnx_speech:OnnxSpeech", "onnx_asr", 'pip install "agentvid[asr]"', "nemo-parakeet-tdt-0.6b-v3"),
     "hf": ("local_whisper:LocalWhisper", "transformers", 'pip install "transformers>=5.3,<6"', "openai/whisper-small"),
     "openai": ("remote_speech:RemoteSpeech", "openai", 'pip install "agentvid[openai]"', "whisper-1"),
+    "pocketsphinx": ("pocket_speech:PocketSpeech", "pocketsphinx", "pip install pocketsphinx", "en-us"),
     "scripted": ("scripted_speech:ScriptedRecognizer.from_file", "", "", "FILE.json"),
 }
 
@@ -76,7 +77,7 @@ def _find(name: str) -> tuple[EntryPoint, str]:
     found = [plugin for plugin in plugins if plugin.name == kind]
     if len(found) == 1:
         return found[0], model
-    known = ", ".join([*(f"{kind}:MODEL" for kind in RECOGNIZERS), *sorted({plugin.name for plugin in plugins})])
+    known = ", ".join(f"{kind}:MODEL" for kind in (*RECOGNIZERS, *sorted({plugin.name for plugin in plugins})))
     problem = "several plug-ins offer it" if found else f"allowed: {known}"
     raise UsageError(f"no speech recogniser is called {name!r}; {problem}", hint=f"for example {_example()}")
 
