@@ -39,6 +39,9 @@ class Settings(BaseModel):
         description="where plug-in embedders keep files",
     )
     embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
+    frame_embedder: str = Field(
+        "", description="embedder of frames: a CLIP-like sentence-transformers model; empty = none"
+    )
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
     ocr: bool = Field(True, description="read on-screen text while indexing")
     embed: bool = Field(True, description="embed text while indexing; without it search is lexical only")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from agentvid.perceive.plugins import switched_on
 from agentvid.perceive.speech import sentences
 from agentvid.perceive.stages import digest, needed_by, stage_keys, stale_stages, whole_stages
 from agentvid.segment import ShotReader, make_clips
-from agentvid.types import SPEECH, Clip, Gap, Observation, Span, Video
+from agentvid.types import FRAME, SPEECH, Clip, Gap, Observation, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.importer import ImportedVideo
@@ -135,6 +135,7 @@ def ingest_file(
         gaps=[*partial, *_lost(source, duration_seconds, pipeline.tracks), *_gaps_of_others(known, keys)],
         stages=_stages_of_others(known, keys) | whole_stages(keys, pipeline.tracks, {gap.track for gap in partial}),
         known_vectors=known.vectors if known else None,
+        frames=readings[FRAME].frames if FRAME in readings else None,
         progress=progress,
     )
     warnings = [line for track in tracks for line in readings[track.name].warnings]
@@ -190,10 +191,12 @@ def _pass(
 
 
 def _rows_by_track(known: Known | None) -> dict[str, Reading]:
+    if known is None:
+        return {}
     rows: dict[str, list[Observation]] = {}
-    for row in known.observations if known else ():
+    for row in known.observations:
         rows.setdefault(row.track, []).append(row)
-    return {track: Reading(found) for track, found in rows.items()}
+    return {track: Reading(found, frames=known.frames if track == FRAME else None) for track, found in rows.items()}
 
 
 def _gaps_of_others(known: Known | None, keys: Mapping[str, str]) -> list[Gap]:
@@ -209,7 +212,7 @@ def _or_before(reading: Reading, before: Reading | None) -> Reading:
     """The reading; if the track brought nothing but gaps, the rows that it had before remain."""
     if before is None or reading.observations or not reading.gaps:
         return reading
-    return Reading(before.observations, reading.gaps, reading.warnings)
+    return replace(before, gaps=reading.gaps, warnings=reading.warnings)
 
 
 def _rows(readings: Iterable[Reading]) -> list[Observation]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Ingested, Pipeline
-    from agentvid.models.base import ChatModel, Embedder, Reranker
+    from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Reranker
     from agentvid.models.cassette import Cassette
     from agentvid.planners.exemplar import ExampleBank, Form
     from agentvid.replay import Replay
@@ -216,7 +216,7 @@ class Library:
 
     def _publish(self) -> None:
         spaces = self.catalogue.spaces()
-        for space in spaces:
+        for space in [*spaces, *self.catalogue.spaces("frames")]:
             publish(self.catalogue, space, self._backend)
         for wanted in spaces or (None,):
             publish_places(self.catalogue, wanted)
@@ -363,7 +363,20 @@ class Library:
 
     def notes(self) -> list[str]:
         """What the user should know about how this library searches, e.g. that FAISS is not installed."""
-        return [self._backend.note] if self.settings.embed and self._backend.note else []
+        told = [self._backend.note] if self.settings.embed and self._backend.note else []
+        return told + ([self._frames_note] if self._frames_note else [])
+
+    @property
+    def _frames_note(self) -> str:
+        """Why frames that the library has are not searched, or ""."""
+        if self._frame_embedder:
+            from agentvid.indexes.frames import FrameSearch
+
+            return FrameSearch(self.catalogue, self._frame_embedder, self._backend).note
+        held = self.catalogue.spaces("frames")
+        if not held:
+            return ""
+        return f"frames are not searched: no frame embedder is set; AGENTVID_FRAME_EMBEDDER={held[-1].model}"
 
     # -- path 2: ask --------------------------------------------------------------------------------------------
 
@@ -487,6 +500,13 @@ class Library:
         return load_embedder(self.settings.embedder, self.settings.cache) if self.settings.embed else None
 
     @cached_property
+    def _frame_embedder(self) -> FrameEmbedder | None:
+        from agentvid.models import load_frame_embedder
+
+        name = self.settings.frame_embedder
+        return load_frame_embedder(name, self.settings.cache) if name else None
+
+    @cached_property
     def _reranker(self) -> Reranker | None:
         from agentvid.models import load_reranker
 
@@ -510,9 +530,11 @@ class Library:
 
     @cached_property
     def retriever(self) -> Retriever:
+        from agentvid.indexes.frames import FrameSearch
         from agentvid.indexes.retriever import Retriever
 
-        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker)
+        frames = FrameSearch(self.catalogue, self._frame_embedder, self._backend) if self._frame_embedder else None
+        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker, frames)
 
     @cached_property
     def _pipeline(self) -> Pipeline:

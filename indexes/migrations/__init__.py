@@ -13,14 +13,19 @@ from contextlib import closing
 from pathlib import Path
 
 from agentvid.errors import LibraryDamaged, LibraryError, LibraryTooNew
-from agentvid.indexes.migrations import m001_create, m002_sections, m003_stages
+from agentvid.indexes.migrations import m001_create, m002_sections, m003_stages, m004_frames
 
 Migration = Callable[[sqlite3.Connection], None]
 
 #: "AgVd", in the file's header: this SQLite file is an agentvid catalogue.
 APPLICATION_ID = 0x41675664
 
-MIGRATIONS: tuple[Migration, ...] = (m001_create.upgrade, m002_sections.upgrade, m003_stages.upgrade)
+MIGRATIONS: tuple[Migration, ...] = (
+    m001_create.upgrade,
+    m002_sections.upgrade,
+    m003_stages.upgrade,
+    m004_frames.upgrade,
+)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
