@@ -44,6 +44,10 @@ class Settings(BaseModel):
     )
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
     ocr: bool = Field(True, description="read on-screen text while indexing")
+    shot_detector: Literal["transitions", "adaptive", "content", "histogram", "threshold"] = Field(
+        "transitions", description="what finds shots: our own cuts, dissolves and fades, or a detector of scenedetect"
+    )
+    fast: bool = Field(False, description="decode key frames only: quick, but shots, facts and text are coarser")
     embed: bool = Field(True, description="embed text while indexing; without it search is lexical only")
     subtitle_languages: tuple[str, ...] = Field((), description="subtitle languages to keep, as en,de; empty = all")
     clip_min_seconds: float = Field(4.0, gt=0, le=3600, description="shortest clip, where the video allows")
@@ -77,8 +81,8 @@ class Settings(BaseModel):
     prices: dict[str, tuple[NonNegative, NonNegative]] = Field(
         {}, description="per model: price of a million tokens read and of a million written, as openai:NAME=1.25/10"
     )
-    examples: Path | None = Field(
-        None, description="bank of question forms that go before the shipped ones, as `examples refine` writes it"
+    examples: str = Field(
+        "", description="file of question forms that go before the shipped ones, as `examples refine` writes it"
     )
     learn: bool = Field(True, description="keep programs that an LLM repaired as examples for its later questions")
     verify: Literal["standard", "strict"] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +14,7 @@ from agentvid.assemble import REVISIONS, Progress, assemble
 from agentvid.config import Settings
 from agentvid.identity import video_id_from_hash
 from agentvid.indexes.base import VideoRecord
-from agentvid.indexes.known import Known
+from agentvid.indexes.known import NOTHING, Known
 from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
 from agentvid.models.base import ChatModel, Embedder
@@ -24,14 +24,11 @@ from agentvid.perceive.guarded import GuardedReader
 from agentvid.perceive.plugins import switched_on
 from agentvid.perceive.speech import sentences
 from agentvid.perceive.stages import digest, needed_by, stage_keys, stale_stages, whole_stages
-from agentvid.segment import ShotReader, make_clips
+from agentvid.segment import SHOTS_REVISION, ShotReader, make_clips
 from agentvid.types import FRAME, SPEECH, Clip, Gap, Observation, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.importer import ImportedVideo
-
-#: Raise it when the shots of the same file change: videos indexed before are then read again.
-SHOTS_REVISION = 1
 
 #: A header may promise this much more than the file holds before the rest counts as lost.
 _DAMAGE_SECONDS = 1.0
@@ -71,8 +68,10 @@ class Pipeline:
 
     def stage_keys(self, path: str | Path, content_hash: str) -> dict[str, str]:
         """What each stage would now be made from; loads no model."""
-        shots = {"revision": SHOTS_REVISION}
-        keys = stage_keys(self.tracks, Path(path), content_hash, self.settings, shots)
+        settings = self.settings
+        detector = "key frames" if settings.fast else settings.shot_detector
+        shots = {"revision": SHOTS_REVISION, "detector": detector}
+        keys = stage_keys(self.tracks, Path(path), content_hash, settings, shots)
         return {**keys, PASSAGES: self.passages_key}
 
 
@@ -87,9 +86,9 @@ class Ingested:
 
 
 def ingest_file(
-    path: Path, content_hash: str, pipeline: Pipeline, progress: Progress, known: Known | None = None
+    path: Path, content_hash: str, pipeline: Pipeline, progress: Progress, known: Known = NOTHING
 ) -> Ingested:
-    """Make a record of one video file. Of a video that is `known`, only stale stages are read.
+    """Make a record of one video file; of what is `known` of it, only stale stages are read again.
 
     A track that fails becomes a gap of the whole video. Raises MediaError if the file cannot be decoded,
     MissingDependency if the package of one of our own tracks is absent.
@@ -98,25 +97,32 @@ def ingest_file(
     info = media.probe(path, limits=pipeline.limits)
     source = Source(path, info, content_hash, video_id_from_hash(content_hash), pipeline.settings, pipeline.limits)
     keys = pipeline.stage_keys(path, content_hash)
-    stale = stale_stages(keys, known.stages if known else {})
-    before = _rows_by_track(known)
+    stale = stale_stages(keys, known.stages)
+    before = {
+        track: Reading(rows, frames=known.frames if track == FRAME else None)
+        for track, rows in known.by_track().items()
+    }
     readings = {track: reading for track, reading in before.items() if track not in stale}
     tracks = [track for track in pipeline.tracks if track.name in stale]
 
     with ExitStack() as opened:
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
-        shots, duration_seconds, damage = _pass(source, readers, known, SHOTS in stale, progress)
+        shots, duration_seconds, notes = _pass(source, readers, known, SHOTS in stale, progress)
         clips: tuple[Clip, ...] = ()
         first = needed_by(SPEECH, pipeline.tracks)
         for reader in sorted(readers, key=lambda reader: reader.track.name not in first):
             if not clips and reader.track.name not in first:
                 clips = _clips(duration_seconds, shots, readings.values(), pipeline.settings)
             progress(reader.track.name, duration_seconds, duration_seconds)
-            watched = Watched(duration_seconds, shots, clips, _rows(readings.values()))
+            needed = (readings[track] for track in reader.track.after if track in readings)
+            watched = Watched(duration_seconds, shots, clips, _rows(needed))
             readings[reader.track.name] = _or_before(reader.finish(watched), before.get(reader.track.name))
         clips = clips or _clips(duration_seconds, shots, readings.values(), pipeline.settings)
 
     partial = [gap for track in tracks for gap in readings[track.name].gaps]
+    # Rows of tracks that are switched off, or no longer installed, stay.
+    other_stages = {name: key for name, key in known.stages.items() if name not in keys}
+    other_gaps = [gap for gap in known.gaps if gap.track not in keys]
     record, told = assemble(
         Video(
             id=source.video_id,
@@ -132,15 +138,14 @@ def ingest_file(
         _rows(readings[track] for track in sorted(readings)),
         pipeline.embedder,
         pipeline.writer,
-        gaps=[*partial, *_lost(source, duration_seconds, pipeline.tracks), *_gaps_of_others(known, keys)],
-        stages=_stages_of_others(known, keys) | whole_stages(keys, pipeline.tracks, {gap.track for gap in partial}),
-        known_vectors=known.vectors if known else None,
+        gaps=[*partial, *_lost(source, duration_seconds, pipeline.tracks), *other_gaps],
+        stages=other_stages | whole_stages(keys, pipeline.tracks, {gap.track for gap in partial}),
+        known_vectors=known.vectors,
         frames=readings[FRAME].frames if FRAME in readings else None,
         progress=progress,
     )
     warnings = [line for track in tracks for line in readings[track.name].warnings]
-    warnings += [damage] if damage else []
-    return Ingested(record, (*warnings, *told), tuple(track.name for track in tracks), tuple(partial))
+    return Ingested(record, (*warnings, *notes, *told), tuple(track.name for track in tracks), tuple(partial))
 
 
 def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline) -> Ingested:
@@ -169,16 +174,21 @@ def import_fingerprint(imported: ImportedVideo, pipeline: Pipeline) -> str:
 
 
 def _pass(
-    source: Source, readers: Sequence[GuardedReader], known: Known | None, needs_shots: bool, progress: Progress
-) -> tuple[Sequence[Span], float, str]:
-    """The one decode pass: (shots, seconds of the video, warning). No pass where no stale stage needs frames."""
+    source: Source, readers: Sequence[GuardedReader], known: Known, needs_shots: bool, progress: Progress
+) -> tuple[Sequence[Span], float, list[str]]:
+    """The one decode pass: (shots, seconds of the video, warnings). No pass where no stale stage needs frames."""
     watching = [reader for reader in readers if reader.track.frames]
-    if known and not watching and not needs_shots:
-        return known.shots, known.video.duration_seconds, ""
-    shot_reader = ShotReader() if needs_shots or not known else None
+    if not watching and not needs_shots:
+        return known.shots, known.duration_seconds, []
+    settings = source.settings
+    shot_reader = ShotReader(settings.shot_detector, every_frame=not settings.fast) if needs_shots else None
     wanted = {frames for reader in watching for frames in reader.track.frames}
     scan = media.scan(
-        source.path, text_frames="text_frames" in wanted, key_frames="key_frames" in wanted, limits=source.limits
+        source.path,
+        every_frame=not settings.fast,
+        text_frames="text_frames" in wanted,
+        key_frames="key_frames" in wanted,
+        limits=source.limits,
     )
     for batch in scan:
         if shot_reader:
@@ -186,26 +196,12 @@ def _pass(
         for reader in watching:
             reader.read(batch)
         progress("decode", float(batch.seconds[-1]), source.info.duration_seconds)
-    shots = shot_reader.shots(scan.duration_seconds) if shot_reader else known.shots if known else ()
-    return shots, scan.duration_seconds, scan.warning
-
-
-def _rows_by_track(known: Known | None) -> dict[str, Reading]:
-    if known is None:
-        return {}
-    rows: dict[str, list[Observation]] = {}
-    for row in known.observations:
-        rows.setdefault(row.track, []).append(row)
-    return {track: Reading(found, frames=known.frames if track == FRAME else None) for track, found in rows.items()}
-
-
-def _gaps_of_others(known: Known | None, keys: Mapping[str, str]) -> list[Gap]:
-    """Those of tracks that are off, or no longer installed: as their rows, they stay."""
-    return [gap for gap in known.gaps if gap.track not in keys] if known else []
-
-
-def _stages_of_others(known: Known | None, keys: Mapping[str, str]) -> dict[str, str]:
-    return {name: key for name, key in known.stages.items() if name not in keys} if known else {}
+    shots = shot_reader.shots(scan.duration_seconds) if shot_reader else known.shots
+    warnings = [scan.warning] if scan.warning else []
+    if settings.fast:
+        apart = scan.duration_seconds / scan.frames
+        warnings.append(f"fast: only key frames were decoded, {apart:.1f} s apart; shots, facts and text are coarser")
+    return shots, scan.duration_seconds, warnings
 
 
 def _or_before(reading: Reading, before: Reading | None) -> Reading:

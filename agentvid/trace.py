@@ -21,7 +21,7 @@ from agentvid.types import Json
 
 FORMAT, FOLDER = 1, "traces"
 #: Settings that shape an answer: a replay says where they changed.
-SHAPING_SETTINGS = ("embedder", "embed", "reranker", "max_replans", "max_asks", "confident")
+SHAPING_SETTINGS = ("embedder", "embed", "reranker", "max_replans", "max_asks", "confident", "examples")
 _ID = re.compile(r"[0-9A-Za-z-]{1,40}")
 _LISTED = 5
 

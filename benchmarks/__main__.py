@@ -6,13 +6,29 @@ import os
 import platform
 import sys
 
-from benchmarks import agent_loop, exact_frames, hybrid, index_overhead, memory, search_scale, start_up
+from benchmarks import (
+    agent_loop,
+    exact_frames,
+    growth,
+    hybrid,
+    index_overhead,
+    memory,
+    overlap,
+    search_scale,
+    shot_speed,
+    shots,
+    start_up,
+)
 
 BENCHMARKS = {
     "index": index_overhead.run,
     "frames": exact_frames.run,
     "start": start_up.run,
     "memory": memory.run,
+    "overlap": overlap.run,
+    "growth": growth.run,
+    "shots": shots.run,
+    "shot_speed": shot_speed.run,
     "search": search_scale.run,
     "hybrid": hybrid.run,
     "agent": agent_loop.run,

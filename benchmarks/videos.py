@@ -18,14 +18,16 @@ BITS_PER_SECOND = 700_000
 _SHOT_SECONDS = 5
 
 
-def grainy_video(folder: Path, minutes: int, *, keyframes_at_cuts: bool = True) -> Path:
+def grainy_video(
+    folder: Path, minutes: int, *, keyframes_at_cuts: bool = True, height: int = HEIGHT, rate: int = RATE
+) -> Path:
     """640x360 H.264 at 30 frames/s and 0.7 Mbit/s with a cut every 5 s: one minute, repeated without encoding again.
 
-    A keyframe every 250 frames and, as x264 does by default, at cuts.
+    A keyframe every 250 frames and, as x264 does by default, at cuts. `height` (16:9) and `rate` may be smaller.
     """
-    minute, path = folder / "minute.mp4", folder / f"minutes-{minutes}.mp4"
+    minute, path = folder / f"minute-{height}-{rate}.mp4", folder / f"minutes-{minutes}.mp4"
     if not minute.exists():
-        _encode(minute, {} if keyframes_at_cuts else {"sc_threshold": "0"})
+        _encode(minute, {} if keyframes_at_cuts else {"sc_threshold": "0"}, height, rate)
     with av.open(str(minute)) as source, av.open(str(path), "w") as target:
         video = source.streams.video[0]
         copy = target.add_stream_from_template(video)
@@ -41,12 +43,15 @@ def grainy_video(folder: Path, minutes: int, *, keyframes_at_cuts: bool = True) 
     return path
 
 
-def _encode(path: Path, options: dict[str, str]) -> None:
+def _encode(path: Path, options: dict[str, str], height: int, rate: int) -> None:
     options = {"preset": "veryfast", "b": str(BITS_PER_SECOND), **options}
     with av.open(str(path), "w") as target:
-        stream = target.add_stream("libx264", rate=RATE, options=options)
-        stream.width, stream.height, stream.pix_fmt, stream.gop_size = WIDTH, HEIGHT, "yuv420p", 250
-        for picture in _pictures():
+        stream = target.add_stream("libx264", rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = height * 16 // 9, height, "yuv420p", 250
+        for number, picture in enumerate(_pictures()):
+            if number % (RATE // rate):
+                continue
+            picture = picture[:: HEIGHT // height, :: HEIGHT // height]
             target.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         target.mux(stream.encode())
 

@@ -241,15 +241,13 @@ def moment(runs: FrameRuns, at: int, score: float) -> Moment:
     )
 
 
-def mixed(
-    windows: Windows, score: Floats, runs: FrameRuns, video_ids: tuple[str, ...], k: int
-) -> list[tuple[bool, int, float]]:
+def mixed(windows: Windows, runs: FrameRuns, video_ids: tuple[str, ...], k: int) -> list[tuple[bool, int, float]]:
     """At most `k` of texts' windows and frames' runs, best first: (is a run, its position, score).
 
     The two tell a probability each of where the moment is, and the mixture of both counts (`SHARE`). The same seconds
     told by words and shown by frames then support each other, as two tracks do.
     """
-    of_texts, probability = ranking.posterior(windows, score, k)
+    of_texts, probability = ranking.posterior(windows, ranking.scores(windows), k)
     of_runs, shown = ranking.posterior(runs.windows, runs.score, k)
     share = SHARE if len(of_texts) and len(of_runs) else float(len(of_runs) > 0)
     position = {name: at for at, name in enumerate(video_ids)}

@@ -19,37 +19,47 @@ from agentvid.types import FRAME, Gap, Observation, Span, Video
 class Known:
     """`stages` and `frames` as in a VideoRecord; `vectors`: embedded text -> (dimension,) float32."""
 
-    video: Video
-    stages: Mapping[str, str]
-    shots: tuple[Span, ...]
-    observations: tuple[Observation, ...]
-    gaps: tuple[Gap, ...]
+    duration_seconds: float = 0.0
+    stages: Mapping[str, str] = field(default_factory=dict)
+    shots: tuple[Span, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    gaps: tuple[Gap, ...] = ()
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     frames: FrameVectors | None = None
 
+    def by_track(self) -> dict[str, list[Observation]]:
+        rows: dict[str, list[Observation]] = {}
+        for row in self.observations:
+            rows.setdefault(row.track, []).append(row)
+        return rows
 
-def read_known(catalogue: Catalogue, video: Video, space: EmbeddingSpace | None) -> Known | None:
+
+#: Of a video that is new.
+NOTHING = Known()
+
+
+def read_known(catalogue: Catalogue, video: Video, space: EmbeddingSpace | None) -> Known:
     """Everything about a video but what is made of its rows; of vectors, those of one space.
 
-    None if no stage has a key: the video is from before there were any, or doctor found that its rows changed on the
-    disk. Nothing of it is taken over then.
+    NOTHING if no stage has a key: the video is from before there were any, or doctor found that its rows changed on the
+    disk. Then none of it is taken over.
     """
     stages = catalogue.stages(video.id)
     if not stages:
-        return None
+        return NOTHING
     observations = tuple(catalogue.observations(video.id))
     shown = [row.id for row in observations if row.track == FRAME]
     frames = _frames(catalogue, video.id, shown)
     if shown and frames is None:
         stages = {name: key for name, key in stages.items() if name != FRAME}
     return Known(
-        video=video,
-        stages=stages,
-        shots=tuple(catalogue.shots(video.id)),
-        observations=observations,
-        gaps=tuple(catalogue.gaps([video.id])),
-        vectors=_vectors(catalogue, video.id, space) if space else {},
-        frames=frames,
+        video.duration_seconds,
+        stages,
+        tuple(catalogue.shots(video.id)),
+        observations,
+        tuple(catalogue.gaps([video.id])),
+        _vectors(catalogue, video.id, space) if space else {},
+        frames,
     )
 
 

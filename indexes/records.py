@@ -108,9 +108,7 @@ def _check(record: VideoRecord) -> None:
         shape = record.frames.vectors.shape
         frames = sum(observation.track == FRAME for observation in record.observations)
         if shape != (frames, record.frames.space.dimension) or not np.isfinite(record.frames.vectors).all():
-            raise UsageError(
-                f"{name!r} has vectors of shape {shape} for {frames} frames, or no numbers"
-            )
+            raise UsageError(f"{name!r} has vectors of shape {shape} for {frames} frames, or no numbers")
     known = range(len(record.observations))
     named = [("passage", passage.observation_ids) for passage in record.passages]
     named += [("section", section.observation_ids) for section in record.sections]

@@ -139,11 +139,12 @@ class Retriever:
         return moments if self._reranker is None else _reranked(self._reranker, query, moments)[:k]
 
     def _best(self, query: str, candidates: Candidates, where: Filter, count: int) -> list[Moment]:
-        score = ranking.scores(candidates.windows)
         runs = self.frame_runs(query, where)
         if runs is None:
-            return self.moments(candidates, ranking.choose(candidates.windows, score, count))
-        chosen = mixed(candidates.windows, score, runs, candidates.places.video_ids, count)
+            return self.moments(
+                candidates, ranking.choose(candidates.windows, ranking.scores(candidates.windows), count)
+            )
+        chosen = mixed(candidates.windows, runs, candidates.places.video_ids, count)
         told = [(at, gain) for is_run, at, gain in chosen if not is_run]
         positions, gains = np.array([at for at, _ in told], np.int64), np.array([gain for _, gain in told], float)
         texts = self.moments(candidates, ranking.Chosen(positions, gains))

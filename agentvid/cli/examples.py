@@ -101,7 +101,7 @@ def examples_refine(
         posed = load_questions(library, questions, limit=limit)
         refined = refine(library, posed, progress=_progress if sys.stderr.isatty() else None)
         own = library.settings.examples
-        base = read_examples(own) if own else []
+        base = read_examples(Path(own).expanduser()) if own else []
         if out and refined.kept:
             write_bank(out, base, refined)
         notes = library.notes()

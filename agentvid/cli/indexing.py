@@ -41,8 +41,16 @@ def index(
         str | None,
         typer.Option(metavar="NAME", help="minilm, or a sentence-transformers model.", show_default=False),
     ] = None,
+    frame_embedder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Embed frames with this CLIP-like model too.", show_default=False),
+    ] = None,
     digests: Digests = None,
     model: Model = None,
+    fast: Annotated[
+        bool | None,
+        typer.Option("--fast/--every-frame", help="Decode key frames only: quick and coarser.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Read videos into the library. Files already indexed are skipped, so run it again after an interruption.
@@ -50,7 +58,14 @@ def index(
     Example: agentvid index talks/ demo.mp4
     """
     state: State = context.obj
-    flags = {"ocr": ocr, "embed": embed, "embedder": embedder, "digests": digests, "model": model}
+    flags = {
+        "frame_embedder": frame_embedder,
+        "ocr": ocr,
+        "embed": embed,
+        "embedder": embedder,
+        "digests": digests,
+        "model": model,
+    }
     with (
         state.open(create=True, flags=flags) as library,
         _progress() as progress,

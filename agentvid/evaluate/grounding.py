@@ -13,6 +13,7 @@ from agentvid.evaluate.metrics import Found
 from agentvid.evaluate.queries import Asked
 from agentvid.evaluate.retrieval import open_embedder, timed_run
 from agentvid.evaluate.runs import Absent, Run
+from agentvid.indexes.base import Filter
 from agentvid.tools import load_tools
 from agentvid.tools.base import ToolContext
 from agentvid.types import Moment, Video
@@ -20,7 +21,7 @@ from agentvid.types import Moment, Video
 if TYPE_CHECKING:
     from agentvid.library import Library
 
-GROUND = "ground"
+GROUND, LOCATED = "ground", "located"
 DEPTH = 5
 _SEED = 20_240_229
 
@@ -30,7 +31,8 @@ def grounding_runs(
 ) -> Iterator[Run]:
     """`ground`, then the baselines, at most 5 moments per query, each asked within its own video.
 
-    With `has_absent`, `ground` is also asked within another video of `asked`. Raises UsageError if there is none.
+    Baselines always answer, so before them comes `located`: `ground` if it left nothing out. With `has_absent`,
+    `ground` is also asked within another video of `asked`. Raises UsageError if there is none.
     """
     ground = _grounder(library)
     run = timed_run(GROUND, asked, lambda one: ground(one, one.video))
@@ -40,7 +42,15 @@ def grounding_runs(
         run = replace(run, absent=tuple(absent))
     yield run
     if has_baselines:
+        yield timed_run(LOCATED, asked, lambda one: _located(library, one))
         yield from Baselines(read_rows(library), asked, open_embedder(library), True, depth=DEPTH).runs()
+
+
+def _located(library: Library, one: Asked) -> tuple[Found, ...]:
+    """What `ground` finds before it leaves out what is probably not there."""
+    where = Filter(video_ids=(one.video.id,))
+    moments = library.retriever.locate(one.query.query, k=DEPTH, where=where)
+    return tuple(Found(one.video.name, moment.span, moment.score) for moment in moments)
 
 
 def other_videos(videos: Sequence[Video]) -> dict[str, Video]:

@@ -110,6 +110,8 @@ class Source:
     tick: Callable[[], None]
     damaged_packets: int = 0
     stray_frames: int = 0
+    #: Where the packets read by `key_frames` end.
+    end_seconds: float = 0.0
 
     def clock(self, stream: Stream) -> Clock:
         time_base, origin = fraction(stream.time_base) or Fraction(1, 1000), self.origin_seconds
@@ -178,6 +180,27 @@ class Source:
             last = max(seconds, 0.0)
             end = last + float((frame.duration or 0) * clock.time_base)
             yield last, frame
+
+    def key_frames(self) -> Iterator[tuple[float, VideoFrame]]:
+        """As `frames`, but only those that need no other frame; the others are not decoded."""
+        if self.container.format.name == "avi":
+            # Its frames take their time from the packets that follow them: these must be decoded as well.
+            for seconds, frame in self.frames():
+                self.end_seconds = seconds + float((frame.duration or 0) * self.clock(self.video).time_base)
+                if frame.key_frame:
+                    yield seconds, frame
+        else:
+            yield from self.frames(self._key_packets())
+
+    def _key_packets(self) -> Iterator[Packet[Any]]:
+        clock = self.clock(self.video)
+        for packet in self.packets(self.video):
+            if packet.pts is None or packet.is_discard:
+                continue
+            lasts = float(packet.duration * clock.time_base) if packet.duration else self.frame_seconds()
+            self.end_seconds = max(self.end_seconds, clock.seconds(packet.pts) + lasts)
+            if packet.is_keyframe:
+                yield packet
 
     def frame_seconds(self) -> float:
         """How long one frame lasts on average, as the header says; 0.04 when it does not."""

@@ -67,6 +67,8 @@ SCAN_SIDE = 160
 BATCH_FRAMES = 64
 #: The long side of a frame sent for reading text.
 TEXT_FRAME_SIDE = 1280
+#: A text must be seen three times, a quarter of a second apart, before its frame is sent: so much later on average.
+TEXT_FRAME_LATENCY_SECONDS = 0.625
 #: The long side of a frame sent for a model to look at: what vision encoders take, with some to crop.
 KEY_FRAME_SIDE = 448
 #: Pixels wider than high, or higher than wide, by more than this are a broken header: taken as square.

@@ -119,7 +119,10 @@ def describe_subtitle(stream: Any) -> dict[str, Any]:
 
 
 def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
-    """Every frame once: "batch" messages of small BGR frames, "text" and "key" ones before their batch, and "end"."""
+    """Every frame once, or every key frame: "batch" messages of small BGR frames, and "end".
+
+    "text" and "key" messages come before the batch that they belong to.
+    """
     source.use(source.video)
     shaper: Shaper | None = None
     gate: _Gate | None = None
@@ -127,7 +130,8 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     seconds, images = np.empty(0), np.empty(0, np.uint8)
     filled = frames = 0
     last_seconds = previous_seconds = last_duration = 0.0
-    for time, frame in ahead(source.frames(), group=_group(source)):
+    decoded = source.frames() if request["every_frame"] else source.key_frames()
+    for time, frame in ahead(decoded, group=_group(source)):
         if shaper is None:
             shaper = Shaper(source, frame, SCAN_SIDE, "bgr24")
             gate = _Gate(source, frame, outbox) if request["text_frames"] else None
@@ -150,8 +154,10 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
         raise nothing_decoded(source)
     if filled:
         _put_batch(outbox, seconds[:filled], images[:filled])
-    tail = float(last_duration * source.clock(source.video).time_base) or last_seconds - previous_seconds
-    end = last_seconds + (tail or source.frame_seconds())
+    tail = float(last_duration * source.clock(source.video).time_base)
+    if not tail and request["every_frame"]:
+        tail = last_seconds - previous_seconds
+    end = max(source.end_seconds, last_seconds + (tail or source.frame_seconds()))
     warning = _damage(source, frames, end)
     outbox.put("end", frames=frames, duration_seconds=end, damaged=int(bool(warning)), warning=warning)
 

@@ -111,14 +111,24 @@ class Scan:
         return self._outcome.warning
 
 
-def scan(path: Path, *, text_frames: bool = True, key_frames: bool = False, limits: Limits = DEFAULT) -> Scan:
+def scan(
+    path: Path,
+    *,
+    every_frame: bool = True,
+    text_frames: bool = True,
+    key_frames: bool = False,
+    limits: Limits = DEFAULT,
+) -> Scan:
     """Decode every frame once, in batches of up to 64 whose longest side is at most 160 pixels.
 
+    Without `every_frame` only those that need no other to be decoded, one every few seconds: the rest of the file is
+    read, so that its end is known, but not decoded. Their times are exact too.
     With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed;
     with `key_frames` those for models to look at, at most 448 pixels long.
     The media errors come while iterating.
     """
-    return Scan(path, {"do": "scan", "text_frames": text_frames, "key_frames": key_frames}, limits)
+    request = {"do": "scan", "every_frame": every_frame, "text_frames": text_frames, "key_frames": key_frames}
+    return Scan(path, request, limits)
 
 
 def _batches(
@@ -213,6 +223,21 @@ def _frames(path: Path, request: dict[str, Any], limits: Limits) -> list[Frame]:
     if len(found) != wanted:
         raise DecoderFailed(f"{child.name}: {len(found)} frames came for {wanted} times")
     return found
+
+
+def read_picture(path: Path, limits: Limits = DEFAULT) -> Image:
+    """(height, width, 3) uint8 RGB of a JPEG, PNG or WebP file, upright, longest side at most 448 pixels.
+
+    Decoded as a video is: in a process of its own. Raises NotAVideo, DamagedMedia, DecoderFailed, MissingDependency.
+    """
+    found: list[Frame] = []
+    with Decoder(path, {"do": "still"}, limits, max_payload_bytes=3 * KEY_FRAME_SIDE**2) as child:
+        for reply in child.messages():
+            if reply.kind == "picture":
+                found.append(_frame(reply, limits, KEY_FRAME_SIDE))
+    if len(found) != 1:
+        raise DecoderFailed(f"{child.name}: {len(found)} pictures came for one")
+    return found[0].image
 
 
 def read_audio(

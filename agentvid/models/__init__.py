@@ -87,7 +87,7 @@ def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOu
     if name.startswith(_HUGGING_FACE):
         from agentvid.models.local_chat import LocalChat
 
-        return LocalChat(name.removeprefix(_HUGGING_FACE), timeout_seconds=timeout_seconds)
+        return LocalChat(name, timeout_seconds=timeout_seconds)
     from agentvid.models.chat import LangChainChat
 
     return LangChainChat(name, timeout_seconds=timeout_seconds, structured_output=structured_output)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agentvid.errors import AgentvidError, MissingDependency, ModelError
+from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.failures import without_secrets
 from agentvid.models.hub import cannot_load, hub_name
@@ -55,7 +55,9 @@ class LocalChat:
         device: str | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
     ) -> None:
-        self._source = hub_name(_KIND, name.removeprefix(PREFIX))
+        self._source = hub_name(_KIND, name.removeprefix(PREFIX).strip())
+        if not self._source:
+            raise UsageError(f"the {_KIND} {name!r} has no name", hint=f"as {PREFIX}{_EXAMPLE}, or {PREFIX}./folder")
         self.timeout_seconds = timeout_seconds
         self._device = device
         self._max_new_tokens = max_new_tokens

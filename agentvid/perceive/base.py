@@ -59,7 +59,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What the pass and the tracks before found. `shots` and `clips` each tile the video, in order."""
+    """What the pass found, and the rows of the tracks that this one names in `after`.
+
+    `shots` and `clips` each tile the video, in order.
+    """
 
     duration_seconds: float
     shots: Sequence[Span]
@@ -108,7 +111,7 @@ class Track(Protocol):
     name: str
     #: Raised when the output changes: videos read before are then read again.
     revision: int = 1
-    #: Tracks, or SHOTS, whose rows decide this track's: when they are read again, this one is too.
+    #: Tracks, or SHOTS, whose rows decide this track's: it sees theirs alone, and is read again when they are.
     after: tuple[str, ...] = ()
     #: What it reads of the decode pass; without any, no file is decoded for its sake.
     frames: tuple[Frames, ...] = ()

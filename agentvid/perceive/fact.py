@@ -59,13 +59,18 @@ class FactTrack(Track):
         return {**_PARAMETERS, "clip_seconds": [settings.clip_min_seconds, settings.clip_max_seconds]}
 
     def open(self, source: Source) -> Reader:
-        return FactReader()
+        return FactReader(every_frame=not source.settings.fast)
 
 
 class FactReader(Reader):
-    """Reads small frames; keeps less than 1 kB per second of video, whatever the frame rate."""
+    """Reads small frames; keeps less than 1 kB per second of video, whatever the frame rate.
 
-    def __init__(self) -> None:
+    Of frames that are not all there are (`every_frame` False) it tells light and colours, but no motion, no black and
+    no frozen span: what was shown between them is not known.
+    """
+
+    def __init__(self, *, every_frame: bool = True) -> None:
+        self._every_frame = every_frame
         self._measured = array("d")
         self._motion = MotionMeter()
         self._next_sample_seconds = 0.0
@@ -81,7 +86,8 @@ class FactReader(Reader):
         for seconds, image in zip(batch.seconds.tolist(), batch.images, strict=True):
             grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
             luma = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
-            self._follow_runs(seconds, luma)
+            if self._every_frame:
+                self._follow_runs(seconds, luma)
             if seconds >= self._next_sample_seconds:
                 self._sample(seconds, luma, image)
 
@@ -133,7 +139,8 @@ class FactReader(Reader):
     def _sample(self, seconds: float, luma: NDArray[np.uint8], image: NDArray[np.uint8]) -> None:
         # A hundredth early is on time: frame times are rounded.
         self._next_sample_seconds = seconds + 1.0 / _SAMPLES_PER_SECOND - 0.01
-        motion = self._motion.update(seconds, luma) or Motion(change=math.nan, picture=None)
+        seen = self._motion.update(seconds, luma) if self._every_frame else None
+        motion = seen or Motion(change=math.nan, picture=None)
         picture, things = motion.picture or _UNKNOWN, motion.things or _UNKNOWN
         self._measured.extend((seconds, float(luma.mean()), motion.change, *picture, motion.zoom, *things))
         small = cv2.resize(image, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_AREA)
@@ -180,26 +187,33 @@ def _describe(span: Span, rows: Rows, cuts: Sequence[float]) -> Observation:
     brightness = float(rows[:, _LUMA].mean()) / 255
     colours = dict(zip(NAMES, rows[:, _COLOURS].mean(axis=0).tolist(), strict=True))
     still_share = float((rows[:, _CHANGE] < STILL_CHANGE).mean())
+    shots = 1 + sum(span.start_seconds < cut < span.end_seconds for cut in cuts)
+    shots_words = "one shot" if shots == 1 else f"{shots} shots"
+    seen: Json = {
+        "kind": "clip",
+        "shots": shots,
+        "brightness": round(brightness, 3),
+        "colours": {name: round(share, 3) for name, share in colours.items() if share >= 0.05},
+    }
+    if np.isnan(rows[:, _CHANGE]).all():
+        words = (_brightness_word(brightness), _colour_words(colours), shots_words)
+        return _observation(span, ", ".join(words), seen)
     motion, speed, direction = _motion_words(rows, still_share)
     camera = _camera_words(rows) if still_share < 0.9 else []
-    shots = 1 + sum(span.start_seconds < cut < span.end_seconds for cut in cuts)
     parts = [
         _brightness_word(brightness),
         _colour_words(colours),
         motion,
         *camera,
-        "one shot" if shots == 1 else f"{shots} shots",
+        shots_words,
     ]
     attributes: Json = {
-        "kind": "clip",
-        "brightness": round(brightness, 3),
-        "colours": {name: round(share, 3) for name, share in colours.items() if share >= 0.05},
+        **seen,
         "change": round(_mean_change(rows), 2),
         "still_share": round(still_share, 3),
         "direction": direction,
         "speed": round(speed, 3),
         "camera": camera,
-        "shots": shots,
     }
     return _observation(span, ", ".join(parts), attributes)
 

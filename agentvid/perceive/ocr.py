@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agentvid.config import Settings
+from agentvid.media.limits import TEXT_FRAME_LATENCY_SECONDS
 from agentvid.media.types import FrameBatch, Image
 from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap, rapidocr_version
@@ -30,10 +32,14 @@ from agentvid.types import OCR, Json, Observation, Provenance, Span
 _MINIMUM_CONFIDENCE, _MINIMUM_CONFIDENCE_SHORT, _SHORT = 0.6, 0.85, 3
 #: Letters in common (0..1) that make two readings of one place the same text.
 _SAME_TEXT = 0.7
+#: So many letters in a row that differ are another word, though fewer than these may agree among them by chance.
+_WORD_LETTERS, _CHANCE_LETTERS = 4, 3
 #: A reader that misses a line once has not seen it go.
 _BRIDGE_SECONDS = 2.5
-#: Small frames are kept this long, and a place whose colours differ less than this (mean) has not changed.
-_RECENT_SECONDS, _VISIBLE_CHANGE = 2.0, 3.0
+#: Small frames are kept this long.
+_RECENT_SECONDS = 2.0
+#: How much less a place looks like itself (correlation) where its text is not there: surely, or near the usual time.
+_CLEAR_FALL, _FALL, _USUAL_SECONDS = 0.5, 0.3, 0.5
 #: A line whose digits change sooner than this, at least so many times, ticks; one row holds this much of it.
 _TICK_SECONDS, _TICKS, _TICKING_ROW_SECONDS = 8.0, 3, 10.0
 #: More text than this on one slide becomes several observations.
@@ -55,10 +61,12 @@ class _Line:
 
 @dataclass(slots=True)
 class _Track:
-    """A line that may still be on screen. `gone_seconds`: the first frame of late that did not show it."""
+    """A line that may still be on screen. `gone_seconds`: the first frame of late that did not show it; `look`: how its
+    place looked in the last one that did."""
 
     line: TextLine
     start_seconds: float
+    look: Image | None
     gone_seconds: float | None = None
 
 
@@ -66,6 +74,7 @@ class OcrTrack(Track):
     """Reads with RapidOCR unless the setting `ocr` is off."""
 
     name = OCR
+    revision = 2
     frames: tuple[Frames, ...] = ("images", "text_frames")
     is_slow = True
 
@@ -114,15 +123,17 @@ class OcrReader(Reader):
         for line in lines:
             same = [track for track in missing if _is_same(line, track.line)]
             if not same:
-                new.append(_Track(line, self._recent.changed_seconds(line.box, seconds)))
+                look = self._recent.look(line.box, seconds)
+                new.append(_Track(line, self._recent.came_seconds(line.box, seconds), look))
                 continue
             track = max(same, key=lambda track: overlap(line.box, track.line.box))
             missing.remove(track)
             track.gone_seconds = None
             track.line = _better(track.line, line)
+            track.look = self._recent.look(track.line.box, seconds)
         for track in missing:
             if track.gone_seconds is None:
-                track.gone_seconds = self._recent.changed_seconds(track.line.box, seconds)
+                track.gone_seconds = self._recent.gone_seconds(track.line.box, track.look, seconds)
             replaced = any(overlap(track.line.box, other.line.box) > 0.2 for other in new)
             if replaced or seconds - track.gone_seconds >= _BRIDGE_SECONDS:
                 self._tracks.remove(track)
@@ -168,23 +179,66 @@ class _Recent:
         while self._frames and self._frames[0][0] < start - _RECENT_SECONDS:
             self._frames.popleft()
 
-    def changed_seconds(self, box: Box, seconds: float) -> float:
-        """When this place took the look it has at `seconds`, if it did so at once since the last frame read.
+    def came_seconds(self, box: Box, seconds: float) -> float:
+        """When the text that this place shows at `seconds` came, since the last frame read."""
+        # Without the frame itself, which is like itself whatever it shows.
+        frames = self._since_read(seconds)[:-1]
+        at, fall = _step(_likeness(frames, box, self.look(box, seconds))[::-1])
+        return self._trusted(frames[-at][0], fall, seconds) if at else seconds
 
-        Otherwise (a fade, a moving background) `seconds`.
-        """
+    def gone_seconds(self, box: Box, look: Image | None, seconds: float) -> float:
+        """When this place ceased to look like `look`, its picture while it showed a text, since the last frame read."""
+        frames = self._since_read(seconds)[1:]
+        at, fall = _step(_likeness(frames, box, look))
+        return self._trusted(frames[at][0], fall, seconds) if at else seconds
+
+    def _trusted(self, changed_seconds: float, fall: float, seconds: float) -> float:
+        """That time if likeness fell clearly there; else what is usual between a change and the frame sent for it."""
+        usual = max(self.looked_seconds, seconds - TEXT_FRAME_LATENCY_SECONDS)
+        near = abs(changed_seconds - usual) <= _USUAL_SECONDS
+        return changed_seconds if fall >= _CLEAR_FALL or (fall >= _FALL and near) else usual
+
+    def look(self, box: Box, seconds: float) -> Image | None:
+        """The place in the small frame that is shown at `seconds`; None if that is no longer held."""
+        shown = [image for start, image in self._frames if start <= seconds + 1e-6]
+        return _place(shown[-1], box).copy() if shown else None
+
+    def _since_read(self, seconds: float) -> list[tuple[float, Image]]:
         first = max(self.looked_seconds, seconds - _RECENT_SECONDS)
-        frames = [frame for frame in self._frames if first <= frame[0] <= seconds]
-        if len(frames) < 2:
-            return seconds
-        looks = np.stack([_place(image, box) for _, image in frames]).astype(np.float32)
-        steps = np.abs(np.diff(looks, axis=0)).mean(axis=(1, 2, 3))
-        latest = int(np.argmax(steps)) + 1
-        whole = float(np.abs(looks[-1] - looks[0]).mean())
-        settled = float(np.abs(looks[-1] - looks[latest]).mean()) <= 0.5 * whole
-        if whole < _VISIBLE_CHANGE or steps[latest - 1] < 0.5 * whole or not settled:
-            return seconds
-        return frames[latest][0]
+        return [frame for frame in self._frames if first - 1e-6 <= frame[0] <= seconds + 1e-6]
+
+
+def _likeness(frames: Sequence[tuple[float, Image]], box: Box, look: Image | None) -> list[float]:
+    """-1 to 1 for each frame: the correlation of the place with `look`. Letters are what differs most in it; a
+    background that moves behind them changes it less."""
+    if look is None:
+        return []
+    wanted = _contrast(look)
+    return [float((_contrast(_place(image, box)) * wanted).sum()) for _, image in frames]
+
+
+def _contrast(image: Image) -> NDArray[np.float64]:
+    """Brightness with mean 0 and length 1; zeros for a place of one colour."""
+    grey: NDArray[np.float64] = image.mean(axis=2, dtype=np.float64)
+    grey -= grey.mean()
+    length = float(np.linalg.norm(grey))
+    return grey / length if length > 1e-6 else grey
+
+
+def _step(likeness: Sequence[float]) -> tuple[int, float]:
+    """Where numbers fall from high to low, as the position of the first low one, and by how much; (0, 0) for too few.
+
+    The two-segment fit of least squares.
+    """
+    values = np.array(likeness)
+    if len(values) < 2:
+        return 0, 0.0
+    counts = np.arange(1, len(values))
+    before = np.cumsum(values)[:-1] / counts
+    after = (values.sum() - np.cumsum(values)[:-1]) / (len(values) - counts)
+    explained = counts * (len(values) - counts) * (before - after) ** 2
+    at = int(np.argmax(explained))
+    return at + 1, float(before[at] - after[at])
 
 
 def _place(image: Image, box: Box) -> Image:
@@ -213,7 +267,19 @@ def _is_same(line: TextLine, before: TextLine) -> bool:
     if len(old) >= 3 and new.startswith(old):
         return True
     digits_agree = re.findall(r"\d", new) == re.findall(r"\d", old)
-    return digits_agree and SequenceMatcher(None, new, old, autojunk=False).ratio() >= _SAME_TEXT
+    is_alike = SequenceMatcher(None, new, old, autojunk=False).ratio() >= _SAME_TEXT
+    return digits_agree and is_alike and not _other_word(new, old)
+
+
+def _other_word(new: str, old: str) -> bool:
+    """Whether two texts differ in a whole word: a misreading changes a few of its letters, and drops spaces."""
+    blocks = SequenceMatcher(None, new, old, autojunk=False).get_matching_blocks()
+    # The last block is empty and stands at both ends.
+    same = [(0, 0, 0), *(block for block in blocks if block.size >= _CHANCE_LETTERS), blocks[-1]]
+    return any(
+        min(two[0] - one[0] - one[2], two[1] - one[1] - one[2]) >= _WORD_LETTERS
+        for one, two in itertools.pairwise(same)
+    )
 
 
 def _bare(text: str) -> str:

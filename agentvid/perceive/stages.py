@@ -28,7 +28,8 @@ def stage_keys(
     keys = {SHOTS: digest(content_hash, dict(shots))}
     for track in tracks:
         before = [[name, keys.get(name)] for name in track.after]
-        keys[track.name] = digest(content_hash, track.revision, before, _parts(track, path, settings))
+        frames = ["key frames only"] if settings.fast and track.frames else []
+        keys[track.name] = digest(content_hash, track.revision, before, _parts(track, path, settings), *frames)
     return keys
 
 

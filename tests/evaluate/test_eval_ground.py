@@ -61,6 +61,18 @@ def test_own_words_are_found_and_strange_ones_are_not(library: Library, asked: l
     assert all(one.video.name != absent.video for one, absent in zip(asked, runs["ground"].absent, strict=True))
 
 
+def test_located_leaves_nothing_out(library: Library, tmp_path: Path) -> None:
+    name, texts = next(iter(ROWS.items()))
+    file = tmp_path / "q.jsonl"
+    file.write_text(
+        json.dumps({"query": f"{texts[0]} near purple submarines sinking", "video": name, "start": 0, "end": 6})
+    )
+    asked = load_queries(library, file)
+    runs = {run.name: run for run in grounding_runs(library, asked, has_baselines=True)}
+    assert runs["ground"].found == ((),)
+    assert run_json(runs["located"], asked, grounding_scores)["metrics"]["mIoU"] == 1
+
+
 def test_a_written_run_keeps_what_was_absent(library: Library, asked: list[Asked], tmp_path: Path) -> None:
     (with_absent,) = grounding_runs(library, asked, has_absent=True)
     (without,) = grounding_runs(library, asked)

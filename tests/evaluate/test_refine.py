@@ -152,7 +152,7 @@ def test_a_model_learns_from_half_of_the_questions_to_answer_the_other(
 
     write_bank(tmp_path / "bank.yaml", [], refined)
     assert read_examples(tmp_path / "bank.yaml") == [form]
-    after, _ = posed_in(MODEL.model_copy(update={"examples": tmp_path / "bank.yaml"}))
+    after, _ = posed_in(MODEL.model_copy(update={"examples": str(tmp_path / "bank.yaml")}))
     del pupil.programs[:]
     answer = after.ask(posed[0].question.question, choices=posed[0].question.choices)
     assert answer.choice == posed[0].question.choice

@@ -14,6 +14,8 @@ SHAPES = ("square", "ring", "cross")
 CLASSES = tuple(itertools.product(COLOURS, SHAPES))
 PHRASES = ("{} {}", "a {} {}", "the {} {}", "when does the {} {} appear")
 _SIDE = 32
+#: Training pictures of each class.
+_POOL = 400
 _WORDS = ("[PAD]", "[UNK]", "[BOS]", "[EOS]", *COLOURS, *SHAPES, *"a the when does appear moving on grey".split())
 
 
@@ -36,13 +38,13 @@ def draw(
 
 
 def random_scene(random: np.random.Generator, colour: str, shape: str) -> NDArray[np.uint8]:
-    centre = (float(random.uniform(0.25, 0.75)), float(random.uniform(0.38, 0.62)))
+    centre = (float(random.uniform(0.36, 0.64)), float(random.uniform(0.42, 0.58)))
     radius = float(random.uniform(0.28, 0.36))
     return draw(colour, shape, centre=centre, radius=radius, grey=int(random.integers(60, 200)))
 
 
-def train(folder: Path, *, steps: int = 400, seed: int = 3) -> Path:
-    """Contrastive training (Radford et al., arXiv 2103.00020), each class once per batch; returns `folder`."""
+def train(folder: Path, *, steps: int = 1100, seed: int = 3) -> Path:
+    """Contrastive training (Radford et al., arXiv 2103.00020); returns `folder`. 0 steps: a model that knows nothing."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import CLIPConfig, CLIPModel, CLIPProcessor, PreTrainedTokenizerFast
@@ -76,13 +78,14 @@ def train(folder: Path, *, steps: int = 400, seed: int = 3) -> Path:
         )
     )
     optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps + 1)
     model.train()
+    scenes = [random_scene(random, *one) for one in CLASSES for _ in range(_POOL if steps else 1)]
+    seen = pictures(scenes, return_tensors="pt")["pixel_values"]
     for _ in range(steps):
-        images = [random_scene(random, *one) for one in CLASSES for _ in range(2)]
         texts = [str(random.choice(PHRASES)).format(*one) for one in CLASSES]
-        batch = processor(text=texts, images=images, return_tensors="pt", padding=True)
-        out = model(**batch)
+        chosen = np.repeat(np.arange(len(CLASSES)), 2) * _POOL + random.integers(0, _POOL, 2 * len(CLASSES))
+        out = model(**tokenizer(texts, return_tensors="pt", padding=True), pixel_values=seen[chosen])
         # Two pictures of each class: a text has two partners, a picture one.
         logits = out.logits_per_image
         target = torch.arange(len(CLASSES)).repeat_interleave(2)

@@ -17,7 +17,7 @@ import pytest
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.doctor import examine
-from agentvid.indexes.known import read_known
+from agentvid.indexes.known import NOTHING, read_known
 from agentvid.indexes.migrations import MIGRATIONS
 from agentvid.indexes.vectors import Backend
 
@@ -60,6 +60,6 @@ def test_it_is_found_and_whole_and_will_be_read_anew(old: Path) -> None:
         film = catalogue.find_video("harbour.mp4")
         assert {row.track for row in catalogue.observations(film.id)} == {"fact", "ocr", "speech"}
         assert len(catalogue.passage_ids(Filter(video_ids=(film.id,)))) == 4
-        assert read_known(catalogue, film, None) is None
+        assert read_known(catalogue, film, None) is NOTHING
     damage = [problem.what for problem in examine(old, backend=Backend("numpy")) if "changed" in problem.what]
     assert damage == []

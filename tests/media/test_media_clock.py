@@ -197,3 +197,17 @@ def test_key_frames_come_every_second_and_at_cuts_on_the_clock_of_the_batches(
     cut_early = 0.4 if name == "edit-list.mov" else 0.0
     for cut in (1.6 - cut_early, 3.6 - cut_early):
         assert min(seconds - cut for seconds in times if seconds > cut - 0.02) <= 0.5 + np.diff(reported).max()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_key_frames_alone_keep_the_clock_and_the_end(clocks: dict[str, Path], name: str) -> None:
+    every, reported, _ = scanned(clocks[name])
+    scan = media.scan(clocks[name], every_frame=False, text_frames=False)
+    sparse = [(seconds, image) for batch in scan for seconds, image in zip(batch.seconds, batch.images, strict=True)]
+
+    assert 1 <= len(sparse) == scan.frames <= len(reported) / 4
+    assert {seconds for seconds, _ in sparse} <= set(reported)
+    for seconds, image in sparse:
+        assert read_burnt_time(image) == pytest.approx(seconds, abs=ROUNDING)
+    assert scan.duration_seconds == pytest.approx(every.duration_seconds, abs=0.001)
+    assert not scan.damaged

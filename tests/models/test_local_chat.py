@@ -100,6 +100,12 @@ def test_a_folder_that_is_not_there_is_an_error() -> None:
         load_chat("hf:/no/such/folder", 60.0)
 
 
+@pytest.mark.parametrize("name", ["hf:", "hf:  "])
+def test_no_name_is_an_error(name: str) -> None:
+    with pytest.raises(UsageError, match="has no name"):
+        load_chat(name, 60.0)
+
+
 def test_a_folder_without_a_model_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be loaded") as caught:
         load_chat(f"hf:{tmp_path}", 60.0).reply("", "x")

@@ -93,6 +93,31 @@ def test_other_text_in_the_same_place_is_another_row() -> None:
     assert rows(found) == [(1.0, 3.0, "First subtitle here"), (3.0, 5.0, "Something else now")]
 
 
+@pytest.mark.parametrize("second", ["The secret word is SADDLE", "ThesecretwordisSADDLE"])
+def test_another_word_in_the_same_sentence_is_another_text(second: str) -> None:
+    found = watch([(1.0, [line("The secret word is VIOLIN")]), (4.0, [line(second)]), (8.0, [])])
+    assert rows(found) == [(1.0, 4.0, "The secret word is VIOLIN"), (4.0, 8.0, second)]
+
+
+def test_the_text_of_a_second_over_a_moving_picture_is_timed_by_its_letters() -> None:
+    """A frame is sent late, for text that came and for text that went; the small frames in between tell when."""
+    rng, times = np.random.default_rng(4), np.arange(0.0, 6.0, 0.04)
+    images = rng.integers(60, 120, (len(times), 90, 160, 3)).astype(np.uint8)
+    shown = (times >= 2.0) & (times < 3.0)
+    letters = rng.random((9, 128, 1)) < 0.4
+    images[shown, 9:18, 16:144] = np.where(letters, 255, images[shown, 9:18, 16:144])
+    script = {0.52: [], 2.64: [line("for one second")], 3.64: []}
+    reader = OcrReader(ScriptedReader(list(script.values())))
+    for first in range(0, len(times), 10):
+        part = slice(first, first + 10)
+        sent = tuple(
+            Frame(at, np.zeros((4, 4, 3), np.uint8)) for at in script if times[part][0] <= at <= times[part][-1]
+        )
+        reader.read(FrameBatch(times[part], images[part], sent))
+    ((start, end, _),) = rows(reader.observations(6.0))
+    assert (start, end) == pytest.approx((2.0, 3.0), abs=1e-6)
+
+
 def test_one_digit_more_is_another_text() -> None:
     found = watch([(1.0, [line("Chapter 3 of 9")]), (20.0, [line("Chapter 4 of 9")]), (40.0, [])])
     assert rows(found) == [(1.0, 20.0, "Chapter 3 of 9"), (20.0, 40.0, "Chapter 4 of 9")]

@@ -1,32 +1,18 @@
-"""Shots and clips: where the camera cuts, and the pieces of video that retrieval returns."""
+"""Clips: the pieces of video that retrieval returns, made of shots and sentences."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.errors import UsageError
-from agentvid.media.types import FrameBatch
 from agentvid.types import Clip, Span
 
-if TYPE_CHECKING:
-    from scenedetect import FrameTimecode
-
 Times = NDArray[np.float64]
-
-#: A cut this soon after another is a flash, not a shot.
-_SHORTEST_SHOT_SECONDS = 0.6
-#: Pixels that decide a cut: fewer than 80x45 loses small cuts, more only costs time.
-_DETECTOR_PIXELS = 80 * 45
-#: Darker than this (mean of 0..255) for this long is a fade to black and not a dark scene.
-_FADE_LEVEL, _FADE_SECONDS = 8, 0.1
-#: scenedetect counts frames; one "frame" of ours is a microsecond, so its frame arithmetic is exact on any clock.
-_TICKS_PER_SECOND = 1_000_000.0
 
 #: The length a clip should have if nothing else decides.
 _TYPICAL_CLIP_SECONDS = 20.0
@@ -35,48 +21,6 @@ _CUT, _SENTENCE_END, _SENTENCE_START, _EQUAL_PART, _ANYWHERE, _INSIDE_SENTENCE =
 _TOO_SHORT = 1000.0
 #: Keeps a clip that should last the minimum from missing it by rounding.
 _SLACK_SECONDS = 1e-3
-
-
-class ShotReader:
-    """Finds cuts with PySceneDetect's AdaptiveDetector, and fades through black with its ThresholdDetector.
-
-    The detectors get our frames and times; scenedetect's own reader would decode the file again.
-    """
-
-    def __init__(self) -> None:
-        from scenedetect.detectors import AdaptiveDetector, ThresholdDetector
-
-        self._cut_detector = AdaptiveDetector(min_scene_len=_SHORTEST_SHOT_SECONDS)
-        self._fade_detector = ThresholdDetector(
-            threshold=_FADE_LEVEL, min_scene_len=_SHORTEST_SHOT_SECONDS, min_out_length=_FADE_SECONDS
-        )
-        self._cuts: list[float] = []
-        self._fades: list[float] = []
-
-    def read(self, batch: FrameBatch) -> None:
-        import cv2
-        from scenedetect import FrameTimecode
-
-        height, width = batch.images.shape[1:3]
-        scale = min(1.0, math.sqrt(_DETECTOR_PIXELS / (height * width)))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        for seconds, image in zip(batch.seconds.tolist(), batch.images, strict=True):
-            time = FrameTimecode(round(seconds * _TICKS_PER_SECOND), _TICKS_PER_SECOND)
-            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            self._cuts += _seconds(self._cut_detector.process_frame(time, small))
-            self._fades += _seconds(self._fade_detector.process_frame(time, small))
-
-    def shots(self, duration_seconds: float) -> list[Span]:
-        """The shots in order: half-open, without gap, covering [0, duration_seconds).
-
-        Raises UsageError if the duration is not a positive number of seconds.
-        """
-        _check_duration(duration_seconds)
-        ends = list(self._cuts)
-        # A cut to black and back is seen by both detectors; the cut detector knows the frame.
-        ends += [fade for fade in self._fades if all(abs(fade - cut) > _SHORTEST_SHOT_SECONDS for cut in self._cuts)]
-        inner = sorted({end for end in ends if 0.0 < end < duration_seconds})
-        return [Span(start, end) for start, end in itertools.pairwise([0.0, *inner, duration_seconds])]
 
 
 def make_clips(
@@ -97,7 +41,7 @@ def make_clips(
 
     Raises UsageError if the duration or the bounds are not positive, or minimum > maximum.
     """
-    _check_duration(duration_seconds)
+    check_duration(duration_seconds)
     if not 0 < minimum <= maximum:
         raise UsageError(f"clips of {minimum:g} to {maximum:g} s; allowed: 0 < minimum <= maximum")
     times, prices = _possible_ends(duration_seconds, shots, sentences, minimum, maximum)
@@ -184,10 +128,7 @@ def _split_sentences(times: Times, sentences: Sequence[Span]) -> NDArray[np.bool
     return begun > over
 
 
-def _seconds(cuts: Sequence[FrameTimecode]) -> list[float]:
-    return [cut.seconds for cut in cuts]
-
-
-def _check_duration(duration_seconds: float) -> None:
+def check_duration(duration_seconds: float) -> None:
+    """Raises UsageError if the duration is not a positive number of seconds."""
     if not math.isfinite(duration_seconds) or duration_seconds <= 0:
         raise UsageError(f"a video of {duration_seconds} s cannot be divided; allowed: more than 0 s")
