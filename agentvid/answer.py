@@ -211,8 +211,8 @@ def _without_active(text: str) -> str:
 
 
 _MISSING = {
-    SPEECH: "speech: {what}; put a subtitle file (.srt, .vtt, .ass) beside the video and run `agentvid index`, or add "
-    "a transcript with `agentvid import`",
+    SPEECH: "speech: {what}; put a subtitle file (.srt, .vtt, .ass) beside the video and run `agentvid index`, have it "
+    "heard with `agentvid index --asr faster-whisper:small`, or add a transcript with `agentvid import`",
     OCR: "on-screen text: {what}; `agentvid index` reads it unless the setting `ocr` is off",
     CAPTION: "captions: {what}; add them with `agentvid import`",
 }

@@ -49,6 +49,19 @@ class Settings(BaseModel):
     )
     fast: bool = Field(False, description="decode key frames only: quick, but shots, facts and text are coarser")
     embed: bool = Field(True, description="embed text while indexing; without it search is lexical only")
+    asr: str = Field(
+        "", description="speech recogniser for videos without subtitles, as faster-whisper:small; empty = none"
+    )
+    sound: str = Field("", description="model that hears events, a transformers name or folder; empty = none")
+    sound_labels: tuple[str, ...] = Field(
+        (), description="events to listen for with a CLAP model, as glass breaking,siren; empty = the model's own"
+    )
+    sound_threshold: float = Field(0.3, gt=0, le=1, description="score that begins an event; it ends below 60 % of it")
+    objects: str = Field("", description="model that finds objects, a transformers name or folder; empty = none")
+    object_labels: tuple[str, ...] = Field((), description="objects to look for, as dog,red car")
+    object_threshold: float = Field(
+        0.3, gt=0, le=1, description="score that shows an object; it is lost below 60 % of it"
+    )
     subtitle_languages: tuple[str, ...] = Field((), description="subtitle languages to keep, as en,de; empty = all")
     clip_min_seconds: float = Field(4.0, gt=0, le=3600, description="shortest clip, where the video allows")
     clip_max_seconds: float = Field(90.0, gt=0, le=3600, description="longest clip")
@@ -222,6 +235,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for variable, text in environ.items():
         name = variable.removeprefix(ENV_PREFIX).lower()
         if variable.startswith(ENV_PREFIX) and name in Settings.model_fields:
-            is_list = name == "subtitle_languages"
+            is_list = name in ("subtitle_languages", "sound_labels", "object_labels")
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if is_list else text
     return values

@@ -22,7 +22,7 @@ from agentvid.perceive import load_tracks
 from agentvid.perceive.base import PASSAGES, SHOTS, Reading, Source, Track, Watched
 from agentvid.perceive.guarded import GuardedReader
 from agentvid.perceive.plugins import switched_on
-from agentvid.perceive.speech import sentences
+from agentvid.perceive.sentences import sentences
 from agentvid.perceive.stages import digest, needed_by, stage_keys, stale_stages, whole_stages
 from agentvid.segment import SHOTS_REVISION, ShotReader, make_clips
 from agentvid.types import FRAME, SPEECH, Clip, Gap, Observation, Span, Video

@@ -105,6 +105,7 @@ class Library:
 
         started = time.monotonic()
         report = IndexReport()
+        _ = self._pipeline.tracks  # a wrong name of a model is told once, and not as a failure of every file
         found = find_videos(paths)
         for problem in found.problems:
             report.add_failed(str(problem.path), problem.error, problem.hint)
@@ -403,6 +404,16 @@ class Library:
     def tracks(self) -> list[str]:
         """The tracks that at least one video has."""
         return sorted(self.catalogue.track_holders([video.id for video in self.catalogue.videos()]))
+
+    def check_sync(self, videos: Sequence[str] = ()) -> Json:
+        """How the subtitles of videos fit their sound, as `agentvid doctor sync --json` prints it; all without any.
+
+        Raises UnknownVideo, AmbiguousVideo.
+        """
+        from agentvid.perceive.sync_files import check_files
+
+        chosen = [self.catalogue.find_video(video) for video in videos] or self.catalogue.videos()
+        return check_files(chosen, limits_of(self.settings))
 
     def remove(self, reference: str) -> Video:
         """Remove a video from the library, its file stays. Raises UnknownVideo, AmbiguousVideo, LibraryBusy."""

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 
 from agentvid.errors import UsageError
-from agentvid.perceive.speech import ends_sentence
+from agentvid.perceive.sentences import ends_sentence
 from agentvid.types import FRAME, SPEECH, Clip, Observation, Passage, Span
 from agentvid.words import UNSPACED
 

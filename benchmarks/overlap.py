@@ -23,7 +23,7 @@ from benchmarks.ratio import measure
 from benchmarks.videos import grainy_video
 
 BAR = 1.08
-_MINUTES, _PAIRS = 3, 5
+_MINUTES, _PAIRS = 2, 5
 _SWEEP = (1 / 3, 2 / 3, 1.0, 1.5, 3.0)
 
 
@@ -77,13 +77,14 @@ def run() -> Iterator[str]:
         for factor in _SWEEP:
             caption_seconds = factor * decode_seconds
 
-            def caption(seconds: float = caption_seconds) -> None:
-                for _ in range(batches):
-                    time.sleep(seconds / batches)
+            def slower(seconds: float = caption_seconds) -> None:
+                """As long as the slower of the two takes alone: a machine that slows down slows this one too."""
+                started = time.perf_counter()
+                ingest()
+                time.sleep(max(0.0, seconds - (time.perf_counter() - started)))
 
             def overlapped(seconds: float = caption_seconds) -> None:
                 ingest(StubCaptions(seconds / batches))
 
-            slower = caption if factor > 1 else ingest
-            name = f"B14 captioner {factor:.2f} x decoding: both / {'captioner' if factor > 1 else 'decoding'} alone"
+            name = f"B14 captioner {factor:.2f} x decoding: both / the slower one alone"
             yield measure(name, BAR, overlapped, slower, pairs=_PAIRS).line()

@@ -12,6 +12,7 @@ from agentvid.cli import (
     answering,
     calibrating,
     catalogue,
+    checking_up,
     evaluating,
     examples,
     finding,
@@ -61,13 +62,13 @@ for command in (
     catalogue.ls,
     catalogue.show,
     catalogue.rm,
-    catalogue.doctor,
     finding.search,
     finding.ask,
     finding.program,
     settings.config,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(checking_up.doctor, name="doctor")
 app.add_typer(traces.trace, name="trace")
 app.add_typer(threads.thread, name="thread")
 evaluating.eval_.command()(answering.qa)

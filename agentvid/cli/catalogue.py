@@ -1,4 +1,4 @@
-"""`agentvid ls`, `show`, `rm`, `doctor`."""
+"""`agentvid ls`, `show`, `rm`."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def show(
         print_json(document)
         return
     print_text(f"{document['path']}  {document['video_id']}  {timestamp(document['duration'])}  {document['state']}")
-    _print_stale(document["stale"])
+    print_stale(document["stale"])
     if track is None:
         _print_sections(document["sections"])
     rows = [
@@ -90,31 +90,7 @@ def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> Non
         note(f"removed {removed.name} ({removed.id}) from the library; the file was not touched")
 
 
-def doctor(
-    context: typer.Context,
-    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended from the catalogue.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Check the library: catalogue, indexes, missing files, what is stale. Exit code 1 if problems remain."""
-    from agentvid.library import check_library
-
-    document = check_library(context.obj.load().settings, repair=repair)
-    if as_json:
-        print_json(document)
-    else:
-        for item in document["repaired"]:
-            print_text(f"repaired: {item}")
-        for problem in document["problems"]:
-            print_text(f"problem: {problem['what']}" + (f" - {problem['hint']}" if problem["hint"] else ""))
-        _print_stale(document["stale"])
-        for line in document["notes"]:
-            print_text(f"note: {line}")
-        note("no problem found" if document["ok"] else f"{len(document['problems'])} problem(s) found")
-    if not document["ok"]:
-        raise typer.Exit(1)
-
-
-def _print_stale(stages: list[Json]) -> None:
+def print_stale(stages: list[Json]) -> None:
     for stage in stages:
         count = f" in {stage['videos']} videos" if stage["videos"] > 1 else ""
         print_text(f"stale: {stage['stage']}{count}: {stage['reason']} - {stage['hint']}")

@@ -36,6 +36,10 @@ def index(
     context: typer.Context,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Video files, and directories of them.")],
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help="Read on-screen text.", show_default=False)] = None,
+    asr: Annotated[
+        str | None,
+        typer.Option(metavar="KIND:MODEL", help="Hear videos without subtitles by this model.", show_default=False),
+    ] = None,
     embed: Embed = None,
     embedder: Annotated[
         str | None,
@@ -60,11 +64,13 @@ def index(
     state: State = context.obj
     flags = {
         "frame_embedder": frame_embedder,
+        "asr": asr,
         "ocr": ocr,
         "embed": embed,
         "embedder": embedder,
         "digests": digests,
         "model": model,
+        "fast": fast,
     }
     with (
         state.open(create=True, flags=flags) as library,

@@ -158,3 +158,53 @@ class VisionModel(Protocol):
     def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
         """The answer to texts and pictures in this order. Raises ModelError as `ChatModel.reply`."""
         ...
+
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word as it is written, punctuation included, and when it is said: seconds on the clock of the video.
+
+    `text` begins with a space where one stands before the word; if no word does, all are taken to have one.
+    """
+
+    start_seconds: float
+    end_seconds: float
+    text: str
+    confidence: float = 1.0
+
+    def later(self, seconds: float) -> Word:
+        return Word(self.start_seconds + seconds, self.end_seconds + seconds, self.text, self.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said: words in the order of their times, and the language as a BCP 47 tag, "" if it is not known."""
+
+    words: tuple[Word, ...]
+    language: str = ""
+
+
+class Recognizer(Protocol):
+    """Speech to words.
+
+    `parameters` is all else that decides its words: settings of the decoder, JSON.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
+
+    @property
+    def parameters(self) -> Json: ...
+
+    def recognize(self, samples: Samples, start_seconds: float) -> Transcript:
+        """What is said in (n,) float32 mono samples in [-1, 1] at 16,000 a second, at most 30 s, from `start_seconds`.
+
+        Raises ModelError if the model fails.
+        """
+        ...

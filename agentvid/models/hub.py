@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agentvid.errors import ModelError, UsageError
+from agentvid.types import Json
 
 #: Files of a local model that decide what it says.
 _DECISIVE = {".json", ".safetensors", ".txt", ".model", ".jinja"}
@@ -36,6 +39,37 @@ def cannot_load(
     else:
         hint = f"check the name and the network (once: `hf download {repository or name}`), or {otherwise}"
     return ModelError(f"the {kind} {name!r} cannot be loaded: {reason[:_REASON_CHARACTERS]}", hint=hint)
+
+
+def load_whole(classes: Sequence[Any], source: str, **options: Any) -> Any:
+    """The model, by the first of transformers' auto `classes` that its configuration fits; safetensors, no own code.
+
+    Raises ValueError for a model of another kind and for one without some of its weights: they would be random
+    numbers, and it would talk nonsense without any error.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+    fitting = [one for one in classes if type(config) in one._model_mapping]
+    if not fitting:
+        raise ValueError(f"it is a model of the kind {config.model_type}, which cannot do this")
+    model, report = fitting[0].from_pretrained(
+        source, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **options
+    )
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"{len(missing)} of its weights are not there, {missing[0]} first")
+    return model
+
+
+def files_of(name: str) -> list[Json]:
+    """Name, size and time of change of a local model's files; [] for a model of the hub.
+
+    That is what decides its rows as far as can be told at once: hashing it takes longer than a short video.
+    """
+    path = Path(name).expanduser()
+    files = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [{"name": file, "bytes": stat.st_size, "changed": stat.st_mtime_ns} for file, stat in stats]
 
 
 def cached_commit(repository: str, files: tuple[str, ...], cache: str | None = None) -> str:

@@ -18,6 +18,8 @@ TRACKS = {
     "ocr": "agentvid.perceive.ocr:OcrTrack",
     "fact": "agentvid.perceive.fact:FactTrack",
     "frame": "agentvid.perceive.frames:FrameTrack",
+    "sound": "agentvid.perceive.sound:SoundTrack",
+    "object": "agentvid.perceive.objects:ObjectTrack",
 }
 
 

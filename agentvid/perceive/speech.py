@@ -1,11 +1,10 @@
-"""The track `speech`: subtitles, embedded or beside the video, as observations, and the sentences they make."""
+"""The track `speech`: subtitles, embedded or beside the video; without any, what a speech recogniser hears."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,8 +15,12 @@ from agentvid.config import Settings
 from agentvid.errors import SubtitleError
 from agentvid.identity import hash_file
 from agentvid.media.types import Cue, SubtitleTrack
+from agentvid.models.recognizers import check_recognizer, decisive_name
+from agentvid.perceive.background import Background
 from agentvid.perceive.base import Reader, Reading, Source, Track, Watched, reason_of
+from agentvid.perceive.hearing import Recognizers, hear_file
 from agentvid.perceive.languages import is_wanted, language_tag
+from agentvid.perceive.partial import inside
 from agentvid.perceive.sidecar import Sidecar, read_sidecar, sidecars
 from agentvid.perceive.subtitles import Subtitles, plain_text, substation_text
 from agentvid.text import clean_text, timestamp
@@ -30,46 +33,67 @@ _ROLLING_GAP_SECONDS = 0.5
 _SAME_TEXT_GAP_SECONDS = 0.25
 #: From this share of cues that begin with the end of the cue before, captions roll; below it, people repeat themselves.
 _ROLLING_SHARE = 0.25
-#: A silence this long ends a sentence that has no full stop.
-_PAUSE_SECONDS = 1.5
-#: Captions without punctuation are cut at a cue's end after this long.
-_LONGEST_SENTENCE_SECONDS = 15.0
 
 
 class SpeechTrack(Track):
-    """Subtitle streams and the files beside the video."""
+    """Subtitle streams and the files beside the video; without any, the sound, if the setting `asr` names a model."""
 
     name = SPEECH
     revision = _REVISION
 
+    def __init__(self) -> None:
+        self._recognizers = Recognizers()
+
     def parameters(self, settings: Settings) -> Json:
-        return {"languages": list(settings.subtitle_languages)}
+        """Raises UsageError if no kind of recogniser has the name in `asr`."""
+        languages: Json = {"languages": list(settings.subtitle_languages)}
+        return languages | {"asr": decisive_name(settings.asr)} if settings.asr else languages
 
     def inputs(self, path: Path) -> Json:
         return {sidecar.path.name: [sidecar.language, _hash(sidecar.path)] for sidecar in sidecars(path)}
 
     def open(self, source: Source) -> Reader:
-        return SpeechReader(source)
+        """Raises MissingDependency if the package of the recogniser is not there."""
+        if source.settings.asr:
+            check_recognizer(source.settings.asr)
+        return SpeechReader(source, self._recognizers)
 
 
 class SpeechReader(Reader):
-    """Reads no frames. A sidecar that cannot be read costs its lines and a warning, not the track."""
+    """Reads no frames. A sidecar that cannot be read costs its lines and a warning, not the track.
 
-    def __init__(self, source: Source) -> None:
+    The sound of a file without subtitles is heard on a thread of its own while the frames are decoded.
+    """
+
+    def __init__(self, source: Source, recognizers: Recognizers) -> None:
         self._source = source
-
-    def finish(self, watched: Watched) -> Reading:
-        path, limits = self._source.path, self._source.limits
-        streams = media.read_subtitles(path, limits=limits) if self._source.info.subtitles else []
-        beside, unread = [], []
+        path, limits = source.path, source.limits
+        self._streams = media.read_subtitles(path, limits=limits) if source.info.subtitles else []
+        self._beside: list[tuple[Sidecar, Subtitles]] = []
+        self._unread: list[str] = []
         for sidecar in sidecars(path):
             try:
-                beside.append((sidecar, read_sidecar(sidecar)))
+                self._beside.append((sidecar, read_sidecar(sidecar)))
             except SubtitleError as error:
-                unread.append(reason_of(error))
+                self._unread.append(reason_of(error))
+        self._hearing: Background | None = None
+        if source.settings.asr and source.info.has_audio and not self._read(limits.max_seconds).observations:
+            self._hearing = Background(lambda stopped: hear_file(source, recognizers, stopped))
+
+    def finish(self, watched: Watched) -> Reading:
+        read = self._read(watched.duration_seconds)
+        if self._hearing is None:
+            return replace(read, warnings=[*self._unread, *read.warnings])
+        heard = inside(self._hearing.result(), watched.duration_seconds)
+        return replace(heard, warnings=[*self._unread, *read.warnings, *heard.warnings])
+
+    def close(self) -> None:
+        if self._hearing is not None:
+            self._hearing.stop()
+
+    def _read(self, duration_seconds: float) -> Reading:
         languages = self._source.settings.subtitle_languages
-        heard = speech_observations(streams, beside, watched.duration_seconds, languages=languages)
-        return replace(heard, warnings=[*unread, *heard.warnings])
+        return speech_observations(self._streams, self._beside, duration_seconds, languages=languages)
 
 
 def _hash(sidecar: Path) -> str:
@@ -283,74 +307,3 @@ def _joined(lines: list[_Line]) -> list[_Line]:
             latest[key] = len(kept)
             kept.append(line)
     return kept
-
-
-# -- sentences ---------------------------------------------------------------------------------------------------
-
-_SENTENCE_END = re.compile(r"[.?!…؟۔।]+[\"'”’»)\]]*(?=\s|$)|[。！？]+[」』”’）]*")
-_ABBREVIATION = re.compile(r"(?:^|[\s(])(?:[A-HJ-Z]|[A-Za-z](?:\.[A-Za-z])+|Mr|Mrs|Ms|Dr|St|Prof|vs|etc|No|Fig|Eq)\.$")
-
-
-def ends_sentence(text: str) -> bool:
-    """Whether `text` ends with the end of a sentence."""
-    ends = _ends(text.rstrip())
-    return bool(ends) and ends[-1] == len(text.rstrip())
-
-
-def sentences(observations: Sequence[Observation]) -> list[Span]:
-    """Spans of sentences, in order, without overlap, from the source of `speech` that has most text.
-
-    A sentence ends at its punctuation, at a pause of 1.5 s, and at the end of a cue after 15 s. Inside a cue, time is
-    shared out by characters.
-    """
-    volume: Counter[tuple[str, str]] = Counter()
-    for observation in observations:
-        if observation.track == SPEECH:
-            volume[_voice(observation)] += len(observation.text)
-    if not volume:
-        return []
-    chosen = max(volume, key=lambda voice: (volume[voice], voice))
-    lines = sorted(
-        (row for row in observations if row.track == SPEECH and _voice(row) == chosen), key=lambda row: row.span
-    )
-    return list(_sentence_spans(lines))
-
-
-def _voice(observation: Observation) -> tuple[str, str]:
-    return observation.language, observation.provenance.input_hash
-
-
-def _sentence_spans(lines: Sequence[Observation]) -> Iterator[Span]:
-    begin = end = lines[0].span.start_seconds
-    for line in lines:
-        if line.span.start_seconds - end > _PAUSE_SECONDS:
-            if begin < end:
-                yield Span(begin, end)
-            begin = line.span.start_seconds
-        # An overlapping cue may not turn time back.
-        start = max(line.span.start_seconds, end)
-        if line.span.end_seconds <= start:
-            continue
-        for position in _ends(line.text):
-            cut = start + (line.span.end_seconds - start) * position / len(line.text)
-            if begin < cut:
-                yield Span(begin, cut)
-            begin = cut
-        end = line.span.end_seconds
-        if end - begin > _LONGEST_SENTENCE_SECONDS:
-            yield Span(begin, end)
-            begin = end
-    if begin < end:
-        yield Span(begin, end)
-
-
-def _ends(text: str) -> list[int]:
-    """Positions just behind each sentence end in `text`."""
-    ends = []
-    for match in _SENTENCE_END.finditer(text):
-        following = text[match.end() :].lstrip()[:1]
-        is_dot = match[0] == "."
-        if is_dot and (following.islower() or _ABBREVIATION.search(text[max(0, match.start() - 12) : match.end()])):
-            continue
-        ends.append(match.end())
-    return ends

@@ -1,6 +1,6 @@
 """What a planner is shown of the videos before it writes a program: how large they are, what fits, what is in them.
 
-A focus pack holds the moments that fit the question best, in full; a fast pack one line for each stretch of everything,
+A focus pack holds the moments that fit the question best, in full; a fast pack one line for each chapter of everything,
 as the two paths of SlowFast-LLaVA (Xu et al., arXiv 2407.15841) show few frames closely and many coarsely. Both are of
 bounded size, whatever the length of the library, and only say where to look: what is shown here can not be cited.
 """
@@ -8,19 +8,18 @@ bounded size, whatever the length of the library, and only say where to look: wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from agentvid.indexes.base import Filter
 from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext
-from agentvid.types import FACT, Moment, Span, Video
+from agentvid.types import Moment, Section, Span, Video
 from agentvid.untrusted import quoted
-from agentvid.words import content_words
 
 MAX_VIDEOS, TITLE_CHARACTERS = 40, 120
 FOCUS_MOMENTS, FOCUS_CHARACTERS = 6, 600
-#: Stretches of all videos together; of each, the most telling row around its middle is shown.
-MAX_STRETCHES, STRETCH_SECONDS, STRETCH_CHARACTERS = 30, 60.0, 100
-_AROUND_SECONDS = 30.0
+#: Chapters, or runs of them, of all videos together; what is shown of each.
+MAX_PARTS, PART_CHARACTERS = 30, 100
 _MAX_QUERY_CHARACTERS = 1_000
 
 
@@ -34,8 +33,8 @@ def packs(question: str, tools: ToolContext) -> list[str]:
     lines = ["Videos in scope:", *listed(videos)]
     if found:
         lines += ["Moments that fit the question best:", *map(_focus_line, found)]
-    stretches = list(_fast_lines(tools, videos[:MAX_VIDEOS]))
-    return [*lines, "One line of each stretch of them:", *stretches] if stretches else lines
+    chapters = list(_fast_lines(tools, videos[:MAX_VIDEOS]))
+    return [*lines, "What each part of them is about:", *chapters] if chapters else lines
 
 
 def listed(videos: Sequence[Video]) -> list[str]:
@@ -61,30 +60,32 @@ def _focus_line(moment: Moment) -> str:
 
 
 def _fast_lines(tools: ToolContext, videos: Sequence[Video]) -> Iterator[str]:
-    places = [(video.id, span) for video, span in stretches(videos)]
-    middles = [(video_id, _middle(span)) for video_id, span in places]
-    for (video_id, span), texts in zip(places, tools.catalogue.texts_at(middles, without=FACT), strict=True):
-        if texts:
-            best = max(texts, key=lambda text: len(set(content_words(text[:STRETCH_CHARACTERS]))))
-            yield f"{_place(video_id, span)}: {quoted(best, limit=STRETCH_CHARACTERS)}"
+    for video, most in shares(videos):
+        chapters = [part for part in tools.catalogue.sections(video.id) if part.level == "chapter"]
+        for run in _runs(chapters, most):
+            span = run[0].span.hull(run[-1].span)
+            yield f"{_place(video.id, span)}: {quoted(_told(run), limit=PART_CHARACTERS)}"
 
 
-def _middle(span: Span) -> Span:
-    middle = (span.start_seconds + span.end_seconds) / 2
-    return Span(max(span.start_seconds, middle - _AROUND_SECONDS), min(span.end_seconds, middle + _AROUND_SECONDS))
-
-
-def stretches(videos: Sequence[Video]) -> list[tuple[Video, Span]]:
-    """Videos in equal parts of at least a minute, at most MAX_STRETCHES in all; a shorter video is one part."""
+def shares(videos: Sequence[Video]) -> list[tuple[Video, int]]:
+    """How many lines each video gets: one, and the rest by length, MAX_PARTS in all."""
     total = sum(video.duration_seconds for video in videos)
-    spare = max(MAX_STRETCHES - len(videos), 0)
-    found = []
-    for video in videos[:MAX_STRETCHES]:
-        share = 1 + int(spare * video.duration_seconds / total)
-        parts = max(1, min(share, int(video.duration_seconds // STRETCH_SECONDS)))
-        length = video.duration_seconds / parts
-        found += [(video, Span(length * n, min(length * (n + 1), video.duration_seconds))) for n in range(parts)]
-    return found
+    spare = max(MAX_PARTS - len(videos), 0)
+    return [(video, 1 + int(spare * video.duration_seconds / total)) for video in videos[:MAX_PARTS]]
+
+
+def _runs(chapters: Sequence[Section], most: int) -> Iterator[Sequence[Section]]:
+    """The chapters, neighbours together where there are more than `most`."""
+    count = min(most, len(chapters))
+    bounds = [len(chapters) * number // count for number in range(count + 1)] if count else [0]
+    for first, end in pairwise(bounds):
+        yield chapters[first:end]
+
+
+def _told(run: Sequence[Section]) -> str:
+    if len(run) == 1:
+        return ": ".join(filter(None, (run[0].title, run[0].text)))
+    return "; ".join(part.title or part.text for part in run)
 
 
 def _place(video_id: str, span: Span) -> str:

@@ -60,11 +60,12 @@ _FEWEST_LOOKS, _MOST_LOOKS = 32, 4096
 
 @dataclass
 class _Look:
-    """One frame: its small picture (height, width, 3) YCrCb, its distance to the frame before, its spread (the largest
-    standard deviation of a channel)."""
+    """One frame: its small picture (height, width, 3) YCrCb, the channels' means, its distance to the frame before, its
+    spread (the largest standard deviation of a channel)."""
 
     seconds: float
     picture: Small
+    means: Vectors
     change: float
     spread: float
     is_plain: bool
@@ -74,7 +75,8 @@ class _Look:
         means, deviations = cv2.meanStdDev(picture)
         spread = float(deviations.max())
         is_plain = spread < _PLAIN_SPREAD or (spread < _BLACK_SPREAD and float(means[0, 0]) < _BLACK_MEAN)
-        return cls(seconds, picture, 0.0 if last is None else distance(last, picture), spread, is_plain)
+        change = 0.0 if last is None else distance(last, picture)
+        return cls(seconds, picture, means.ravel().astype(np.float32), change, spread, is_plain)
 
     @functools.cached_property
     def layout(self) -> Vectors:
@@ -83,7 +85,7 @@ class _Look:
     @functools.cached_property
     def centred(self) -> Vectors:
         """(values,) without each channel's mean."""
-        return centred(flat(self.picture))
+        return np.asarray((self.picture - self.means).ravel(), np.float32)
 
 
 @dataclass(frozen=True, slots=True)

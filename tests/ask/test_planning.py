@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from agentvid.models.scripted import ScriptedChat
 from agentvid.planners.base import PlanRequest
 from agentvid.planners.exemplar import load_bank
 from agentvid.planners.llm import LLMPlanner
-from agentvid.planners.packs import MAX_STRETCHES, packs, stretches
+from agentvid.planners.packs import MAX_PARTS, packs, shares
 from agentvid.planners.replies import program_in
 from agentvid.planners.routes import ROUTES, route_of
 from agentvid.tools import TOOLS
@@ -165,7 +164,7 @@ def test_the_best_moments_stand_in_full_and_everything_in_short(tools_for: Tools
     tools = tools_for()
     lines = packs("What does Rubisco capture?", tools)
     focus = lines.index("Moments that fit the question best:")
-    fast = lines.index("One line of each stretch of them:")
+    fast = lines.index("What each part of them is about:")
     assert lines[0] == "Videos in scope:"
     assert {line.split()[-1] for line in lines[1:focus]} == {'"talk.mp4"', '"cook.mp4"'}
     assert any("Rubisco is the enzyme that captures carbon dioxide." in line for line in lines[focus:fast])
@@ -180,15 +179,12 @@ def test_only_the_scope_is_shown(tools_for: ToolsFor) -> None:
 
 
 @given(st.lists(st.floats(1.0, 360_000.0), min_size=1, max_size=60))
-def test_stretches_cover_videos_without_gaps_and_are_few(lengths: list[float]) -> None:
+def test_every_video_has_its_share_of_few_lines(lengths: list[float]) -> None:
     videos = [Video(f"v{n}", f"h{n}", "x", seconds) for n, seconds in enumerate(lengths)]
-    found = stretches(videos)
-    assert len(found) <= MAX_STRETCHES
-    for video in videos[:MAX_STRETCHES]:
-        spans = [span for other, span in found if other is video]
-        assert spans[0].start_seconds == 0
-        assert math.isclose(spans[-1].end_seconds, video.duration_seconds)
-        assert all(math.isclose(one.end_seconds, other.start_seconds) for one, other in pairwise(spans))
+    found = shares(videos)
+    assert [video for video, _ in found] == videos[:MAX_PARTS]
+    assert all(count >= 1 for _, count in found)
+    assert sum(count for _, count in found) <= MAX_PARTS
 
 
 @pytest.mark.parametrize("most_hours", [5, pytest.param(100, marks=pytest.mark.slow)])

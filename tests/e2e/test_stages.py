@@ -240,3 +240,28 @@ def test_nothing_is_taken_over_from_rows_that_changed_on_the_disk(catalogue: Cat
     assert again.ingested.tracks == ("speech", "fact", "caption")
     assert "forged" not in again.texts("caption")
     assert len(again.embedder.texts) == len({one.text for one in again.record.passages})
+
+
+def test_another_shot_detector_reads_what_rests_on_the_shots(catalogue: Catalogue, video: Path) -> None:
+    first = Run(catalogue, video, Caption())
+    again = Run(catalogue, video, Caption(), settings=Settings(shot_detector="adaptive"))
+    assert again.has_decoded
+    assert again.ingested.tracks == ("fact",)
+    assert again.record.stages["shots"] != first.record.stages["shots"]
+    assert [round(shot.start_seconds) for shot in again.record.shots] == [0, 5, 10]
+
+
+def test_key_frames_alone_are_read_quickly_say_so_and_claim_no_motion(catalogue: Catalogue, video: Path) -> None:
+    whole = Run(catalogue, video, Caption())
+    fast = Run(catalogue, video, Caption(), settings=Settings(fast=True))
+    assert fast.ingested.tracks == ("fact", "caption")
+    assert [line for line in fast.ingested.warnings if line.startswith("fast: only key frames were decoded, ")]
+    assert fast.record.video.duration_seconds == pytest.approx(whole.record.video.duration_seconds, abs=0.001)
+    # A key frame follows a cut within two seconds in this file.
+    assert [shot.start_seconds for shot in fast.record.shots] == pytest.approx([0, 5, 10], abs=2.0)
+    assert whole.texts("fact") != fast.texts("fact")
+    for row in fast.record.observations:
+        assert "motion" not in row.text
+        assert "still" not in row.text
+        assert "change" not in row.attributes
+    assert Run(catalogue, video, Caption()).ingested.tracks == ("fact", "caption")

@@ -69,6 +69,12 @@ def quick() -> dict[str, str]:
     return {"AGENTVID_OCR": "false", "AGENTVID_EMBED": "false"}
 
 
+def test_fast_says_what_it_costs(rendered: Path, quick: dict[str, str], tmp_path: Path) -> None:
+    environment = quick | {"AGENTVID_LIBRARY": str(tmp_path / "fast")}
+    told = run("index", "--fast", str(rendered), environment=environment).stderr
+    assert "fast: only key frames were decoded" in told
+
+
 def test_every_track_of_the_default_is_there(indexed: Path, rendered: Path) -> None:
     document = run_json("show", "harbour.mp4", environment={"AGENTVID_LIBRARY": str(indexed)})
     assert {"speech", "ocr", "fact"} <= set(document["tracks"])

@@ -43,8 +43,8 @@ def random_scene(random: np.random.Generator, colour: str, shape: str) -> NDArra
     return draw(colour, shape, centre=centre, radius=radius, grey=int(random.integers(60, 200)))
 
 
-def train(folder: Path, *, steps: int = 1100, seed: int = 3) -> Path:
-    """Contrastive training (Radford et al., arXiv 2103.00020); returns `folder`. 0 steps: a model that knows nothing."""
+def train(folder: Path, *, steps: int = 600, seed: int = 3) -> Path:
+    """Contrastive training (Radford et al., arXiv 2103.00020); returns `folder`. 0 steps: a model that knows none."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import CLIPConfig, CLIPModel, CLIPProcessor, PreTrainedTokenizerFast

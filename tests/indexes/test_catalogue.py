@@ -225,21 +225,6 @@ def test_observations_can_be_narrowed(library: Catalogue, make_record: MakeRecor
     assert library.track_holders([video_id, "nothing"]) == {"speech": 1}
 
 
-def test_texts_at_places_are_those_of_the_observations_there(library: Catalogue, make_record: MakeRecord) -> None:
-    for name in ("talk", "film"):
-        library.put_video(make_record(name, LINES))
-    ids = [video.id for video in library.videos()]
-    places = [(video_id, Span(start, start + 7.0)) for start in (0.0, 3.0, 500.0) for video_id in ids]
-    for without in ("speech", "caption"):
-        expected = [
-            [row.text for row in library.observations(video_id, within=span) if row.track != without]
-            for video_id, span in places
-        ]
-        assert library.texts_at(places, without=without) == expected
-    assert any(library.texts_at(places, without="caption"))
-    assert library.texts_at([], without="") == []
-
-
 def test_summaries_tell_the_state(library: Catalogue, make_record: MakeRecord, tmp_path: Path) -> None:
     file = tmp_path / "here.mp4"
     file.write_bytes(b"video")

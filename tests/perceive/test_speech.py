@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from agentvid.media.types import Cue, SubtitleTrack
 from agentvid.perceive.base import Reading
+from agentvid.perceive.sentences import ends_sentence, sentences
 from agentvid.perceive.sidecar import Sidecar
-from agentvid.perceive.speech import ends_sentence, sentences, speech_observations
+from agentvid.perceive.speech import speech_observations
 from agentvid.perceive.subtitles import Subtitles, parse_subtitles
 from agentvid.types import Observation, Span
 

@@ -21,18 +21,20 @@ from agentvid.tools.program.parse import MAX_NESTED_LOOPS, MAX_TEXT_BYTES
 
 #: A program has at most so many lines and a list so many items; planners need far fewer than the parser allows.
 LINES, ITEMS = 40, 32
-#: At most so many brackets stand in each other, and operators only inside of so many. Between two brackets operators
-#: nest 9 deep (two `if`, `and`, `not`, a comparison, a sum of five), so that with the brackets, an item and a sign
-#: nothing is deeper than 4 x 10 + 4 + 2: less than the parser's MAX_DEPTH.
-BRACKETS, OPERATORS = 8, 4
+#: At most so many brackets stand in each other; operators freely inside of less than the second number, one of them
+#: inside of less than the third. Free ones nest 9 deep between two brackets (two `if`, `and`, `not`, a comparison, a
+#: sum of five), so that with brackets and an item nothing is deeper than 3 x 10 + 2 x 2 + 3 + 2, within MAX_DEPTH.
+BRACKETS, FREE, SINGLE = 8, 3, 5
 #: A character takes at most 4 bytes of UTF-8.
 _TEXT = MAX_TEXT_BYTES // 4
 
 _RULES = """\
 start: (NAME " = " expression::0 "\\n"){0,%(lines)d} expression::0 "\\n"?
 
-expression::_: choice::_ %%if lt([0:4], %(operators)d)
-  | operand::_ %%if ge([0:4], %(operators)d)
+expression::_: choice::_ %%if lt([0:4], %(free)d)
+  | single::_ %%if and(ge([0:4], %(free)d), lt([0:4], %(single)d))
+  | operand::_ %%if ge([0:4], %(single)d)
+single::_: operand::_ ((COMPARED | ADDED | MULTIPLIED) operand::_)?
 choice::_: test::_ (" if " test::_ " else " test::_){0,2}
 test::_: part::_ | part::_ (" and " part::_)+ | part::_ (" or " part::_)+
 part::_: "not "? sum::_ (COMPARED sum::_)?
@@ -42,8 +44,9 @@ operand::_: CONSTANT | NAME ITEM? | "-" NAME | bracketed::incr([0:4]) ITEM? %%if
 bracketed::_: call::_ | "(" expression::_ ")" | "[]" | "[" items::_ "]" | each::incr([4:6]) %%if lt([4:6], %(loops)d)
 items::_: expression::_ (", " expression::_){0,%(items)d}
 each::_: "[" expression::_ " for " NAME " in " operand::_ (" if " filter::_)? "]"
-filter::_: test::_ %%if lt([0:4], %(operators)d)
-  | operand::_ %%if ge([0:4], %(operators)d)
+filter::_: test::_ %%if lt([0:4], %(free)d)
+  | single::_ %%if and(ge([0:4], %(free)d), lt([0:4], %(single)d))
+  | operand::_ %%if ge([0:4], %(single)d)
 
 CONSTANT: TEXT | NUMBER | "True" | "False" | "None"
 TEXT: /"([^"\\\\\\p{C}\\p{Zl}\\p{Zp}]|\\\\[\\\\'"nt]){0,%(text)d}"/
@@ -67,7 +70,8 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
         "name": MAX_NAME - 1,
         "loops": MAX_NESTED_LOOPS,
         "brackets": BRACKETS,
-        "operators": OPERATORS,
+        "free": FREE,
+        "single": SINGLE,
         "taken": "|".join([*keyword.kwlist, *functions]),
     }
     # What is called alike is one choice: a decoder that looks ahead has fewer ways to follow.

@@ -25,7 +25,7 @@ from agentvid.tools.program.ir import (
 )
 from agentvid.tools.program.lexer import ALLOWED, MAX_FRAGMENT, read_lines, refuse
 
-MAX_DEPTH, MAX_NESTED_LOOPS = 48, 2
+MAX_DEPTH, MAX_NESTED_LOOPS = 40, 2
 MAX_TEXT_BYTES, MAX_INTEGER = 1_024, 2**53
 
 _BINARY = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
