@@ -38,10 +38,10 @@ _SAMPLE = 4096
 _LEAST_DEVIATION = 0.01
 #: Log-odds of a run: this much for a standard deviation of its pooled cosine, and for the logarithm of its length: of
 #: runs that fit alike the longer one is the moment, and one frame beside it costs more than length gains.
-_PER_DEVIATION, _PER_LENGTH = 1.5, 1.5
+_PER_DEVIATION, _PER_LENGTH = 6.0, 3.0
 #: `top` pools so many frames; `attention` weighs a frame by e to its deviations times this.
 _TOP, _SHARPNESS = 3, 1.0
-#: Measured on rendered scenes by tests/frames/test_pooling.py: the mean ends runs where the scene ends.
+#: Mean IoU of the best run on nine rendered scenes (tests/frames/test_frames.py): mean 0.92, attention 0.39, top 0.32.
 POOLING: Pooling = "mean"
 #: Probability that a run shows what was asked: logistic in the deviations of its pooled cosine.
 _SURE_AT, _SURE_SLOPE = 2.0, 2.5
@@ -245,11 +245,14 @@ def mixed(windows: Windows, runs: FrameRuns, video_ids: tuple[str, ...], k: int)
     """At most `k` of texts' windows and frames' runs, best first: (is a run, its position, score).
 
     The two tell a probability each of where the moment is, and the mixture of both counts (`SHARE`). The same seconds
-    told by words and shown by frames then support each other, as two tracks do.
+    told by words and shown by frames then support each other, as two tracks do. Each counts for as much as it is sure
+    that it is there at all.
     """
     of_texts, probability = ranking.posterior(windows, ranking.scores(windows), k)
     of_runs, shown = ranking.posterior(runs.windows, runs.score, k)
-    share = SHARE if len(of_texts) and len(of_runs) else float(len(of_runs) > 0)
+    sure = float(runs.windows.similarity[of_runs].max(initial=0.0)) * SHARE
+    told = float(ranking.presence(windows, None)[of_texts].max(initial=0.0)) * (1 - SHARE)
+    share = sure / (sure + told) if sure + told else 0.0
     position = {name: at for at, name in enumerate(video_ids)}
     number = np.array([position.get(name, -1) for name in runs.places.video_ids], np.int32)
     best = windows.take(of_texts).joined(runs.windows.take(of_runs), number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from PIL import Image
 from agentvid import Library
 from agentvid.config import Settings
 from agentvid.errors import MediaError, UsageError
-from agentvid.indexes import doctor
+from agentvid.indexes import doctor, ranking
+from agentvid.indexes.base import Filter
+from agentvid.indexes.frames import POOLING, Pooling, moments
 from agentvid.indexes.vectors import choose_backend
 from agentvid.models import load_frame_embedder
 from agentvid.types import FRAME, Moment, Span
@@ -73,6 +76,22 @@ def test_ground_ends_where_the_scene_ends(library: Library) -> None:
     best = run.value[0]
     assert isinstance(best, Moment)
     assert best.span.iou(Span(*truth("three.mp4", "yellow", "square"))) >= 0.5
+
+
+def test_the_mean_finds_where_scenes_end_better_than_other_poolings(library: Library) -> None:
+    frames = library.retriever.frames
+    assert frames is not None
+    overlap = {}
+    for pooling in get_args(Pooling):
+        found = []
+        for name, colour, shape in SCENES:
+            runs = frames.runs(frames.embedder.encode_query([f"a {colour} {shape}"])[0], Filter(), pooling)
+            best = moments(runs, ranking.choose(runs.windows, runs.score, 1))[0]
+            is_right = Path(library.catalogue.video(best.video_id).name).name == name
+            found.append(best.span.iou(Span(*truth(name, colour, shape))) if is_right else 0.0)
+        overlap[pooling] = float(np.mean(found))
+    assert overlap["mean"] >= 0.8
+    assert overlap[POOLING] == max(overlap.values())
 
 
 def test_the_vectors_are_kept_and_whole(library: Library, films: Path) -> None:
