@@ -214,7 +214,8 @@ _MISSING = {
     SPEECH: "speech: {what}; put a subtitle file (.srt, .vtt, .ass) beside the video and run `agentvid index`, have it "
     "heard with `agentvid index --asr faster-whisper:small`, or add a transcript with `agentvid import`",
     OCR: "on-screen text: {what}; `agentvid index` reads it unless the setting `ocr` is off",
-    CAPTION: "captions: {what}; add them with `agentvid import`",
+    CAPTION: "captions: {what}; add them with `agentvid index --captions all --captions-model NAME`, or with "
+    "`agentvid import`",
 }
 
 

@@ -76,11 +76,19 @@ class Settings(BaseModel):
     structured_output: Literal["auto", "on", "off"] = Field(
         "auto", description="ask an LLM's provider for JSON by a schema; auto = where the model is known to take one"
     )
-    vision: str = Field("", description="model that looks at frames, as provider:name; empty = none")
+    vision: str = Field(
+        "", description="model that looks at frames: provider:name, or hf:name for one in this process; empty = none"
+    )
     vision_layout: Literal["frames", "grid", "thumbnail"] = Field(
         "frames", description="how frames are shown to it: frames, grid, or thumbnail = frames and then a grid"
     )
     vision_image_tokens: int = Field(8_000, ge=100, le=1_000_000, description="image tokens that one look may take")
+    captions: Literal["none", "lazy", "all"] = Field(
+        "none", description="captions by a vision model: none, lazy = where questions land, all = while indexing"
+    )
+    captions_model: str = Field("", description="model that writes captions, named as `vision`; empty = that one")
+    caption_frames: int = Field(8, ge=1, le=64, description="frames shown for one caption, at most")
+    caption_batch: int = Field(4, ge=1, le=64, description="captions asked for at a time")
     reranker: str = Field(
         "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
     )

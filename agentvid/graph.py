@@ -76,7 +76,8 @@ class AskContext:
     chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
     question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
     `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
-    then answered becomes an example of the library. `clock`: seconds, monotonic.
+    then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
+    question lands before it is planned, and returns how many; None makes none.
     """
 
     planner: Planner
@@ -94,6 +95,7 @@ class AskContext:
     callbacks: Sequence[BaseCallbackHandler] = ()
     learns: bool = False
     clock: Callable[[], float] = time.monotonic
+    deepen: Callable[[str], int] | None = None
 
     @property
     def max_asks(self) -> int:
@@ -120,6 +122,9 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
 def _run(question: str, context: AskContext, choices: Sequence[str], modes: list[str]) -> Iterator[Json | Answer]:
     state = _start(question, choices, context)
     context.tools.ledger.begin(context.budget or context.settings.budget, clock=context.clock)
+    if context.deepen is not None and not state["stopped"] and (made := context.deepen(question)):
+        yield {"node": "caption", "detail": f"{made} captions made where the question lands"}
+    context.tools.ledger.captioned = context.tools.ledger.usage
     config = _config(context)
     options: Any = {"context": context, "stream_mode": modes}
     if context.thread:
@@ -560,6 +565,7 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "program": state["program"] or state.get("answer", {}).get("program", ""),
         "programs": state["tried"],
         "steps": made.get("steps", []),
+        "captioned": context.tools.ledger.captioned.to_json(),
         "looks": [look_to_json(video_id, row) for video_id, rows in context.tools.ledger.looks.items() for row in rows],
         "prompts": dict(getattr(context.planner, "prompts", {})) | dict(getattr(context.composer, "prompts", {})),
         "model_calls": [call.to_json() for call in context.calls],

@@ -15,6 +15,7 @@ from agentvid.config import Settings
 from agentvid.identity import video_id_from_hash
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.known import NOTHING, Known
+from agentvid.indexes.results import ModelResults
 from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
 from agentvid.models.base import ChatModel, Embedder
@@ -39,12 +40,14 @@ class Pipeline:
     """What the stages need besides the file.
 
     `writer` tells chapters in its own words; without it rows do. `all_tracks`: None = those of TRACKS and of plug-ins.
+    `results` keeps what models said, so that it is not paid for twice.
     """
 
     settings: Settings
     embedder: Embedder | None
     writer: ChatModel | None = None
     all_tracks: tuple[Track, ...] | None = None
+    results: ModelResults | None = None
 
     @cached_property
     def tracks(self) -> tuple[Track, ...]:
@@ -95,7 +98,8 @@ def ingest_file(
     """
     progress("probe", 0.0, 1.0)
     info = media.probe(path, limits=pipeline.limits)
-    source = Source(path, info, content_hash, video_id_from_hash(content_hash), pipeline.settings, pipeline.limits)
+    video_id = video_id_from_hash(content_hash)
+    source = Source(path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results)
     keys = pipeline.stage_keys(path, content_hash)
     stale = stale_stages(keys, known.stages)
     before = {

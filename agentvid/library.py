@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
 
     from agentvid.budget import Budget, Price
+    from agentvid.estimate import Estimate
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
@@ -111,6 +112,8 @@ class Library:
             report.add_failed(str(problem.path), problem.error, problem.hint)
         for path in found.empty:
             report.add_skipped(str(path), EMPTY_DIRECTORY)
+        if found.videos:
+            _ = self._pipeline.tracks  # a model that is not there fails the command, not each file
         with self._publishing():
             for path in found.videos:
                 self._add_file(path, report, progress)
@@ -166,6 +169,15 @@ class Library:
             return f"moved from {gone[0]}"
         self.catalogue.add_path(known.id, str(path))
         return f"same content as {known.name}"
+
+    def estimate(self, paths: Sequence[str | Path]) -> Estimate:
+        """What `add` would spend on captions of these files; nothing is sent to a provider, nothing is stored.
+
+        Raises UsageError if captions are wanted and no model is set.
+        """
+        from agentvid.estimate import estimate
+
+        return estimate(paths, self.settings, self.catalogue.results)
 
     def import_file(self, file: str | Path | Iterable[bytes], *, progress: Progress | None = None) -> IndexReport:
         """Import text-only videos from a JSONL file, or from its lines; a bad line fails its own video only.
@@ -601,7 +613,7 @@ class Library:
     def _pipeline(self) -> Pipeline:
         from agentvid.ingest import Pipeline
 
-        return Pipeline(self.settings, self._embedder, self._digest_writer())
+        return Pipeline(self.settings, self._embedder, self._digest_writer(), results=self.catalogue.results)
 
     def _digest_writer(self) -> ChatModel | None:
         """The model that tells chapters in its own words, None if rows do."""
@@ -656,6 +668,7 @@ class Library:
             library=self.catalogue.directory,
             budget=budget or self.settings.budget,
         )
+        context = replace(context, deepen=self._deepen_with(context.tools, context.budget))
         name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)
         if not name:
             if cassette and cassette.is_recording:
@@ -700,6 +713,28 @@ class Library:
                 hint=f'set it, as in AGENTVID_PRICES="{model}=1.25/10": of a million tokens read and written',
             )
         return price
+
+    def _deepen_with(self, tools: ToolContext, budget: Budget | None) -> Callable[[str], int] | None:
+        """What makes captions where a question lands; None unless the setting `captions` is "lazy"."""
+        if self.settings.captions != "lazy":
+            return None
+        from agentvid.deepening import Deepening
+        from agentvid.models import IN_PROCESS
+        from agentvid.perceive.caption import captions_model
+
+        name = captions_model(self.settings)
+        if budget and budget.money is not None and not self.settings.price(name) and not name.startswith(IN_PROCESS):
+            tools.ledger.notes.append(f"captions: none made: the budget of money needs the price of {name!r}")
+            return None
+        deepening = Deepening(name, self.settings, self._embedder)
+
+        def deepen(question: str) -> int:
+            if made := deepening.deepen(question, tools):
+                with suppress(LibraryError):  # the next search makes what is missing
+                    self._publish()
+            return made
+
+        return deepen
 
     def _tool_context(self, videos: Sequence[str]) -> ToolContext:
         from agentvid.tools.base import ToolContext

@@ -11,7 +11,7 @@ from agentvid.errors import AgentvidError, LibraryError
 from agentvid.graph import AskContext, ask
 from agentvid.models.cassette import Call, Cassette
 from agentvid.trace import SHAPING_SETTINGS, read_trace, versions
-from agentvid.types import Answer, Json
+from agentvid.types import Answer, Json, Usage
 
 if TYPE_CHECKING:
     from agentvid.library import Library
@@ -98,7 +98,10 @@ def _context(library: Library, document: Json, cassette: Cassette) -> AskContext
         verify=document["verify"],
         learned_before=document["trace_id"],
     )
-    return replace(context, tools=replace(context.tools, scope=scope), library=None, earlier=document["turns"])
+    context.tools.ledger.spend(Usage(**document.get("captioned", {})))  # captions that were made then are there now
+    return replace(
+        context, tools=replace(context.tools, scope=scope), library=None, earlier=document["turns"], deepen=None
+    )
 
 
 def _changes(library: Library, document: Json) -> Iterator[str]:

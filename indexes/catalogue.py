@@ -22,6 +22,7 @@ from agentvid.indexes import migrations, records, schema
 from agentvid.indexes.base import Filter, Ids, VideoRecord
 from agentvid.indexes.digests import EMPTY
 from agentvid.indexes.lexical import LexicalIndex
+from agentvid.indexes.results import ModelResults, forget_results
 from agentvid.indexes.store import Store
 from agentvid.models.base import EmbeddingSpace, SpaceKind, Vectors
 from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
@@ -81,6 +82,7 @@ class Catalogue:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.lexical = LexicalIndex(store)
+        self.results = ModelResults(store)
 
     @classmethod
     def open(cls, directory: Path, *, create: bool = True, lock_timeout_seconds: float = 30.0) -> Catalogue:
@@ -125,6 +127,14 @@ class Catalogue:
                 _release(connection, path)
             records.insert_video(connection, record, [*video.paths, *kept])
 
+    def add_rows(self, record: VideoRecord) -> None:
+        """Store the observations, passages and vectors of `record` beside those that its video has already.
+
+        Nothing else of the record counts. Raises UnknownVideo, UsageError if the record contradicts itself.
+        """
+        with self.store.writing() as connection:
+            records.add_rows(connection, _key_of(connection, record.video.id), record)
+
     def add_path(self, video_id: str, path: str) -> None:
         """The same content lies at `path` too. Raises UnknownVideo."""
         with self.store.writing() as connection:
@@ -147,9 +157,12 @@ class Catalogue:
             connection.execute(schema.paths.insert().values(path=new, video_key=key))
 
     def remove_video(self, video_id: str) -> None:
-        """Forget a video and everything about it. Raises UnknownVideo."""
+        """Forget a video and everything about it, what models said of it too. Raises UnknownVideo."""
         with self.store.writing() as connection:
-            records.delete_video(connection, _key_of(connection, video_id))
+            key = _key_of(connection, video_id)
+            content = sa.select(schema.videos.c.content_hash).where(schema.videos.c.key == key)
+            forget_results(connection, connection.execute(content).scalar_one())
+            records.delete_video(connection, key)
 
     def forget_path(self, path: str) -> None:
         """Forget a file and its failures; a video without another path goes with it. Unknown paths are ignored."""

@@ -118,21 +118,13 @@ def _changed_videos(catalogue: Catalogue) -> list[sa.Row[Any, Any, Any, Any]]:
     for video in videos:
         try:
             with catalogue.store.reading() as connection:
-                is_same = video.digest == _digest_now(connection, video.key)
+                is_same = video.digest == records.stored_digest(connection, video.key)
                 is_same = is_same and not _changed_vectors(connection, video.key)
         except (LibraryDamaged, TypeError):  # a value of another type has no digest
             is_same = False
         if not is_same:
             changed.append(video)
     return changed
-
-
-def _digest_now(connection: sa.Connection, key: int) -> str:
-    observations, passages = (
-        connection.execute(sa.select(table).where(table.c.video_key == key).order_by(table.c.id)).mappings().all()
-        for table in (schema.observations, schema.passages)
-    )
-    return records.content_digest(observations, passages)
 
 
 def _changed_vectors(connection: sa.Connection, key: int) -> bool:

@@ -44,7 +44,7 @@ _TOP, _SHARPNESS = 3, 1.0
 #: Mean IoU of the best run on nine rendered scenes (tests/frames/test_frames.py): mean 0.92, attention 0.39, top 0.32.
 POOLING: Pooling = "mean"
 #: Probability that a run shows what was asked: logistic in the deviations of its pooled cosine.
-_SURE_AT, _SURE_SLOPE = 2.0, 2.5
+_SURE_AT, _SURE_SLOPE = 1.75, 2.5
 #: A run that is no more than this above an ordinary frame is not shown.
 _LEAST_DEVIATIONS = 0.5
 #: What the frames' word counts for beside that of the texts, where both have one.

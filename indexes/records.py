@@ -72,6 +72,64 @@ def insert_video(connection: sa.Connection, record: VideoRecord, paths: Sequence
         _insert_vectors(connection, key, video.id, record.frames.space, record.frames.vectors, ids)
 
 
+def add_rows(connection: sa.Connection, key: int, record: VideoRecord) -> None:
+    """The observations, passages and vectors of `record` beside those that its video has.
+
+    Raises UsageError if the record contradicts itself.
+    """
+    _check(record)
+    video_id, old_digest = connection.execute(
+        sa.select(schema.videos.c.id, schema.videos.c.digest).where(schema.videos.c.key == key)
+    ).one()
+    observations = _observation_rows(connection, record)
+    passages = _passage_rows(connection, record, first_observation_id=observations[0]["id"] if observations else 0)
+    _insert(connection, schema.provenances, key, _provenance_rows(connection, record, observations))
+    _insert(connection, schema.observations, key, observations)
+    _insert(connection, schema.passages, key, passages)
+    connection.execute(
+        sa.text(
+            "INSERT INTO passage_fts (rowid, text, title) SELECT id, text, title FROM passage_words"
+            " WHERE video_key = :key AND id >= :first ORDER BY id"
+        ),
+        {"key": key, "first": passages[0]["id"] if passages else 0},
+    )
+    digest = stored_digest(connection, key)
+    connection.execute(schema.videos.update().where(schema.videos.c.key == key).values(digest=digest))
+    _update_lexical_hash(connection, added=[(video_id, digest)], removed=[(video_id, old_digest)])
+    if record.space is not None and record.vectors is not None and passages:
+        _add_vectors(connection, key, video_id, record.space, record.vectors, [row["id"] for row in passages])
+
+
+def stored_digest(connection: sa.Connection, key: int) -> str:
+    """`content_digest` of the rows that a video has now."""
+    observations, passages = (
+        connection.execute(sa.select(table).where(table.c.video_key == key).order_by(table.c.id)).mappings().all()
+        for table in (schema.observations, schema.passages)
+    )
+    return content_digest(observations, passages)
+
+
+def _add_vectors(
+    connection: sa.Connection, key: int, video_id: str, space: EmbeddingSpace, vectors: Vectors, ids: list[int]
+) -> None:
+    """As `_insert_vectors`, beside the vectors that the video has in this space."""
+    embedded, table = schema.embedded, schema.vectors
+    space_id, content_hash = _space_row(connection, space)
+    older = sa.and_(embedded.c.video_key == key, embedded.c.space_id == space_id)
+    old_digest = connection.execute(sa.select(embedded.c.digest).where(older)).scalar()
+    if old_digest is not None:
+        connection.execute(embedded.delete().where(older))
+        removed = combine(content_hash, removed=[(video_id, old_digest)])
+        connection.execute(schema.spaces.update().where(schema.spaces.c.id == space_id).values(content_hash=removed))
+    query = (
+        sa.select(table.c.passage_id, table.c.vector)
+        .join(schema.passages)
+        .where(schema.passages.c.video_key == key, table.c.space_id == space_id)
+    )
+    held = connection.execute(query.order_by(table.c.passage_id)).all()
+    _insert_vectors(connection, key, video_id, space, vectors, ids, held=held)
+
+
 def delete_video(connection: sa.Connection, key: int) -> None:
     """Every row of a video, its words and vectors; spaces that nothing uses any more go too."""
     videos, embedded, spaces = schema.videos, schema.embedded, schema.spaces
@@ -218,14 +276,22 @@ def vectors_digest(ids: Iterable[int], blobs: Iterable[bytes]) -> str:
 
 
 def _insert_vectors(
-    connection: sa.Connection, key: int, video_id: str, space: EmbeddingSpace, vectors: Vectors, ids: list[int]
+    connection: sa.Connection,
+    key: int,
+    video_id: str,
+    space: EmbeddingSpace,
+    vectors: Vectors,
+    ids: list[int],
+    *,
+    held: Sequence[Any] = (),
 ) -> None:
+    """`held`: (passage id, vector) of those that the video has in this space already; new passages have larger ids."""
     blobs = [vector.tobytes() for vector in vectors.astype(_FLOAT16)]
     space_id, content_hash = _space_row(connection, space)
     table, owner, _ = schema.vectors_of(space.kind)
     rows = [{owner.name: at, "space_id": space_id, "vector": blob} for at, blob in zip(ids, blobs, strict=True)]
     connection.execute(table.insert(), rows)
-    digest = vectors_digest(ids, blobs)
+    digest = vectors_digest([*(row[0] for row in held), *ids], [*(row[1] for row in held), *blobs])
     _insert(connection, schema.embedded, key, [{"space_id": space_id, "digest": digest}])
     changed = combine(content_hash, added=[(video_id, digest)])
     connection.execute(schema.spaces.update().where(schema.spaces.c.id == space_id).values(content_hash=changed))

@@ -178,6 +178,22 @@ derived = Table(
     Column("file_sha256", Text, nullable=False),
     Column("detail", Text, nullable=False),
 )
+#: What models said of parts of contents; see results.py.
+model_results = Table(
+    "model_results",
+    metadata,
+    Column("content_hash", Text, primary_key=True),
+    Column("start_ms", Integer, primary_key=True),
+    Column("end_ms", Integer, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("revision", Text, primary_key=True),
+    Column("prompt", Text, primary_key=True),
+    Column("reply", Text, nullable=False),
+    Column("input_tokens", Integer, nullable=False),
+    Column("output_tokens", Integer, nullable=False),
+    Column("seconds", JSON, nullable=False),
+    Column("input_hash", Text, nullable=False),
+)
 
 LEXICAL = "lexical"
 

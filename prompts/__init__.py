@@ -19,6 +19,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file.name.removesuffix(".md") for file in _FOLDER.iterdir() if file.name.endswith(".md")))
 
 
+def source(name: str) -> str:
+    """The text of prompt `name` before its variables are filled in. Raises UsageError if there is no such prompt."""
+    return _template(name).template
+
+
 @cache
 def variables(name: str) -> frozenset[str]:
     """The variables that prompt `name` asks for. Raises UsageError if there is no such prompt."""

@@ -51,7 +51,8 @@ class Ledger:
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
     tool call. `notes`: what the user must know of how tools worked. `looks`: what a vision model said of frames, by
-    video id; rows of the track "look" that live as long as the run.
+    video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
+    before the question was planned, a part of `usage`.
     """
 
     moments: list[Moment] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Ledger:
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
     looks: dict[str, list[Observation]] = field(default_factory=dict)
+    captioned: Usage = field(default_factory=Usage)
     calls: list[str] = field(default_factory=list)
     budget: Budget = UNLIMITED
     price: Price | None = None

@@ -24,6 +24,7 @@ from agentvid.tools.llm_spans import CERTAINTY
 from agentvid.tools.scope import filled, whole_number
 from agentvid.types import Moment, Span
 from agentvid.watch.sampling import at_rate, by_relevance
+from agentvid.watch.showing import Shown
 
 MAX_FRAMES, MAX_SEEN = 64, 20
 #: So many faulty replies are sent back.
@@ -87,7 +88,7 @@ def _times(context: ToolContext, within: Moment, question: str, most: int) -> li
     return by_relevance(within.span, [(place.span, place.score) for place in places], most)
 
 
-def _ask(context: ToolContext, shown: watching.Shown) -> list[_Seen]:
+def _ask(context: ToolContext, shown: Shown) -> list[_Seen]:
     """The entries of the model's reply. Raises ToolError for its last reply that cannot be used."""
     vision, again, fault = watching.need_vision(context), shown, ""
     for _ in range(MAX_REPAIRS + 1):
@@ -141,7 +142,7 @@ def _frame_time(value: Any, times: Sequence[float]) -> float | None:
     return min(times, key=lambda time: abs(time - value))
 
 
-def _span(seen: _Seen, shown: watching.Shown, within: Span) -> Span:
+def _span(seen: _Seen, shown: Shown, within: Span) -> Span:
     """From its first frame to the last one that looks like its last, and half way to their neighbours, at most 1 s.
 
     Half of the step between samples is what LifelongMemory (Wang et al. 2023) adds too; where samples are far apart,

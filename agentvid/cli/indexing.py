@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentvid.cli.estimating import show_estimate
 from agentvid.cli.output import note, print_json, print_table
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, State
 from agentvid.text import terminal_text, timestamp
@@ -55,6 +56,15 @@ def index(
         bool | None,
         typer.Option("--fast/--every-frame", help="Decode key frames only: quick and coarser.", show_default=False),
     ] = None,
+    captions: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="none, lazy: where questions land, or all.", show_default=False),
+    ] = None,
+    captions_model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who writes them: provider:name, or hf:NAME.", show_default=False),
+    ] = None,
+    is_estimate: Annotated[bool, typer.Option("--estimate", help="Only tell what captions would cost.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read videos into the library. Files already indexed are skipped, so run it again after an interruption.
@@ -72,6 +82,10 @@ def index(
         "model": model,
         "fast": fast,
     }
+    flags |= {"captions": captions, "captions_model": captions_model}
+    if is_estimate:
+        show_estimate(state, paths, flags, as_json=as_json)
+        return
     with (
         state.open(create=True, flags=flags) as library,
         _progress() as progress,

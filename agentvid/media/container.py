@@ -195,10 +195,10 @@ class Source:
     def _key_packets(self) -> Iterator[Packet[Any]]:
         clock = self.clock(self.video)
         for packet in self.packets(self.video):
-            if packet.pts is None or packet.is_discard:
-                continue
-            lasts = float(packet.duration * clock.time_base) if packet.duration else self.frame_seconds()
-            self.end_seconds = max(self.end_seconds, clock.seconds(packet.pts) + lasts)
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and not packet.is_discard:
+                lasts = float(packet.duration * clock.time_base) if packet.duration else self.frame_seconds()
+                self.end_seconds = max(self.end_seconds, clock.seconds(stamp) + lasts)
             if packet.is_keyframe:
                 yield packet
 

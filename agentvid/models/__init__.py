@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from agentvid.models.chat import StructuredOutput
 
 EMBEDDER_GROUP, FRAME_EMBEDDER_GROUP = "agentvid.embedders", "agentvid.frame_embedders"
-_SCRIPTED, _HUGGING_FACE = "scripted:", "hf:"
+#: How the name of a model begins that runs in this process.
+IN_PROCESS = "hf:"
+_SCRIPTED = "scripted:"
 
 
 def load_embedder(name: str, cache: Path) -> Embedder:
@@ -84,7 +86,7 @@ def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOu
         from agentvid.models.scripted import ScriptedChat
 
         return ScriptedChat.from_file(Path(name.removeprefix(_SCRIPTED)))
-    if name.startswith(_HUGGING_FACE):
+    if name.startswith(IN_PROCESS):
         from agentvid.models.local_chat import LocalChat
 
         return LocalChat(name, timeout_seconds=timeout_seconds)
@@ -94,11 +96,19 @@ def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOu
 
 
 def load_vision(name: str, timeout_seconds: float) -> VisionModel:
-    """The model "provider:model" that looks at images, or "scripted:FILE". Raises as `load_chat`."""
+    """The model that looks at images: "provider:model", "scripted:FILE", or "hf:NAME" for one in this process.
+
+    NAME is a transformers model by hub name or path, loaded at its first use. Raises as `load_chat`, and UsageError for
+    a path that is no folder.
+    """
     if name.startswith(_SCRIPTED):
         from agentvid.models.scripted_vision import ScriptedVision
 
         return ScriptedVision.from_file(Path(name.removeprefix(_SCRIPTED)))
+    if name.startswith(IN_PROCESS):
+        from agentvid.models.image_text import ImageTextModel
+
+        return ImageTextModel(name)
     from agentvid.models.vision import LangChainVision
 
     return LangChainVision(name, timeout_seconds=timeout_seconds)

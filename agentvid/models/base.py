@@ -150,10 +150,13 @@ class Picture:
 
 
 class VisionModel(Protocol):
-    """A model that answers one prompt with images in it."""
+    """A model that answers one prompt with images in it. `revision` is "" where a provider does not tell it."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str: ...
 
     def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
         """The answer to texts and pictures in this order. Raises ModelError as `ChatModel.reply`."""

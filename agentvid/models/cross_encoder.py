@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agentvid.errors import MissingDependency, ModelError, UsageError
+from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import Probabilities, encodable
+from agentvid.models.hub import cannot_load, hub_name
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -32,13 +32,9 @@ class CrossEncoderReranker:
     """
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
-        self._name = str(Path(name).expanduser()) if name.startswith("~") else name
+        self._name = hub_name("reranker", name)
         self._device = device
         self._using = threading.Lock()  # threads load one model and take turns
-        if self._name.startswith((".", "/")) and not Path(self._name).is_dir():
-            raise UsageError(
-                f"the reranker {name!r} is not a folder", hint="name an existing folder, or a model of a hub"
-            )
 
     @property
     def name(self) -> str:
@@ -76,9 +72,15 @@ class CrossEncoderReranker:
                 model_kwargs={"use_safetensors": True},
                 activation_fn=Sigmoid(),  # many models are saved with the identity, and would give log-odds
             )
-        except Exception as error:  # hub, file, format and device errors have no common base
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"the reranker {self._name!r} cannot be loaded: {reason}", hint=self._way_out()) from error
+        except Exception as error:
+            raise cannot_load(
+                "reranker",
+                self._name,
+                error,
+                holds="a cross-encoder",
+                otherwise="search without a reranker",
+                repository=self._name if "/" in self._name else f"cross-encoder/{self._name}",
+            ) from error
         self._check(model)
         return model
 
@@ -97,12 +99,6 @@ class CrossEncoderReranker:
             f"the reranker {self._name!r} {what}",
             hint="use a cross-encoder for ranking texts, as cross-encoder/ms-marco-MiniLM-L6-v2",
         )
-
-    def _way_out(self) -> str:
-        if Path(self._name).exists():
-            return "the folder must hold a cross-encoder with safetensors weights and no code of its own"
-        repository = self._name if "/" in self._name else f"cross-encoder/{self._name}"
-        return f"check the name and the network (once: `hf download {repository}`), or search without a reranker"
 
 
 def _has_new_head(model: CrossEncoder) -> bool:

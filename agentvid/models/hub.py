@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentvid.errors import ModelError, UsageError
 from agentvid.types import Json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 #: Files of a local model that decide what it says.
 _DECISIVE = {".json", ".safetensors", ".txt", ".model", ".jinja"}
@@ -73,7 +76,7 @@ def files_of(name: str) -> list[Json]:
 
 
 def cached_commit(repository: str, files: tuple[str, ...], cache: str | None = None) -> str:
-    """The first 12 digits of the commit in the hub's cache: files lie in a folder named after it; "" if none."""
+    """The first 12 digits of the commit in the hub's cache, where files lie in a folder named after it; "" if none."""
     from huggingface_hub import try_to_load_from_cache
 
     for file in files:
@@ -92,3 +95,18 @@ def folder_hash(folder: Path) -> str:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return total.hexdigest()[:12]
+
+
+def fastest_device(torch: Any) -> str:
+    """One of "cuda", "mps" and "cpu"."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def without_sampling(model: PreTrainedModel) -> PreTrainedModel:
+    """`model` without leftovers of sampling: they mean nothing to greedy search, and each would warn."""
+    for name in ("temperature", "top_p", "top_k", "min_p", "typical_p"):
+        if getattr(model.generation_config, name, None) is not None:
+            setattr(model.generation_config, name, None)
+    return model

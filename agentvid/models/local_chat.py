@@ -22,7 +22,7 @@ import numpy as np
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.failures import without_secrets
-from agentvid.models.hub import cannot_load, hub_name
+from agentvid.models.hub import cannot_load, fastest_device, hub_name, without_sampling
 
 if TYPE_CHECKING:
     import torch
@@ -211,7 +211,7 @@ def _load(source: str, device: str | None) -> _Loaded:
         raise MissingDependency(
             f"the {_KIND} {source!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
         ) from None
-    device = device or _fastest(torch)
+    device = device or fastest_device(torch)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         model, report = AutoModelForCausalLM.from_pretrained(
@@ -237,14 +237,4 @@ def _load(source: str, device: str | None) -> _Loaded:
             f"the {_KIND} {PREFIX + source!r} has no chat template, so it cannot be asked anything",
             hint=f"choose a model for chats, as {PREFIX}{_EXAMPLE}",
         )
-    # Leftovers of sampling in a model's settings mean nothing to the greedy search, and each would warn.
-    for name in ("temperature", "top_p", "top_k", "min_p", "typical_p"):
-        if getattr(model.generation_config, name, None) is not None:
-            setattr(model.generation_config, name, None)
-    return _Loaded(PREFIX + source, tokenizer, model.to(device).eval(), threading.Lock())
-
-
-def _fastest(torch: Any) -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return _Loaded(PREFIX + source, tokenizer, without_sampling(model.to(device).eval()), threading.Lock())

@@ -76,7 +76,7 @@ def _find(name: str) -> tuple[EntryPoint, str]:
     found = [plugin for plugin in plugins if plugin.name == kind]
     if len(found) == 1:
         return found[0], model
-    known = ", ".join([*(f"{kind}:MODEL" for kind in RECOGNIZERS), *sorted({plugin.name for plugin in plugins})])
+    known = ", ".join(f"{kind}:MODEL" for kind in (*RECOGNIZERS, *sorted({plugin.name for plugin in plugins})))
     problem = "several plug-ins offer it" if found else f"allowed: {known}"
     raise UsageError(f"no speech recogniser is called {name!r}; {problem}", hint=f"for example {_example()}")
 

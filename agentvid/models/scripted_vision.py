@@ -65,6 +65,10 @@ class ScriptedVision:
     def name(self) -> str:
         return self._script.name
 
+    @property
+    def revision(self) -> str:
+        return ""
+
     def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
         """Decode every picture, check the order of their times, and answer."""
         look = Look(system, "\n".join(part for part in parts if isinstance(part, str)), tuple(_shown(self.name, parts)))

@@ -6,7 +6,6 @@ The transformer's weights are read from safetensors only and no code of the mode
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agentvid.errors import MissingDependency, ModelError, UsageError
+from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import EmbeddingSpace, Vectors, encodable
+from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-#: Files of a local model that decide its vectors.
-_DECISIVE = {".json", ".safetensors", ".txt", ".model"}
 
 
 class SentenceTransformerEmbedder:
@@ -34,12 +31,8 @@ class SentenceTransformerEmbedder:
     """
 
     def __init__(self, name: str, *, device: str | None = None) -> None:
-        self._name = str(Path(name).expanduser()) if name.startswith("~") else name
+        self._name = hub_name("embedder", name)
         self._device = device
-        if self._name.startswith((".", "/")) and not Path(self._name).is_dir():
-            raise UsageError(
-                f"the embedder {name!r} is not a folder", hint="name an existing folder, or a model of a hub"
-            )
 
     @cached_property
     def space(self) -> EmbeddingSpace:
@@ -80,40 +73,23 @@ class SentenceTransformerEmbedder:
             return SentenceTransformer(
                 self._name, device=self._device, trust_remote_code=False, model_kwargs={"use_safetensors": True}
             )
-        except Exception as error:  # hub, file, format and device errors have no common base
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModelError(f"the embedder {self._name!r} cannot be loaded: {reason}", hint=self._way_out()) from error
-
-    def _way_out(self) -> str:
-        if Path(self._name).exists():
-            return "the folder must hold a sentence-transformers model with safetensors weights and no code of its own"
-        return f"check the name and the network (once: `hf download {self._name}`), or use the embedder minilm"
+        except Exception as error:
+            raise cannot_load(
+                "embedder",
+                self._name,
+                error,
+                holds="a sentence-transformers model",
+                otherwise="use the embedder minilm",
+            ) from error
 
     def _revision(self) -> str:
         folder = Path(self._name)
-        return _folder_hash(folder) if folder.is_dir() else _hub_commit(self._name)
-
-
-def _hub_commit(name: str) -> str:
-    """The first 12 digits of the commit that the hub's cache holds: the files lie in a folder named after it."""
-    from huggingface_hub import try_to_load_from_cache
-
-    repository = name if "/" in name else f"sentence-transformers/{name}"
-    # sentence-transformers lets this variable move its share of the cache.
-    cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-    for file in ("modules.json", "config.json"):
-        path = try_to_load_from_cache(repository, file, cache_dir=cache)
-        if isinstance(path, str):
-            return Path(path).parent.name[:12]
-    raise ModelError(f"the embedder {name!r} was loaded, but the hub's cache does not tell its revision")
-
-
-def _folder_hash(folder: Path) -> str:
-    """The first 12 digits of a sha256 over names and contents of the files that decide a model's vectors."""
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in _DECISIVE and path.is_file():
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return total.hexdigest()[:12]
+        if folder.is_dir():
+            return folder_hash(folder)
+        repository = self._name if "/" in self._name else f"sentence-transformers/{self._name}"
+        # sentence-transformers lets this variable move its share of the cache.
+        cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+        commit = cached_commit(repository, ("modules.json", "config.json"), cache)
+        if not commit:
+            raise ModelError(f"the embedder {self._name!r} was loaded, but the hub's cache does not tell its revision")
+        return commit

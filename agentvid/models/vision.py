@@ -25,6 +25,10 @@ class LangChainVision:
     def name(self) -> str:
         return self._chat.name
 
+    @property
+    def revision(self) -> str:
+        return ""
+
     def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
         """The answer to texts and pictures in this order. Raises ModelError as `LangChainChat.reply`."""
         return self._chat.send(system, [_block(part) for part in parts])

@@ -20,6 +20,7 @@ TRACKS = {
     "frame": "agentvid.perceive.frames:FrameTrack",
     "sound": "agentvid.perceive.sound:SoundTrack",
     "object": "agentvid.perceive.objects:ObjectTrack",
+    "caption": "agentvid.perceive.caption:CaptionTrack",
 }
 
 

@@ -31,6 +31,7 @@ from typing import Literal, Protocol
 
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError
+from agentvid.indexes.results import ModelResults
 from agentvid.media.limits import Limits
 from agentvid.media.types import FrameBatch, MediaInfo
 from agentvid.models.base import FrameVectors
@@ -44,7 +45,7 @@ SHOTS, PASSAGES = "shots", "passages"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file that is read."""
+    """The file that is read. `results`: what models said of contents before; None keeps and knows nothing."""
 
     path: Path
     info: MediaInfo
@@ -52,6 +53,7 @@ class Source:
     video_id: str
     settings: Settings
     limits: Limits
+    results: ModelResults | None = None
 
     def gap(self, span: Span, track: str, reason: str) -> Gap:
         return Gap(self.video_id, span, track, reason)

@@ -74,11 +74,16 @@ def by_relevance(
 
 def signatures(images: Sequence[Image]) -> Vectors:
     """(n, 432) float32: each picture shrunk to 16x9 colours; a distance is a root mean square difference, 0 to 1."""
+    rows = thumbnails(images).reshape(len(images), _COLUMNS * _ROWS * 3)
+    return rows / np.float32(np.sqrt(_COLUMNS * _ROWS * 3))
+
+
+def thumbnails(images: Sequence[Image]) -> Vectors:
+    """(n, 9, 16, 3) float32, 0 to 1: each picture shrunk to 16x9 colours."""
     import cv2
 
     small = [cv2.resize(image, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA) for image in images]
-    rows = np.array(small, np.float32).reshape(len(images), _COLUMNS * _ROWS * 3)
-    return rows / np.float32(255 * np.sqrt(_COLUMNS * _ROWS * 3))
+    return np.array(small, np.float32).reshape(len(images), _ROWS, _COLUMNS, 3) / np.float32(255)
 
 
 def distinct(vectors: Vectors, *, same: float = SAME) -> list[int]:

@@ -13,7 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 from agentvid.errors import LibraryDamaged, LibraryError, LibraryTooNew
-from agentvid.indexes.migrations import m001_create, m002_sections, m003_stages, m004_frames
+from agentvid.indexes.migrations import (
+    m001_create,
+    m002_sections,
+    m003_stages,
+    m004_model_results,
+    m005_frames,
+)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -24,7 +30,8 @@ MIGRATIONS: tuple[Migration, ...] = (
     m001_create.upgrade,
     m002_sections.upgrade,
     m003_stages.upgrade,
-    m004_frames.upgrade,
+    m004_model_results.upgrade,
+    m005_frames.upgrade,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 
 from agentvid.errors import MissingDependency, ModelError, UsageError
 from agentvid.models.base import Recognizer, Samples
+from agentvid.models.onnx_graph import FLOAT, INT64, Graph
 from agentvid.models.recognizers import RECOGNIZERS, check_recognizer, decisive_name, load_recognizer
 from agentvid.models.spoken import shared_out, words_of_tokens
 
@@ -125,6 +127,32 @@ def test_whisper_of_transformers(whisper: Path) -> None:
 def test_whisper_of_faster_whisper(converted: Path) -> None:
     recognizer = load_recognizer(f"faster-whisper:{converted}")
     check_contract(recognizer)
+
+
+def save_conformer(folder: Path) -> Path:
+    """A NeMo CTC model in its ONNX form: its "logits" are the six lowest bands of every eighth frame."""
+    graph = Graph("conformer")
+    sound = graph.input("audio_signal", FLOAT, ["batch", 80, "frames"])
+    graph.input("length", INT64, ["batch"])
+    frames = graph.add("Transpose", sound, perm=[0, 2, 1])
+    borders = [("start", [0, 0]), ("end", [2**31, 6]), ("axes", [1, 2]), ("step", [8, 1])]
+    graph.add("Slice", frames, *(graph.constant(name, values) for name, values in borders), name="logprobs")
+    graph.output("logprobs", FLOAT, ["batch", "steps", 6])
+    (folder / "model.onnx").write_bytes(graph.to_bytes())
+    tokens = ("▁the", "▁har", "bour", "▁bridge", ".", "<blk>")
+    (folder / "vocab.txt").write_text("".join(f"{token} {index}\n" for index, token in enumerate(tokens)))
+    (folder / "config.json").write_text('{"model_type": "nemo-conformer-ctc"}')
+    return folder
+
+
+def test_a_conformer_of_onnx_asr(tmp_path: Path) -> None:
+    pytest.importorskip("onnx_asr")
+    recognizer = load_recognizer(f"onnx-asr:nemo-conformer-ctc@{save_conformer(tmp_path)}")
+    check_contract(recognizer)
+    words = recognizer.recognize(noise(3.0), 60.0).words
+    assert len(words) > 3
+    assert [word.start_seconds for word in words] == sorted(word.start_seconds for word in words)
+    assert {word.text[0] for word in words[1:]} == {" "}
 
 
 @pytest.mark.parametrize(
@@ -330,6 +358,48 @@ def test_a_server_that_is_not_there(remote: Callable[[str], Recognizer]) -> None
         pass
     with pytest.raises(ModelError, match="the connection failed"):
         remote(url).recognize(noise(1.0), 0.0)
+
+
+# -- plug-ins ----------------------------------------------------------------------------------------------------
+
+PLUGIN = """
+from agentvid.models.scripted_speech import ScriptedRecognizer
+
+def make(model):
+    if model == "broken":
+        raise RuntimeError("no licence")
+    return ScriptedRecognizer({440.0: model}, name=f"tones:{model}")
+"""
+PROGRAM = """
+import sys
+from agentvid.errors import AgentvidError
+from agentvid.models.recognizers import load_recognizer
+try:
+    print(load_recognizer(sys.argv[1]).name)
+except AgentvidError as error:
+    print(f"{type(error).__name__}: {error} - {error.hint}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "switch", "shown"),
+    [
+        ("tones:harbour", "on", "tones:harbour"),
+        ("tones:broken", "on", "ModelError: the speech recogniser 'tones:broken' failed: RuntimeError: no licence"),
+        ("tones:harbour", "off", "UsageError: no speech recogniser is called 'tones:harbour'"),
+        ("nothing:x", "on", "tones:MODEL"),
+    ],
+)
+def test_an_installed_package_adds_a_kind(tmp_path: Path, name: str, switch: str, shown: str) -> None:
+    (tmp_path / "tones_plugin.py").write_text(PLUGIN)
+    info = tmp_path / "tones_plugin-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tones_plugin\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[agentvid.recognizers]\ntones = tones_plugin:make\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    environment = {**os.environ, "PYTHONPATH": path, "AGENTVID_PLUGINS": switch}
+    command = [sys.executable, "-c", PROGRAM, name]
+    assert shown in subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 # -- tokens ------------------------------------------------------------------------------------------------------

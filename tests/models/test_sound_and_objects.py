@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from agentvid.cli.app import app
 from agentvid.errors import ModelError, UsageError
+from agentvid.media.render import Scene, render_video
 from agentvid.models.object_detector import ObjectDetector
 from agentvid.models.sound_classifier import SoundClassifier
 
@@ -126,6 +130,30 @@ def test_objects_that_labels_name(tmp_path: Path) -> None:
         assert 0.0 <= left <= right <= 1.0
         assert 0.0 <= top <= bottom <= 1.0
     assert detector.detect(image, ("dog",), 1.0) == []
+
+
+@pytest.mark.parametrize("kind", ["sound", "object"])
+def test_index_reads_a_track_by_its_model_and_says_what_is_wrong_with_half_of_one(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    if kind == "sound":
+        settings: dict[str, str] = {"AGENTVID_SOUND": str(save_ast(folder))}
+    else:
+        settings = {"AGENTVID_OBJECTS": str(save_owl(folder)), "AGENTVID_OBJECT_LABELS": "dog,red car"}
+    settings[f"AGENTVID_{kind.upper()}_THRESHOLD"] = "0.05"
+    video = tmp_path / "talk.mp4"
+    render_video(video, [Scene(4.0, (90, 40, 20))], size=(160, 90), audio="tone")
+    arguments = ["--library", str(tmp_path / "library"), "index", "--no-ocr", "--no-embed", "--json", str(video)]
+    done = CliRunner().invoke(app, arguments, env=settings)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["indexed"][0]["observations"][kind] >= 1
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    done = CliRunner().invoke(app, arguments, env=settings)
+    (partial,) = json.loads(done.stdout)["partial"]
+    assert done.exit_code == 4
+    assert partial["track"] == kind
+    assert "cannot be loaded" in partial["reason"]
+    assert "\n" not in partial["reason"]
 
 
 def load_sound(folder: str) -> object:

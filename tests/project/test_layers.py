@@ -31,7 +31,7 @@ LAYERS = [
     },
     {"planners", "composers", "state", "budgeted", "threads"},
     {"answer", "checking"},
-    {"ingest", "graph"},
+    {"ingest", "graph", "deepening", "estimate"},
     {"stale"},
     {"library", "replay"},
     {"evaluate"},

@@ -71,6 +71,12 @@ VALUES = {
         "end": "15.50",
         "part": "They show a part of it, cut out.",
     },
+    "caption": {
+        "start": "12.00",
+        "end": "15.50",
+        "marker": FENCE.marker,
+        "rows": FENCE.wrap(['said at 12.50 s: "The launch is on Monday."']),
+    },
     "rewatch": {"question": "the door opens", "start": "12.00", "end": "15.50"},
     "verify": {
         "claim": '"Is the launch on Monday?"',
@@ -108,7 +114,9 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
     assert "question" not in prompts.variables("plan_system")
 
 
-@pytest.mark.parametrize("name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize", "digest"])
+@pytest.mark.parametrize(
+    "name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize", "digest", "caption"]
+)
 def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
     text = prompts.render(name, **VALUES[name])
     rule, opening, evidence, closing = (
@@ -133,7 +141,9 @@ def test_an_unknown_variable_is_named() -> None:
 
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
-    with pytest.raises(UsageError, match="allowed: balance, blind, compare, compose, digest, entail, ground, look"):
+    with pytest.raises(
+        UsageError, match="allowed: balance, blind, caption, compare, compose, digest, entail, ground, look"
+    ):
         prompts.render(name)
 
 

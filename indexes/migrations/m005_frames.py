@@ -1,4 +1,4 @@
-"""Version 4: vectors of frames beside those of passages, in spaces of their own."""
+"""Version 5: vectors of frames beside those of passages, in spaces of their own."""
 
 from __future__ import annotations
 
