@@ -25,6 +25,7 @@ RECOGNIZERS = {
     "onnx-asr": ("onnx_speech:OnnxSpeech", "onnx_asr", 'pip install "agentvid[asr]"', "nemo-parakeet-tdt-0.6b-v3"),
     "hf": ("local_whisper:LocalWhisper", "transformers", 'pip install "transformers>=5.3,<6"', "openai/whisper-small"),
     "openai": ("remote_speech:RemoteSpeech", "openai", 'pip install "agentvid[openai]"', "whisper-1"),
+    "pocketsphinx": ("pocket_speech:PocketSpeech", "pocketsphinx", "pip install pocketsphinx", "en-us"),
     "scripted": ("scripted_speech:ScriptedRecognizer.from_file", "", "", "FILE.json"),
 }
 

@@ -39,7 +39,7 @@ class Scene:
     shape: str
     moves: bool = True
     grey: int = 30
-    size: float = 0.3
+    size: float = 0.45
     across: float = 0.5
 
     @property

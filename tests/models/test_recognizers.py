@@ -129,6 +129,13 @@ def test_whisper_of_faster_whisper(converted: Path) -> None:
     check_contract(recognizer)
 
 
+def test_pocketsphinx_with_the_model_of_its_wheel() -> None:
+    pytest.importorskip("pocketsphinx")
+    check_contract(load_recognizer("pocketsphinx:en-us"))
+    with pytest.raises(UsageError, match="pocketsphinx has no model 'de'; allowed: en-us"):
+        load_recognizer("pocketsphinx:de")
+
+
 def save_conformer(folder: Path) -> Path:
     """A NeMo CTC model in its ONNX form: its "logits" are the six lowest bands of every eighth frame."""
     graph = Graph("conformer")
