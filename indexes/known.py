@@ -103,7 +103,7 @@ def _frames(catalogue: Catalogue, video_id: str, ids: list[int]) -> FrameVectors
         wanted = sa.select(table.c.observation_id, table.c.vector).where(
             table.c.space_id == row.id, table.c.observation_id.in_(records.json_list(ids))
         )
-        found = dict(connection.execute(wanted).tuples().all())
+        found = {row[0]: row[1] for row in connection.execute(wanted)}
     space = EmbeddingSpace(row.model, row.revision, row.dimension, row.kind)
     if len(found) != len(ids) or any(len(vector) != 2 * space.dimension for vector in found.values()):
         return None
