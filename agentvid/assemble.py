@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.known import embedded_text
-from agentvid.models.base import ChatModel, Embedder, Vectors
+from agentvid.models.base import ChatModel, Embedder, FrameVectors, Vectors
 from agentvid.passages import make_passages
 from agentvid.sections import make_sections
 from agentvid.types import Clip, Gap, Observation, Passage, Span, Video
@@ -33,6 +33,7 @@ def assemble(
     gaps: Sequence[Gap] = (),
     stages: Mapping[str, str] | None = None,
     known_vectors: Mapping[str, NDArray[np.float32]] | None = None,
+    frames: FrameVectors | None = None,
     progress: Progress = lambda stage, done, total: None,
 ) -> tuple[VideoRecord, tuple[str, ...]]:
     """The record, and what the user should know of it.
@@ -63,6 +64,7 @@ def assemble(
         gaps=tuple(gaps),
         stages=dict(stages or {}),
         sections=sections,
+        frames=frames,
     )
     return record, told
 

@@ -73,6 +73,9 @@ class Settings(BaseModel):
     )
     offline: bool = Field(False, description="download nothing and ask no provider; what would is refused")
     embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
+    frame_embedder: str = Field(
+        "", description="embedder of frames: a CLIP-like sentence-transformers model; empty = none"
+    )
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
     ocr: bool = Field(True, description="read on-screen text while indexing")
     shot_detector: Literal["transitions", "adaptive", "content", "histogram", "threshold"] = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from agentvid.perceive.plugins import switched_on
 from agentvid.perceive.sentences import sentences
 from agentvid.perceive.stages import digest, needed_by, stage_keys, stale_stages, whole_stages
 from agentvid.segment import SHOTS_REVISION, ShotReader, make_clips
-from agentvid.types import SPEECH, Clip, Gap, Observation, Span, Video
+from agentvid.types import FRAME, SPEECH, Clip, Gap, Observation, Span, Video
 
 if TYPE_CHECKING:
     from agentvid.importer import ImportedVideo
@@ -102,7 +102,10 @@ def ingest_file(
     source = Source(path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results)
     keys = pipeline.stage_keys(path, content_hash)
     stale = stale_stages(keys, known.stages)
-    before = {track: Reading(rows) for track, rows in known.by_track().items()}
+    before = {
+        track: Reading(rows, frames=known.frames if track == FRAME else None)
+        for track, rows in known.by_track().items()
+    }
     readings = {track: reading for track, reading in before.items() if track not in stale}
     tracks = [track for track in pipeline.tracks if track.name in stale]
 
@@ -142,6 +145,7 @@ def ingest_file(
         gaps=[*partial, *_lost(source, duration_seconds, pipeline.tracks), *other_gaps],
         stages=other_stages | whole_stages(keys, pipeline.tracks, {gap.track for gap in partial}),
         known_vectors=known.vectors,
+        frames=readings[FRAME].frames if FRAME in readings else None,
         progress=progress,
     )
     warnings = [line for track in tracks for line in readings[track.name].warnings]
@@ -208,7 +212,7 @@ def _or_before(reading: Reading, before: Reading | None) -> Reading:
     """The reading; if the track brought nothing but gaps, the rows that it had before remain."""
     if before is None or reading.observations or not reading.gaps:
         return reading
-    return Reading(before.observations, reading.gaps, reading.warnings)
+    return replace(before, gaps=reading.gaps, warnings=reading.warnings)
 
 
 def _rows(readings: Iterable[Reading]) -> list[Observation]:

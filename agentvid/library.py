@@ -27,9 +27,10 @@ from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
 from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
-from agentvid.media.limits import limits_of
+from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
+from agentvid.media.read import frames_at, read_picture
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
-from agentvid.text import check_query
+from agentvid.text import check_query, parse_timestamp
 from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Ingested, Pipeline
-    from agentvid.models.base import ChatModel, Embedder, Reranker
+    from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Image, Reranker
     from agentvid.models.cassette import Cassette
     from agentvid.planners.exemplar import ExampleBank, Form
     from agentvid.replay import Replay
@@ -230,7 +231,7 @@ class Library:
 
     def _publish(self) -> None:
         spaces = self.catalogue.spaces()
-        for space in spaces:
+        for space in [*spaces, *self.catalogue.spaces("frames")]:
             publish(self.catalogue, space, self._backend)
         for wanted in spaces or (None,):
             publish_places(self.catalogue, wanted)
@@ -262,6 +263,56 @@ class Library:
                 names[moment.video_id] = self.catalogue.video(moment.video_id).name
             hits.append(Hit(names[moment.video_id], moment))
         return hits
+
+    def search_picture(
+        self,
+        image: str | Path = "",
+        *,
+        frame: str = "",
+        k: int = 10,
+        videos: Sequence[str] = (),
+        start: float | None = None,
+        end: float | None = None,
+    ) -> list[Hit]:
+        """The moments whose frames look like a picture file, or like the frame "VIDEO@TIME" of the library.
+
+        Raises UsageError unless one of the two is given and the library can search frames, for another form of
+        `frame` and for k and times what `search` raises; MediaError for what cannot be decoded, UnknownVideo,
+        AmbiguousVideo, MissingDependency, ModelError.
+        """
+        if bool(str(image)) == bool(frame):
+            raise UsageError("give a picture or a frame", hint="image='photo.jpg', or frame='talk.mp4@1:23'")
+        where = self._where(k, videos, (), start, end)
+        frames = self.retriever.frames
+        if frames is None:
+            held = self.catalogue.spaces("frames")
+            hint = "index videos with the setting frame_embedder, as in AGENTVID_FRAME_EMBEDDER=NAME"
+            raise UsageError(
+                self._frames_note or "no video of the library has vectors of frames", hint="" if held else hint
+            )
+        pixels = self._frame_of(frame) if frame else read_picture(Path(image).expanduser(), limits_of(self.settings))
+        vector = frames.embedder.encode([pixels])[0]
+        return [
+            Hit(self.catalogue.video(moment.video_id).name, moment)
+            for moment in frames.search(vector, k=k, where=where)
+        ]
+
+    def _frame_of(self, reference: str) -> Image:
+        """The pixels of the frame "VIDEO@TIME", as indexing sees them."""
+        name, at, time = reference.rpartition("@")
+        if not at or not name:
+            raise UsageError(f"{reference!r} is no frame; allowed: VIDEO@TIME", hint="as in talk.mp4@1:23")
+        video = self.catalogue.find_video(name)
+        try:
+            seconds = parse_timestamp(time)
+        except ValueError as error:
+            raise UsageError(str(error), hint="as in talk.mp4@1:23") from None
+        if seconds >= video.duration_seconds:
+            raise UsageError(f"{time} is not in {video.name!r}; allowed: before {video.duration_seconds:g} s")
+        path = next((path for path in video.paths if Path(path).exists()), None)
+        if path is None:
+            raise NotFound(f"the file of {video.name!r} is not there", hint="a frame is read from the file itself")
+        return frames_at(Path(path), [seconds], max_side=KEY_FRAME_SIDE, limits=limits_of(self.settings))[0].image
 
     def _found(self, query: str, k: int, where: Filter, level: Level | None) -> list[Moment]:
         if level is None:
@@ -387,7 +438,20 @@ class Library:
 
     def notes(self) -> list[str]:
         """What the user should know about how this library searches, e.g. that FAISS is not installed."""
-        return [self._backend.note] if self.settings.embed and self._backend.note else []
+        told = [self._backend.note] if self.settings.embed and self._backend.note else []
+        return told + ([self._frames_note] if self._frames_note else [])
+
+    @property
+    def _frames_note(self) -> str:
+        """Why frames that the library has are not searched, or ""."""
+        if self._frame_embedder:
+            from agentvid.indexes.frames import FrameSearch
+
+            return FrameSearch(self.catalogue, self._frame_embedder, self._backend).note
+        held = self.catalogue.spaces("frames")
+        if not held:
+            return ""
+        return f"frames are not searched: no frame embedder is set; AGENTVID_FRAME_EMBEDDER={held[-1].model}"
 
     # -- path 2: ask --------------------------------------------------------------------------------------------
 
@@ -511,6 +575,13 @@ class Library:
         return load_embedder(self.settings.embedder, self.settings.cache) if self.settings.embed else None
 
     @cached_property
+    def _frame_embedder(self) -> FrameEmbedder | None:
+        from agentvid.models import load_frame_embedder
+
+        name = self.settings.frame_embedder
+        return load_frame_embedder(name, self.settings.cache) if name else None
+
+    @cached_property
     def _reranker(self) -> Reranker | None:
         from agentvid.models import load_reranker
 
@@ -534,9 +605,11 @@ class Library:
 
     @cached_property
     def retriever(self) -> Retriever:
+        from agentvid.indexes.frames import FrameSearch
         from agentvid.indexes.retriever import Retriever
 
-        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker)
+        frames = FrameSearch(self.catalogue, self._frame_embedder, self._backend) if self._frame_embedder else None
+        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker, frames)
 
     @cached_property
     def _pipeline(self) -> Pipeline:

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 from agentvid.errors import UsageError
 from agentvid.perceive.sentences import ends_sentence
-from agentvid.types import SPEECH, Clip, Observation, Passage, Span
+from agentvid.types import FRAME, SPEECH, Clip, Observation, Passage, Span
 from agentvid.words import UNSPACED
 
 _MOST_WORDS = 20
@@ -28,6 +28,8 @@ _UNSPACED = re.compile(UNSPACED)
 def make_passages(clips: Sequence[Clip], observations: Sequence[Observation]) -> tuple[Passage, ...]:
     """Passages by track and source, in the order of clips and time; every observation is in exactly one.
 
+    But rows of frames are in none: they say when a frame is shown, nothing that a query could be compared with.
+
     A passage holds observations of one track, language and source from one clip: the clip that holds most of each.
     Speech is joined up to about 20 words or 10 s, if possible to the end of a sentence. `observation_ids` are
     positions in `observations`.
@@ -38,7 +40,8 @@ def make_passages(clips: Sequence[Clip], observations: Sequence[Observation]) ->
         raise UsageError("observations without clips; allowed: at least one clip", hint="make clips first")
     finder = _ClipFinder(clips)
     places: dict[Hashable, list[tuple[int, int]]] = defaultdict(list)
-    order = sorted(range(len(observations)), key=lambda position: (observations[position].span, position))
+    told = (at for at, observation in enumerate(observations) if observation.track != FRAME)
+    order = sorted(told, key=lambda position: (observations[position].span, position))
     for position in order:
         observation = observations[position]
         places[_stream(observation)].append((finder.find(observation.span), position))

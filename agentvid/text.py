@@ -68,3 +68,8 @@ def parse_timestamp(text: str) -> float:
     if not math.isfinite(seconds):
         raise ValueError(f"{text!r} is not a time; allowed: seconds, M:SS or H:MM:SS")
     return seconds
+
+
+def frame_text(seconds: float) -> str:
+    """What is known in words of a frame that nothing has described."""
+    return f"frame at {timestamp(seconds)}"

@@ -24,6 +24,8 @@ SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"
 SOUND, OBJECT = "sound", "object"
 #: What a vision model said of frames in one run; kept in that run's ledger and trace, not in the catalogue.
 LOOK = "look"
+#: Rows of frames that have a vector; their text says when the frame is shown, not what it shows.
+FRAME = "frame"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -185,7 +187,9 @@ class Moment:
     """A span of one video with a score: what tools return and interval algebra computes with.
 
     `score` orders moments of one result (higher is better). `similarity` is the cosine of query and text,
-    -1 to 1, or None where no embedding took part. `ranks` maps channel -> rank from 1.
+    -1 to 1, or None where no embedding took part; of the track FRAME it is the probability, 0 to 1, that the frames
+    show it, because cosines of texts and pictures mean something else in every model.
+    `ranks` maps channel -> rank from 1.
     `observation_ids` name the rows whose words `text` joins; empty for computed spans.
     """
 

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agentvid.models.base import EmbeddingSpace, Vectors
+from agentvid.models.base import EmbeddingSpace, FrameVectors, Vectors
 from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
 Ids = NDArray[np.int64]
@@ -23,6 +23,7 @@ class VideoRecord:
     The `observation_ids` of passages and sections are positions in `observations` here; the catalogue replaces them by
     row ids.
     `vectors`: (len(passages), dimension) float32, L2-normalised, or None when embedding is off.
+    `frames`: the vectors of the observations of the track FRAME, in their order.
     `stages`: stage -> key, of those that are whole: the sha256 of all that decides their rows. `fingerprint` is that of
     what is made of the rows: passages and vectors. Where all are equal, there is nothing to do.
     """
@@ -38,6 +39,7 @@ class VideoRecord:
     gaps: tuple[Gap, ...] = ()
     stages: Mapping[str, str] = field(default_factory=dict)
     sections: tuple[Section, ...] = ()
+    frames: FrameVectors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Filter:
 
 
 class VectorIndex(Protocol):
-    """Vectors under passage ids: a cache of the catalogue, never the truth."""
+    """Vectors under ids of passages or frames: a cache of the catalogue, never the truth."""
 
     @property
     def count(self) -> int: ...

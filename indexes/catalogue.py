@@ -24,7 +24,7 @@ from agentvid.indexes.digests import EMPTY
 from agentvid.indexes.lexical import LexicalIndex
 from agentvid.indexes.results import ModelResults, forget_results
 from agentvid.indexes.store import Store
-from agentvid.models.base import EmbeddingSpace, Vectors
+from agentvid.models.base import EmbeddingSpace, SpaceKind, Vectors
 from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
 #: Every search asks these two; making a statement costs more than SQLite takes to answer it.
@@ -341,10 +341,11 @@ class Catalogue:
             rows = connection.execute(query.order_by(schema.gaps.c.video_key, schema.gaps.c.start))
             return [records.gap_of(row) for row in rows]
 
-    def spaces(self) -> list[EmbeddingSpace]:
-        """Embedding spaces in which passages have vectors."""
+    def spaces(self, kind: SpaceKind = "text") -> list[EmbeddingSpace]:
+        """Embedding spaces in which passages, or frames, have vectors."""
         table = schema.spaces
-        query = sa.select(table.c.model, table.c.revision, table.c.dimension).order_by(table.c.id)
+        columns = (table.c.model, table.c.revision, table.c.dimension, table.c.kind)
+        query = sa.select(*columns).where(table.c.kind == kind).order_by(table.c.id)
         with self.store.reading() as connection:
             return [EmbeddingSpace(*row) for row in connection.execute(query)]
 
@@ -362,7 +363,7 @@ class Catalogue:
         return row[0] or EMPTY, row[1] or ""
 
     def iter_vectors(self, space: EmbeddingSpace) -> Iterator[tuple[Ids, Vectors]]:
-        """((n,) passage ids ascending, (n, dimension) float32) in chunks of one snapshot; nothing if unknown."""
+        """((n,) ids ascending, (n, dimension) float32) in chunks of one snapshot; nothing for an unknown space."""
         with self.store.reading() as connection:
             query = sa.select(schema.spaces.c.id).where(schema.spaces.c.key == space.key)
             space_id = connection.execute(query).scalar()

@@ -128,16 +128,17 @@ def _changed_videos(catalogue: Catalogue) -> list[sa.Row[Any, Any, Any, Any]]:
 
 
 def _changed_vectors(connection: sa.Connection, key: int) -> bool:
-    embedded, found = schema.embedded, schema.vectors
+    embedded, spaces = schema.embedded, schema.spaces
     stored = connection.execute(
-        sa.select(embedded.c.space_id, embedded.c.digest).where(embedded.c.video_key == key)
+        sa.select(spaces.c.id, spaces.c.kind, embedded.c.digest).join(embedded).where(embedded.c.video_key == key)
     ).all()
-    for space_id, digest in stored:
+    for space_id, kind, digest in stored:
+        found, owner, owners = schema.vectors_of(kind)
         query = (
-            sa.select(found.c.passage_id, found.c.vector)
-            .join(schema.passages)
-            .where(schema.passages.c.video_key == key, found.c.space_id == space_id)
-            .order_by(found.c.passage_id)
+            sa.select(owner, found.c.vector)
+            .join(owners)
+            .where(owners.c.video_key == key, found.c.space_id == space_id)
+            .order_by(owner)
         )
         rows = connection.execute(query).all()
         if records.vectors_digest([row[0] for row in rows], [row[1] for row in rows]) != digest:
@@ -202,9 +203,10 @@ def _index_files(catalogue: Catalogue, backend: Backend) -> Iterator[Problem]:
         elif current[row.name] != row.content_hash:
             yield Problem(f"the {kind} {row.file_name} is out of date", _MEND)
     known = {row.name for row in rows}
-    for space in catalogue.spaces():
+    for space in [*catalogue.spaces(), *catalogue.spaces("frames")]:
         if backend.derived_name(space) not in known:
             yield Problem(f"no {backend.name} index of {space.model} is on file", _MEND)
+    for space in catalogue.spaces():
         if place_file.derived_name(space) not in known:
             yield Problem(f"no ranking file for {space.model} is there", _MEND)
     if not catalogue.spaces() and len(catalogue.passage_ids(Filter())) and place_file.derived_name(None) not in known:
@@ -228,7 +230,7 @@ def _videos_without_vectors(catalogue: Catalogue) -> Iterator[Problem]:
     """Videos that search by meaning cannot see, although the library has vectors of others."""
     with catalogue.store.reading() as connection:
         with_passages = sa.select(schema.passages.c.video_key).distinct()
-        embedded = sa.select(schema.embedded.c.video_key)
+        embedded = sa.select(schema.embedded.c.video_key).join(schema.spaces).where(schema.spaces.c.kind == "text")
         query = sa.select(schema.videos.c.title).where(
             schema.videos.c.key.in_(with_passages), schema.videos.c.key.not_in(embedded)
         )
@@ -289,9 +291,12 @@ def _drop_orphans(catalogue: Catalogue) -> list[str]:
 
 
 def _delete_orphan(connection: sqlite3.Connection, table: str, rowid: Any) -> int:
-    # Tables without rowid do not tell which row it is; both have only the one parent that can be missing.
+    # Tables without rowid do not tell which row it is; they have only the one parent that can be missing.
     conditions = {
         "vectors": "passage_id NOT IN (SELECT id FROM passages) OR space_id NOT IN (SELECT id FROM spaces)",
+        "frame_vectors": (
+            "observation_id NOT IN (SELECT id FROM observations) OR space_id NOT IN (SELECT id FROM spaces)"
+        ),
         "embedded": "video_key NOT IN (SELECT key FROM videos) OR space_id NOT IN (SELECT id FROM spaces)",
     }
     condition = conditions.get(table, "rowid = ?")
@@ -331,6 +336,9 @@ def _rebuild_files(catalogue: Catalogue, backend: Backend) -> list[str]:
         vectors.publish(catalogue, space, backend)
         place_file.publish_places(catalogue, space)
         done.append(f"built the vector index and the ranking file of {space.model} again")
+    for space in catalogue.spaces("frames"):
+        vectors.publish(catalogue, space, backend)
+        done.append(f"built the index of frames of {space.model} again")
     if not spaces:
         place_file.publish_places(catalogue, None)
         done.append("built the ranking file again")

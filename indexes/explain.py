@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from agentvid.indexes import ranking
 from agentvid.indexes.base import Filter
+from agentvid.indexes.frames import FrameRuns, mixed
+from agentvid.indexes.frames import moment as run_moment
 from agentvid.indexes.places import Floats, Places, Rows, Term
 from agentvid.indexes.windows import EVIDENCE, Windows, passage_scores
 from agentvid.text import timestamp
-from agentvid.types import Gap, Hit, Json, Span
+from agentvid.types import FRAME, Gap, Hit, Json, Span
 from agentvid.words import index_stems, words
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class InChannel:
     library_rank: int | None = None
 
     def to_json(self) -> Json:
-        measure = "cosine" if self.channel == "dense" else "bm25"
+        measure = "bm25" if self.channel == "lexical" else "cosine"
         document = {"rank": self.rank, measure: _rounded(self.value), **self.span.to_json()}
         return document | ({"library_rank": self.library_rank} if self.library_rank is not None else {})
 
@@ -198,18 +200,36 @@ def explain(
 ) -> Explanation:
     """The best `k` moments, and why; `expected` is (video id, span). Raises UnknownVideo if that video is unknown."""
     bench = _Bench(retriever.examined(query, where))
-    chosen = ranking.choose(bench.windows, bench.score, k)
+    runs = retriever.frame_runs(query, where)
+    if runs is None:
+        best = ranking.choose(bench.windows, bench.score, k)
+        chosen = [(False, int(at), float(gain)) for at, gain in zip(best.windows, best.gains, strict=True)]
+    else:
+        chosen = mixed(bench.windows, runs, bench.places.video_ids, k)
     names = {video.id: video.name for video in retriever.catalogue.videos()}
     hits: list[ExplainedHit] = []
     kept: list[int] = []
-    for window, gain in zip(chosen.windows, chosen.gains, strict=True):
+    for is_run, window, gain in chosen:
+        if is_run:
+            assert runs is not None
+            shown = run_moment(runs, window, gain)
+            hits.append(ExplainedHit(Hit(names[shown.video_id], shown), _of_run(runs, window), None))
+            continue
         one = ranking.Chosen(np.array([window]), np.array([gain]))
         for moment in retriever.moments(bench.search.candidates, one):
-            standing = bench.standing(int(window), kept[0] if kept else int(window))
+            standing = bench.standing(window, kept[0] if kept else window)
             hit = Hit(names.get(moment.video_id, moment.video_id), moment)
-            hits.append(ExplainedHit(hit, standing, bench.cover(int(window), kept)))
-            kept.append(int(window))
+            hits.append(ExplainedHit(hit, standing, bench.cover(window, kept)))
+            kept.append(window)
     return Explanation(query, tuple(hits), _expected(retriever, bench, kept, where, *expected) if expected else None)
+
+
+def _of_run(runs: FrameRuns, at: int) -> Standing:
+    """How a run of frames stands among the runs; it has no words."""
+    moment = run_moment(runs, at, 0.0)
+    place = InChannel(FRAME, moment.ranks.get(FRAME), float(runs.cosines[at]), moment.span)
+    rank = 1 + int((runs.score > runs.score[at]).sum())
+    return Standing(moment.span, FRAME, float(runs.score[at]), rank, len(runs.score), (place,), (), ())
 
 
 class _Bench:

@@ -9,15 +9,15 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from agentvid.indexes import schema
+from agentvid.indexes import records, schema
 from agentvid.indexes.catalogue import Catalogue
-from agentvid.models.base import EmbeddingSpace
-from agentvid.types import Gap, Observation, Span, Video
+from agentvid.models.base import EmbeddingSpace, FrameVectors
+from agentvid.types import FRAME, Gap, Observation, Span, Video
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`stages` as in a VideoRecord; `vectors`: embedded text -> (dimension,) float32."""
+    """`stages` and `frames` as in a VideoRecord; `vectors`: embedded text -> (dimension,) float32."""
 
     duration_seconds: float = 0.0
     stages: Mapping[str, str] = field(default_factory=dict)
@@ -25,6 +25,7 @@ class Known:
     observations: tuple[Observation, ...] = ()
     gaps: tuple[Gap, ...] = ()
     vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    frames: FrameVectors | None = None
 
     def by_track(self) -> dict[str, list[Observation]]:
         rows: dict[str, list[Observation]] = {}
@@ -46,13 +47,19 @@ def read_known(catalogue: Catalogue, video: Video, space: EmbeddingSpace | None)
     stages = catalogue.stages(video.id)
     if not stages:
         return NOTHING
+    observations = tuple(catalogue.observations(video.id))
+    shown = [row.id for row in observations if row.track == FRAME]
+    frames = _frames(catalogue, video.id, shown)
+    if shown and frames is None:
+        stages = {name: key for name, key in stages.items() if name != FRAME}
     return Known(
         video.duration_seconds,
         stages,
         tuple(catalogue.shots(video.id)),
-        tuple(catalogue.observations(video.id)),
+        observations,
         tuple(catalogue.gaps([video.id])),
         _vectors(catalogue, video.id, space) if space else {},
+        frames,
     )
 
 
@@ -78,3 +85,27 @@ def _vectors(catalogue: Catalogue, video_id: str, space: EmbeddingSpace) -> dict
         for row in rows
         if isinstance(row.vector, bytes) and len(row.vector) == size
     }
+
+
+def _frames(catalogue: Catalogue, video_id: str, ids: list[int]) -> FrameVectors | None:
+    """The vectors of these rows, in their order; None if any is missing: then the frames are read again."""
+    table, embedded, spaces, videos = schema.frame_vectors, schema.embedded, schema.spaces, schema.videos
+    of_video = (
+        sa.select(spaces.c.id, spaces.c.model, spaces.c.revision, spaces.c.dimension, spaces.c.kind)
+        .join(embedded, embedded.c.space_id == spaces.c.id)
+        .join(videos, videos.c.key == embedded.c.video_key)
+        .where(videos.c.id == video_id, spaces.c.kind == "frames")
+    )
+    with catalogue.store.reading() as connection:
+        row = connection.execute(of_video).first()
+        if row is None:
+            return None
+        wanted = sa.select(table.c.observation_id, table.c.vector).where(
+            table.c.space_id == row.id, table.c.observation_id.in_(records.json_list(ids))
+        )
+        found = {row[0]: row[1] for row in connection.execute(wanted)}
+    space = EmbeddingSpace(row.model, row.revision, row.dimension, row.kind)
+    if len(found) != len(ids) or any(len(vector) != 2 * space.dimension for vector in found.values()):
+        return None
+    blobs = b"".join(found[at] for at in ids)
+    return FrameVectors(space, np.frombuffer(blobs, "<f2").astype(np.float32).reshape(len(ids), space.dimension))

@@ -92,13 +92,24 @@ _OTHER_TRACK = 0.8
 
 def choose(windows: Windows, score: Floats, k: int, reward: Reward = recall) -> Chosen:
     """At most `k` windows that together have the largest expected reward."""
+    top, probability = posterior(windows, score, k)
+    chosen = pick(windows.take(top), probability, k, reward)
+    return Chosen(top[chosen.windows], chosen.gains)
+
+
+def posterior(windows: Windows, score: Floats, k: int) -> tuple[Rows, Floats]:
+    """(the best windows, the probability that each is the moment if one of them is)."""
     top = highest(score, max(_MOST_WINDOWS, 2 * k))
     probability = np.exp(score[top] - score[top].max(initial=-np.inf))
     probability /= max(probability.sum(), 1e-12)
-    best = windows.take(top)
+    return top, probability
+
+
+def pick(best: Windows, probability: Floats, k: int, reward: Reward = recall) -> Chosen:
+    """At most `k` of these windows, of which all together have this probability."""
     earned = reward(best.overlap()) * np.where(np.equal.outer(best.track, best.track), 1.0, _OTHER_TRACK)
-    chosen, gains = greedy(earned, probability, min(k, len(top)))
-    return Chosen(top[chosen], gains)
+    chosen, gains = greedy(earned, probability, min(k, len(probability)))
+    return Chosen(chosen, gains)
 
 
 def greedy(earned: NDArray[np.floating], probability: Floats, k: int) -> tuple[Rows, Floats]:

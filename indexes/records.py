@@ -19,7 +19,7 @@ from agentvid.indexes.base import Filter, Ids, VideoRecord
 from agentvid.indexes.digests import EMPTY, combine, digest_rows
 from agentvid.indexes.lexical import FORMAT, index_words
 from agentvid.models.base import EmbeddingSpace, Vectors
-from agentvid.types import Clip, Gap, Observation, Passage, Provenance, Section, Span, Video
+from agentvid.types import FRAME, Clip, Gap, Observation, Passage, Provenance, Section, Span, Video
 
 Row = dict[str, Any]
 _FLOAT16 = np.dtype("<f2")
@@ -67,6 +67,9 @@ def insert_video(connection: sa.Connection, record: VideoRecord, paths: Sequence
     _update_lexical_hash(connection, added=[(video.id, digest)])
     if record.space is not None and record.vectors is not None and passages:
         _insert_vectors(connection, key, video.id, record.space, record.vectors, [row["id"] for row in passages])
+    if record.frames is not None and len(record.frames.vectors):
+        ids = [row["id"] for row in observations if row["track"] == FRAME]
+        _insert_vectors(connection, key, video.id, record.frames.space, record.frames.vectors, ids)
 
 
 def add_rows(connection: sa.Connection, key: int, record: VideoRecord) -> None:
@@ -159,6 +162,11 @@ def _check(record: VideoRecord) -> None:
             raise UsageError(
                 f"{name!r} has a vector that is not finite", hint="the embedding model failed; try another"
             )
+    if record.frames is not None:
+        shape = record.frames.vectors.shape
+        frames = sum(observation.track == FRAME for observation in record.observations)
+        if shape != (frames, record.frames.space.dimension) or not np.isfinite(record.frames.vectors).all():
+            raise UsageError(f"{name!r} has vectors of shape {shape} for {frames} frames, or no numbers")
     known = range(len(record.observations))
     named = [("passage", passage.observation_ids) for passage in record.passages]
     named += [("section", section.observation_ids) for section in record.sections]
@@ -280,8 +288,9 @@ def _insert_vectors(
     """`held`: (passage id, vector) of those that the video has in this space already; new passages have larger ids."""
     blobs = [vector.tobytes() for vector in vectors.astype(_FLOAT16)]
     space_id, content_hash = _space_row(connection, space)
-    rows = [{"passage_id": at, "space_id": space_id, "vector": blob} for at, blob in zip(ids, blobs, strict=True)]
-    connection.execute(schema.vectors.insert(), rows)
+    table, owner, _ = schema.vectors_of(space.kind)
+    rows = [{owner.name: at, "space_id": space_id, "vector": blob} for at, blob in zip(ids, blobs, strict=True)]
+    connection.execute(table.insert(), rows)
     digest = vectors_digest([*(row[0] for row in held), *ids], [*(row[1] for row in held), *blobs])
     _insert(connection, schema.embedded, key, [{"space_id": space_id, "digest": digest}])
     changed = combine(content_hash, added=[(video_id, digest)])
@@ -294,7 +303,7 @@ def _space_row(connection: sa.Connection, space: EmbeddingSpace) -> tuple[int, s
     row = connection.execute(sa.select(table.c.id, table.c.content_hash).where(table.c.key == space.key)).first()
     if row is not None:
         return row.id, row.content_hash
-    values = {"model": space.model, "revision": space.revision, "dimension": space.dimension}
+    values = {"model": space.model, "revision": space.revision, "dimension": space.dimension, "kind": space.kind}
     return _new_id(connection.execute(table.insert().values(key=space.key, content_hash=EMPTY, **values))), EMPTY
 
 
@@ -343,12 +352,13 @@ def record_derived(
 
 def read_vectors(connection: sa.Connection, space_id: int, *, chunk: int = 65536) -> Iterator[tuple[Ids, Vectors]]:
     """((n,) ids ascending, (n, dimension) float32) in chunks. Raises LibraryDamaged for a vector of another size."""
-    table, spaces = schema.vectors, schema.spaces
-    dimension = connection.execute(sa.select(spaces.c.dimension).where(spaces.c.id == space_id)).scalar_one()
+    spaces = schema.spaces
+    dimension, kind = connection.execute(
+        sa.select(spaces.c.dimension, spaces.c.kind).where(spaces.c.id == space_id)
+    ).one()
     size = dimension * _FLOAT16.itemsize
-    query = (
-        sa.select(table.c.passage_id, table.c.vector).where(table.c.space_id == space_id).order_by(table.c.passage_id)
-    )
+    table, owner, _ = schema.vectors_of(kind)
+    query = sa.select(owner, table.c.vector).where(table.c.space_id == space_id).order_by(owner)
     for part in connection.execution_options(yield_per=chunk).execute(query).partitions():
         ids = np.fromiter((row[0] for row in part), np.int64, len(part))
         blobs = [row[1] for row in part]

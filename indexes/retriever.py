@@ -18,12 +18,14 @@ from agentvid.indexes import merging, ranking
 from agentvid.indexes.asked_position import asked_position
 from agentvid.indexes.base import Filter, Ids, Ranked, VectorIndex
 from agentvid.indexes.catalogue import Catalogue
+from agentvid.indexes.frames import FrameRuns, FrameSearch, mixed, narrowed
+from agentvid.indexes.frames import moment as run_moment
 from agentvid.indexes.lexical import phrases
 from agentvid.indexes.places import Floats, Places, Rows
 from agentvid.indexes.question_kind import question_kind
 from agentvid.indexes.windows import Question, Windows, gather, passage_scores, windows_around
 from agentvid.models.base import Embedder, Reranker, Vectors
-from agentvid.types import Moment, Passage, Span
+from agentvid.types import FRAME, Moment, Passage, Span
 from agentvid.words import query_stems
 
 if TYPE_CHECKING:
@@ -74,23 +76,36 @@ class Retriever:
     """Searches one catalogue. Opens the indexes and the embedding model at the first search that needs them.
 
     Without an embedder, or when the library holds no vectors of its space, search is lexical and `channels` says so.
-    With a reranker, `search` orders what it found by that model too. Safe to share between threads.
+    With a reranker, `search` orders what it found by that model too. With `frames`, where the library has vectors of
+    frames, they are searched as well. Safe to share between threads.
     """
 
     def __init__(
-        self, catalogue: Catalogue, embedder: Embedder | None, backend: Backend, reranker: Reranker | None = None
+        self,
+        catalogue: Catalogue,
+        embedder: Embedder | None,
+        backend: Backend,
+        reranker: Reranker | None = None,
+        frames: FrameSearch | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._embedder = embedder
         self._backend = backend
         self._reranker = reranker
+        self._frames = frames
         self._held: _Opened | None = None
         self._opening = threading.Lock()
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """("dense", "lexical"), or ("lexical",) where no vectors can be searched; `note` tells why."""
-        return (LEXICAL,) if self.note else (DENSE, LEXICAL)
+        """("dense", "lexical"), or ("lexical",) without vectors, as `note` tells; "frame" where frames are searched."""
+        texts = (LEXICAL,) if self.note else (DENSE, LEXICAL)
+        return (*texts, FRAME) if self.frames else texts
+
+    @property
+    def frames(self) -> FrameSearch | None:
+        """Where the library has frames in the space of the frame embedder."""
+        return self._frames if self._frames is not None and self._frames.is_there else None
 
     @property
     def note(self) -> str:
@@ -120,9 +135,28 @@ class Retriever:
             return []
         candidates = self.candidates(query, where or Filter(), depth=max(SEEDS, k))
         count = k if self._reranker is None else max(k, RERANKED)
-        chosen = ranking.choose(candidates.windows, ranking.scores(candidates.windows), count)
-        moments = self.moments(candidates, chosen)
+        moments = self._best(query, candidates, where or Filter(), count)
         return moments if self._reranker is None else _reranked(self._reranker, query, moments)[:k]
+
+    def _best(self, query: str, candidates: Candidates, where: Filter, count: int) -> list[Moment]:
+        runs = self.frame_runs(query, where)
+        if runs is None:
+            return self.moments(
+                candidates, ranking.choose(candidates.windows, ranking.scores(candidates.windows), count)
+            )
+        chosen = mixed(candidates.windows, runs, candidates.places.video_ids, count)
+        told = [(at, gain) for is_run, at, gain in chosen if not is_run]
+        positions, gains = np.array([at for at, _ in told], np.int64), np.array([gain for _, gain in told], float)
+        texts = self.moments(candidates, ranking.Chosen(positions, gains))
+        shown = [run_moment(runs, at, gain) for is_run, at, gain in chosen if is_run]
+        return sorted([*texts, *shown], key=lambda moment: -moment.score)
+
+    def frame_runs(self, query: str, where: Filter) -> FrameRuns | None:
+        """The runs of frames that compete for a query; None where frames are not searched, or not asked for."""
+        frames = self.frames
+        if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
+            return None
+        return frames.runs(frames.embedder.encode_query([query])[0], where)
 
     def candidates(self, query: str, where: Filter, *, depth: int = SEEDS) -> Candidates:
         """The windows that compete for a query, with the evidence for each; `depth` passages of a channel seed them."""
@@ -178,7 +212,12 @@ class Retriever:
             if len(kept) < k and not any(_share_time(windows, at, other) for other in kept):
                 kept.append(at)
         surest = [max(sure[other] for other in likely if _share_time(windows, at, other)) for at in kept]
-        return self.moments(candidates, ranking.Chosen(np.array(kept, np.int64), np.array(surest, float)))
+        told = self.moments(candidates, ranking.Chosen(np.array(kept, np.int64), np.array(surest, float)))
+        frames = self.frames
+        if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
+            return told
+        shown = frames.locate(frames.embedder.encode_query([query])[0], k=k, where=where)
+        return narrowed(told, shown, k)
 
     def margins(self, query: str, where: Filter, places: Places, windows: Windows, score: Floats) -> Floats | None:
         """(w,) how far each window is above the best of the videos outside of `where`; None if those are too few."""
@@ -231,7 +270,8 @@ class Retriever:
         return merging.merge_places(moments)
 
     def channel(self, name: str, query: str, *, k: int = 10, where: Filter | None = None) -> list[Moment]:
-        """What one channel alone ranks: the best `k` passages as they are stored, neither fused nor merged.
+        """What one channel alone ranks: the best `k` passages as they are stored, neither fused nor merged; of
+        "frame", runs of frames.
 
         For measuring what each channel adds. Raises UsageError unless `name` is one of `channels`.
         """
@@ -241,6 +281,9 @@ class Retriever:
             )
         if k <= 0:
             return []
+        if name == FRAME:
+            assert self.frames is not None
+            return self.frames.search(self.frames.embedder.encode_query([query])[0], k=k, where=where or Filter())
         opened = self._open()
         allowed = opened.places.allowed(where or Filter())
         if name == LEXICAL:
@@ -346,7 +389,10 @@ class Retriever:
 
 def _reranked(reranker: Reranker, query: str, moments: Sequence[Moment]) -> list[Moment]:
     """The moments with scores times the relevance of their texts, best first; equals keep their order."""
-    relevance = reranker.relevance(query, [moment.text for moment in moments]).tolist()
+    texts = [moment for moment in moments if moment.track != FRAME]
+    read = iter(reranker.relevance(query, [moment.text for moment in texts]).tolist())
+    # It reads words; of a frame there are none, and how surely it shows what was asked is known.
+    relevance = [moment.similarity or 0.0 if moment.track == FRAME else next(read) for moment in moments]
     weighed = [replace(moment, score=moment.score * share) for moment, share in zip(moments, relevance, strict=True)]
     return sorted(weighed, key=lambda moment: -moment.score)
 

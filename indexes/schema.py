@@ -120,7 +120,8 @@ passages = Table(
     Column("context", Text, nullable=False),
     Column("observation_ids", JSON, nullable=False),
 )
-#: `content_hash` covers all vectors of the space; see digests.py.
+#: `kind`: "text" for vectors of passages, "frames" for those of frames. `content_hash` covers all vectors of the space;
+#: see digests.py.
 spaces = Table(
     "spaces",
     metadata,
@@ -129,6 +130,7 @@ spaces = Table(
     Column("model", Text, nullable=False),
     Column("revision", Text, nullable=False),
     Column("dimension", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("content_hash", Text, nullable=False),
 )
 #: Which videos have vectors in which space, with the sha256 of those vectors.
@@ -144,6 +146,14 @@ vectors = Table(
     "vectors",
     metadata,
     Column("passage_id", Integer, ForeignKey("passages.id", ondelete="CASCADE"), primary_key=True),
+    Column("space_id", Integer, ForeignKey("spaces.id"), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+#: The same of frames, each of which is an observation.
+frame_vectors = Table(
+    "frame_vectors",
+    metadata,
+    Column("observation_id", Integer, ForeignKey("observations.id", ondelete="CASCADE"), primary_key=True),
     Column("space_id", Integer, ForeignKey("spaces.id"), primary_key=True),
     Column("vector", LargeBinary, nullable=False),
 )
@@ -186,3 +196,10 @@ model_results = Table(
 )
 
 LEXICAL = "lexical"
+
+
+def vectors_of(kind: str) -> tuple[Table, Column[int], Table]:
+    """(vectors, the column of what they are of, the table of that) for spaces of a kind."""
+    if kind == "frames":
+        return frame_vectors, frame_vectors.c.observation_id, observations
+    return vectors, vectors.c.passage_id, passages

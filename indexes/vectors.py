@@ -175,11 +175,11 @@ def _build(catalogue: Catalogue, space: EmbeddingSpace, backend: Backend) -> _Bu
         row = connection.execute(sa.select(schema.spaces).where(schema.spaces.c.key == space.key)).first()
         if row is None:
             return _Built(index, EMPTY, generation)
-        ids = _ids_in(connection, row.id)
+        ids = _ids_in(connection, row.id, space)
         if backend.name == "faiss" and len(ids) > backend.exact_up_to:
             entry = _entry(connection, backend.derived_name(space))
             stale = None if entry is None else _open(catalogue, space, backend, entry)
-            index = _quantised(connection, row.id, ids, space.dimension, stale)
+            index = _quantised(connection, row.id, ids, space, stale)
         else:
             for part_ids, vectors in records.read_vectors(connection, row.id):
                 index.add(part_ids, vectors)
@@ -187,7 +187,7 @@ def _build(catalogue: Catalogue, space: EmbeddingSpace, backend: Backend) -> _Bu
 
 
 def _quantised(
-    connection: sa.Connection, space_id: int, ids: Ids, dimension: int, stale: VectorIndex | None
+    connection: sa.Connection, space_id: int, ids: Ids, space: EmbeddingSpace, stale: VectorIndex | None
 ) -> QuantisedIndex:
     """The index of `ids`, grown from the stale one if its codes are still good. A vector never changes under its id."""
     from agentvid.indexes.quantised_index import QuantisedIndex
@@ -195,34 +195,34 @@ def _quantised(
     if isinstance(stale, QuantisedIndex) and len(ids) < 2 * stale.trained_count and stale.is_whole():
         stale.remove(np.setdiff1d(stale.ids, ids, assume_unique=True))
         added = np.setdiff1d(ids, stale.ids, assume_unique=True)
-        stale.add(added, _rows_in(connection, space_id, added, dimension))
+        stale.add(added, _rows_in(connection, space_id, added, space))
         return stale
-    rows = _rows_in(connection, space_id, ids, dimension)
+    rows = _rows_in(connection, space_id, ids, space)
     index = QuantisedIndex.trained_on(rows)
     index.add(ids, rows)
     return index
 
 
-def _ids_in(connection: sa.Connection, space_id: int) -> Ids:
-    """Ascending ids of the passages that have a vector in a space."""
-    table = schema.vectors
-    query = sa.select(table.c.passage_id).where(table.c.space_id == space_id).order_by(table.c.passage_id)
+def _ids_in(connection: sa.Connection, space_id: int, space: EmbeddingSpace) -> Ids:
+    """Ascending ids of the passages, or frames, that have a vector in a space."""
+    table, owner, _ = schema.vectors_of(space.kind)
+    query = sa.select(owner).where(table.c.space_id == space_id).order_by(owner)
     return np.fromiter(connection.execute(query).scalars(), np.int64)
 
 
-def _rows_in(connection: sa.Connection, space_id: int, ids: Ids, dimension: int) -> Rows:
+def _rows_in(connection: sa.Connection, space_id: int, ids: Ids, space: EmbeddingSpace) -> Rows:
     """(len(ids), dimension) float16 as stored, for ascending ids."""
-    table = schema.vectors
-    rows = np.empty((len(ids), dimension), "<f2")
+    table, owner, _ = schema.vectors_of(space.kind)
+    rows = np.empty((len(ids), space.dimension), "<f2")
     for start in range(0, len(ids), _READ_AT_ONCE):
         part = ids[start : start + _READ_AT_ONCE]
         query = (
             sa.select(table.c.vector)
-            .where(table.c.space_id == space_id, table.c.passage_id.in_(records.json_list(part.tolist())))
-            .order_by(table.c.passage_id)
+            .where(table.c.space_id == space_id, owner.in_(records.json_list(part.tolist())))
+            .order_by(owner)
         )
         blobs = b"".join(connection.execute(query).scalars())
-        rows[start : start + len(part)] = np.frombuffer(blobs, "<f2").reshape(-1, dimension)
+        rows[start : start + len(part)] = np.frombuffer(blobs, "<f2").reshape(-1, space.dimension)
     return rows
 
 

@@ -80,6 +80,20 @@ class Windows:
             self.similarity[chosen],
         )
 
+    def joined(self, others: Windows, number: NDArray[np.int32]) -> Windows:
+        """With `others` behind, whose videos are counted otherwise: theirs are positions in `number`."""
+        theirs = others.video if not len(others.video) else number[others.video]
+        return Windows(
+            np.concatenate([self.first, others.first]),
+            np.concatenate([self.last, others.last]),
+            np.concatenate([self.start, others.start]),
+            np.concatenate([self.end, others.end]),
+            np.concatenate([self.video, theirs]),
+            np.concatenate([self.track, others.track]),
+            np.concatenate([self.evidence, others.evidence]),
+            np.concatenate([self.similarity, others.similarity]),
+        )
+
     def overlap(self) -> Floats:
         """(w, w) temporal intersection over union; 0 between videos."""
         shared = np.minimum.outer(self.end, self.end) - np.maximum.outer(self.start, self.start)

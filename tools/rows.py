@@ -8,14 +8,18 @@ from collections.abc import Iterable, Sequence
 from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import hull
 from agentvid.tools.words import contains_phrase
-from agentvid.types import Moment, Observation, Span
+from agentvid.types import FRAME, Moment, Observation, Span
 
 Stream = tuple[str, str]
 
 
 def rows_at(context: ToolContext, video_id: str, span: Span, track: str | None = None) -> list[Observation]:
-    """The rows of one track, or of all, that overlap a span, in time order; with what was seen there in this run."""
+    """The rows of one track, or of all, that overlap a span, in time order; with what was seen there in this run.
+
+    Rows of frames say nothing but their time, and come only if that track is named.
+    """
     rows = context.catalogue.observations(video_id, within=span, tracks=(track,) if track else ())
+    rows = [row for row in rows if track or row.track != FRAME]
     seen = context.ledger.looks.get(video_id, ())
     rows += [row for row in seen if row.span.overlaps(span) and track in ("", None, row.track)]
     return in_order(rows)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from agentvid.errors import ToolError
 from agentvid.indexes.base import Filter
 from agentvid.tools.base import ToolContext
-from agentvid.types import Moment, Video
+from agentvid.types import CAPTION, FRAME, Moment, Video
 from agentvid.untrusted import quoted
 
 _LISTED, _TITLE_CHARACTERS = 10, 60
@@ -57,7 +57,9 @@ def where(
                 hint="leave video= out: the moment names its video",
             )
         video_ids = (within.video_id,)
-    return Filter(video_ids, (track,) if track else (), within.span if within else None)
+    # Whoever asks captions asks what is shown: frames tell that too, where the library has them.
+    tracks = (CAPTION, FRAME) if track == CAPTION else (track,) if track else ()
+    return Filter(video_ids, tracks, within.span if within else None)
 
 
 def check_moment(context: ToolContext, moment: Moment) -> None:

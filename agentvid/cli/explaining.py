@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
-from agentvid.types import Span
+from agentvid.types import FRAME, Span
 
 if TYPE_CHECKING:
     from agentvid.indexes.explain import Expected, ExplainedHit, InChannel, Standing
@@ -31,6 +31,8 @@ def parse_expected(text: str) -> Span:
 def hit_lines(hit: ExplainedHit, number: int) -> list[str]:
     """The explanation of one hit."""
     lines = _standing_lines(hit.standing)
+    if hit.standing.track == FRAME:
+        return lines
     if number > 1:
         lines.append(f"against hit 1: {_differences(hit.standing)}")
     else:
@@ -55,6 +57,9 @@ def expected_lines(expected: Expected) -> list[str]:
 
 def _standing_lines(standing: Standing) -> list[str]:
     channels = ", ".join(map(_channel, standing.channels))
+    if standing.track == FRAME:
+        run = f"rank {standing.rank} of {standing.candidates} runs of frames"
+        return [f"fit {standing.fit:.2f}, {run}; best frame: {channels}"]
     place = f"rank {standing.rank} of {standing.candidates} by fit alone"
     return [
         f"fit {standing.fit:.2f}, {place}; best passages: {channels}",
@@ -63,7 +68,7 @@ def _standing_lines(standing: Standing) -> list[str]:
 
 
 def _channel(place: InChannel) -> str:
-    measure = "cosine" if place.channel == "dense" else "BM25"
+    measure = "BM25" if place.channel == "lexical" else "cosine"
     rank = "not ranked" if place.rank is None else str(place.rank)
     value = "none" if place.value is None else f"{place.value:.2f}"
     return f"{place.channel} {rank} ({measure} {value} at {timestamp(place.span.start_seconds)})"

@@ -49,6 +49,14 @@ def search(
         str | None,
         typer.Option(metavar="LEVEL", help="Find each chapter, or each video, that holds moments.", show_default=False),
     ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Find frames that look like this picture.", show_default=False),
+    ] = None,
+    frame: Annotated[
+        str | None,
+        typer.Option(metavar="VIDEO@TIME", help="Find frames that look like this one.", show_default=False),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say of every hit why it ranks where it does.")] = False,
     expect: Annotated[
         str | None,
@@ -65,8 +73,14 @@ def search(
 
     Example: agentvid search "launch date" --track speech --from 1:00
     """
-    if (query is None) == (batch is None):
-        raise UsageError("give either QUERY or --batch FILE.jsonl", hint="agentvid search --help shows examples")
+    if sum(given is not None for given in (query, batch, image, frame)) != 1:
+        raise UsageError(
+            "give one of QUERY, --batch FILE.jsonl, --image FILE and --frame VIDEO@TIME",
+            hint="agentvid search --help shows examples",
+        )
+    by_picture = image is not None or frame is not None
+    if by_picture and (explain or level is not None or tracks):
+        raise UsageError("--image and --frame do not go with --explain, --level or --track", hint="leave it out")
     if level is not None and (explain or batch is not None):
         raise UsageError("--level does not go with --explain or --batch", hint="leave one of them out")
     span = _expected_span(expect, videos or (), is_explained=explain, is_batch=batch is not None)
@@ -76,9 +90,13 @@ def search(
             for document in library.search_batch(batch, k=k, videos=videos or (), tracks=tracks or (), **window):
                 print_json(document, indent=None)
             return
-        assert query is not None
         explanation = None
-        if explain:
+        if by_picture:
+            query = frame or str(image)
+            hits = library.search_picture(image or "", frame=frame or "", k=k, videos=videos or (), **window)
+        elif query is None:
+            raise AssertionError("one of four is given")
+        elif explain:
             expected = (videos[0], span) if videos and span else None
             explanation = library.explain(
                 query, k=k, videos=videos or (), tracks=tracks or (), **window, expected=expected

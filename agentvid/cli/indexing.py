@@ -46,6 +46,10 @@ def index(
         str | None,
         typer.Option(metavar="NAME", help="minilm, or a sentence-transformers model.", show_default=False),
     ] = None,
+    frame_embedder: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Embed frames with this CLIP-like model too.", show_default=False),
+    ] = None,
     digests: Digests = None,
     model: Model = None,
     fast: Annotated[
@@ -69,6 +73,7 @@ def index(
     """
     state: State = context.obj
     flags = {
+        "frame_embedder": frame_embedder,
         "asr": asr,
         "ocr": ocr,
         "embed": embed,

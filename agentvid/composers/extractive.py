@@ -17,7 +17,7 @@ from agentvid.composers.quotes import Topic, belief, confidence, probability, qu
 from agentvid.text import clean_text, timestamp
 from agentvid.tools.intervals import by_video
 from agentvid.tools.search import search
-from agentvid.types import CAPTION, FACT, LOOK, OCR, SPEECH, Claim, Evidence, Moment
+from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SPEECH, Claim, Evidence, Moment
 from agentvid.words import content_words
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
@@ -32,6 +32,8 @@ _SAYS: Mapping[str, str] = {
     CAPTION: "the caption says",
     FACT: "the frames show",
     LOOK: "the frames show",
+    # No word tells what they show: a model of pictures and texts found them alike.
+    FRAME: "the frames match best",
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence, Set
 from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import hull
 from agentvid.tools.rows import rows_at
-from agentvid.types import SPEECH, Evidence, Moment, Observation
+from agentvid.types import FRAME, SPEECH, Evidence, Moment, Observation
 from agentvid.words import content_words, rarity, sentences, topic_words
 
 QUOTE_LIMIT = 280
@@ -57,6 +57,8 @@ def belief(coverage: float, moment: Moment) -> float:
     """0..1: how surely `moment` is about the phrase, from shared words, cosine and agreement of the channels."""
     if moment.similarity is None:
         return coverage
+    if moment.track == FRAME:
+        return moment.similarity
     nearness = min(1.0, max(0.0, (moment.similarity - _FAR) / (_NEAR - _FAR)))
     agreement = 0.05 if len(moment.ranks) > 1 else 0.0
     return min(1.0, 0.5 * coverage + 0.5 * nearness + agreement)
@@ -97,13 +99,15 @@ def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> 
     rows = observations_under(context, moment)
     if not rows:
         return None
-    best = max(rows, key=lambda row: (topic.weight(row.text), row.confidence))
+    best = max(rows, key=lambda row: (topic.weight(row.text), row.confidence)) if moment.track != FRAME else rows[0]
     run = [row for row in rows if row.track == best.track]
     chosen = _whole_sentence(run, run.index(best))
     text = " ".join(row.text for row in chosen)
     if len(text) > QUOTE_LIMIT:
         text = _best_part(text, topic)
     span = hull([row.span for row in chosen]).intersection(moment.span) or moment.span
+    if best.track == FRAME:
+        span = moment.span  # the run is what was found; its first frame stands for it
     video = context.scope[moment.video_id]
     return Evidence(identity, video.name, video.id, span, best.track, text, moment.score)
 

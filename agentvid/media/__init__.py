@@ -1,6 +1,6 @@
 """Reading media files: the only part of agentvid that touches PyAV, and only in a process that may die.
 
-`probe`, `scan`, `frames_at`, `read_audio` and `read_subtitles` are described in agentvid.media.read.
+`probe`, `scan`, `frames_at`, `read_picture`, `read_audio` and `read_subtitles` are described in agentvid.media.read.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentvid.media.limits import DEFAULT, Limits
-    from agentvid.media.read import Scan, frames_at, probe, read_audio, read_subtitles, scan
+    from agentvid.media.read import Scan, frames_at, probe, read_audio, read_picture, read_subtitles, scan
     from agentvid.media.types import Cue, Frame, FrameBatch, MediaInfo, Region, SubtitleTrack
 
 _HOMES = {
     "limits": ("DEFAULT", "Limits"),
-    "read": ("Scan", "frames_at", "probe", "read_audio", "read_subtitles", "scan"),
+    "read": ("Scan", "frames_at", "probe", "read_audio", "read_picture", "read_subtitles", "scan"),
     "types": ("Cue", "Frame", "FrameBatch", "MediaInfo", "Region", "SubtitleTrack"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -33,6 +33,7 @@ __all__ = [
     "frames_at",
     "probe",
     "read_audio",
+    "read_picture",
     "read_subtitles",
     "scan",
 ]

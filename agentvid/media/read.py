@@ -225,6 +225,21 @@ def _frames(path: Path, request: dict[str, Any], limits: Limits) -> list[Frame]:
     return found
 
 
+def read_picture(path: Path, limits: Limits = DEFAULT) -> Image:
+    """(height, width, 3) uint8 RGB of a JPEG, PNG or WebP file, upright, longest side at most 448 pixels.
+
+    Decoded as a video is: in a process of its own. Raises NotAVideo, DamagedMedia, DecoderFailed, MissingDependency.
+    """
+    found: list[Frame] = []
+    with Decoder(path, {"do": "still"}, limits, max_payload_bytes=3 * KEY_FRAME_SIDE**2) as child:
+        for reply in child.messages():
+            if reply.kind == "picture":
+                found.append(_frame(reply, limits, KEY_FRAME_SIDE))
+    if len(found) != 1:
+        raise DecoderFailed(f"{child.name}: {len(found)} pictures came for one")
+    return found[0].image
+
+
 def read_audio(
     path: Path, *, sample_rate: int = 16_000, within: Span | None = None, limits: Limits = DEFAULT
 ) -> Iterator[tuple[float, NDArray[np.float32]]]:

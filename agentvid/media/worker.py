@@ -53,6 +53,11 @@ def answer(request: dict[str, Any], outbox: wire.Outbox) -> None:
         if error.name != "av":
             raise
         raise MissingDependency("PyAV is not installed", hint="pip install 'av>=17.1,<20'") from None
+    if request["do"] == "still":
+        from agentvid.media.still import still
+
+        still(request, limits, outbox)
+        return
     readers = {
         "probe": pictures.probe,
         "scan": pictures.scan,

@@ -1,9 +1,10 @@
-"""Models by name: `load_embedder`, `load_reranker`, `load_chat`, `load_vision`.
+"""Models by name: `load_embedder`, `load_frame_embedder`, `load_reranker`, `load_chat`, `load_vision`.
 
 Each implementation is one file, imported when chosen.
 
-A package adds embedders of its own under the entry-point group "agentvid.embedders": the name a user gives, and a
-callable that takes the cache directory and returns an `Embedder`. `AGENTVID_PLUGINS=off` switches plug-ins off.
+A package adds embedders of its own under the entry-point group "agentvid.embedders", or "agentvid.frame_embedders": the
+name a user gives, and a callable that takes the cache directory and returns an `Embedder`, or a `FrameEmbedder`.
+`AGENTVID_PLUGINS=off` switches plug-ins off.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from agentvid.errors import AgentvidError, ModelError, UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from agentvid.models.base import ChatModel, Embedder, Reranker, VisionModel
+    from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Reranker, VisionModel
     from agentvid.models.chat import StructuredOutput
 
-EMBEDDER_GROUP = "agentvid.embedders"
+EMBEDDER_GROUP, FRAME_EMBEDDER_GROUP = "agentvid.embedders", "agentvid.frame_embedders"
 #: How the name of a model begins that runs in this process.
 IN_PROCESS = "hf:"
 _SCRIPTED = "scripted:"
@@ -38,12 +39,29 @@ def load_embedder(name: str, cache: Path) -> Embedder:
         from agentvid.models.minilm import MiniLM
 
         return MiniLM()
-    plugin = _plugin(name)
+    plugin = _plugin(EMBEDDER_GROUP, name)
     if plugin is not None:
-        return _open_plugin(plugin, cache)
+        return cast("Embedder", _open_plugin(plugin, cache))
     from agentvid.models.sentence_transformer import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(name)
+
+
+def load_frame_embedder(name: str, cache: Path) -> FrameEmbedder:
+    """The frame embedder of that name: a plug-in's, or any sentence-transformers model of images and texts.
+
+    Raises as `load_embedder`, and UsageError for a path that is no folder.
+    """
+    if not name.strip():
+        raise UsageError(
+            "the frame embedder has no name", hint="use the name of a CLIP-like sentence-transformers model"
+        )
+    plugin = _plugin(FRAME_EMBEDDER_GROUP, name)
+    if plugin is not None:
+        return cast("FrameEmbedder", _open_plugin(plugin, cache))
+    from agentvid.models.sentence_transformer_images import SentenceTransformerImages
+
+    return SentenceTransformerImages(name)
 
 
 def load_reranker(name: str) -> Reranker:
@@ -96,21 +114,21 @@ def load_vision(name: str, timeout_seconds: float) -> VisionModel:
     return LangChainVision(name, timeout_seconds=timeout_seconds)
 
 
-def _plugin(name: str) -> EntryPoint | None:
+def _plugin(group: str, name: str) -> EntryPoint | None:
     if not plugins_allowed():
         return None
     from importlib.metadata import entry_points
 
-    found = list(entry_points(group=EMBEDDER_GROUP, name=name))
+    found = list(entry_points(group=group, name=name))
     if len(found) > 1:
         owners = ", ".join(sorted(_owner(plugin) for plugin in found))
         raise UsageError(f"the embedder {name!r} is offered by {owners}", hint="uninstall all but one of them")
     return found[0] if found else None
 
 
-def _open_plugin(plugin: EntryPoint, cache: Path) -> Embedder:
+def _open_plugin(plugin: EntryPoint, cache: Path) -> object:
     try:
-        return cast("Embedder", plugin.load()(cache))
+        return plugin.load()(cache)
     except AgentvidError:
         raise
     except Exception as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from agentvid.types import Json
 
 Vectors = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
+#: (height, width, 3) uint8 RGB, upright.
+Image = NDArray[np.uint8]
+SpaceKind = Literal["text", "frames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,20 @@ class EmbeddingSpace:
     model: str
     revision: str
     dimension: int
+    #: What has vectors in it. A model of images and texts may serve both, in two spaces.
+    kind: SpaceKind = "text"
 
     @property
     def key(self) -> str:
-        return f"{self.model}@{self.revision}/{self.dimension}"
+        return f"{self.model}@{self.revision}/{self.dimension}" + (" frames" if self.kind == "frames" else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FrameVectors:
+    """Vectors of frames: (n, dimension) float32, L2-normalised, in the order of the rows that name the frames."""
+
+    space: EmbeddingSpace
+    vectors: Vectors
 
 
 class Embedder(Protocol):
@@ -39,6 +52,31 @@ class Embedder(Protocol):
         ...
 
     def encode_document(self, texts: Sequence[str]) -> Vectors:
+        """(len(texts), dimension) float32, rows L2-normalised."""
+        ...
+
+
+class FrameEmbedder(Protocol):
+    """Pictures and texts to vectors of one space, so that a text finds the pictures that show what it says."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def revision(self) -> str:
+        """What decides the vectors beside the name; known without loading the model, "" where that cannot be."""
+        ...
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """Of the kind "frames"."""
+        ...
+
+    def encode(self, images: Sequence[Image]) -> Vectors:
+        """(len(images), dimension) float32, rows L2-normalised."""
+        ...
+
+    def encode_query(self, texts: Sequence[str]) -> Vectors:
         """(len(texts), dimension) float32, rows L2-normalised."""
         ...
 

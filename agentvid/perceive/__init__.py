@@ -17,6 +17,7 @@ TRACKS = {
     "speech": "agentvid.perceive.speech:SpeechTrack",
     "ocr": "agentvid.perceive.ocr:OcrTrack",
     "fact": "agentvid.perceive.fact:FactTrack",
+    "frame": "agentvid.perceive.frames:FrameTrack",
     "sound": "agentvid.perceive.sound:SoundTrack",
     "object": "agentvid.perceive.objects:ObjectTrack",
     "caption": "agentvid.perceive.caption:CaptionTrack",

@@ -34,6 +34,7 @@ from agentvid.errors import AgentvidError
 from agentvid.indexes.results import ModelResults
 from agentvid.media.limits import Limits
 from agentvid.media.types import FrameBatch, MediaInfo
+from agentvid.models.base import FrameVectors
 from agentvid.types import Clip, Gap, Json, Observation, Span
 
 #: What of a `FrameBatch` a track reads: `images`, `text_frames`, `key_frames`.
@@ -73,11 +74,16 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a track brings: rows, what it failed to read and why, and one line for each thing the user should know."""
+    """What a track brings: rows, what it failed to read and why, and one line for each thing the user should know.
+
+    `frames`: of the track FRAME alone, the vectors of its rows in their order. A row is there for each vector, so that
+    a frame is cited, counted and kept as all evidence is.
+    """
 
     observations: Sequence[Observation]
     gaps: Sequence[Gap] = ()
     warnings: Sequence[str] = ()
+    frames: FrameVectors | None = None
 
 
 class Reader(Protocol):

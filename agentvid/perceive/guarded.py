@@ -85,7 +85,9 @@ def _checked(reading: Reading, name: str, source: Source, duration_seconds: floa
     gaps = [
         source.gap(_inside(gap.span, duration_seconds), name, clean_text(gap.reason, limit=500)) for gap in reading.gaps
     ]
-    return Reading(rows, gaps, [clean_text(warning) for warning in reading.warnings])
+    if reading.frames is not None and len(reading.frames.vectors) != len(rows):
+        raise ModelError(f"{len(reading.frames.vectors)} vectors came for {len(rows)} frames; allowed: one for each")
+    return Reading(rows, gaps, [clean_text(warning) for warning in reading.warnings], reading.frames)
 
 
 def _row(row: Observation, name: str, duration_seconds: float) -> Observation:

@@ -13,7 +13,13 @@ from contextlib import closing
 from pathlib import Path
 
 from agentvid.errors import LibraryDamaged, LibraryError, LibraryTooNew
-from agentvid.indexes.migrations import m001_create, m002_sections, m003_stages, m004_model_results
+from agentvid.indexes.migrations import (
+    m001_create,
+    m002_sections,
+    m003_stages,
+    m004_model_results,
+    m005_frames,
+)
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -25,6 +31,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m002_sections.upgrade,
     m003_stages.upgrade,
     m004_model_results.upgrade,
+    m005_frames.upgrade,
 )
 
 

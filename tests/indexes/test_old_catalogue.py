@@ -46,7 +46,9 @@ def test_no_row_is_lost(old: Path) -> None:
     with Catalogue.open(old, create=False):
         pass
     after = content(path)
-    assert {name: after[name] for name in before} == before
+    for name, rows in before.items():
+        # a later format may have put columns behind those of the first
+        assert [row[: len(old_row)] for row, old_row in zip(after[name], rows, strict=True)] == rows, name
     assert len(before["observations"]) == 6
     assert after["stages"] == []
     with closing(sqlite3.connect(path)) as connection:
