@@ -32,7 +32,7 @@ LAYERS = [
     {"planners", "composers", "state", "budgeted", "threads"},
     {"answer", "checking"},
     {"ingest", "graph", "deepening", "estimate"},
-    {"stale"},
+    {"stale", "model_report"},
     {"library", "replay"},
     {"evaluate"},
     {"cli", "demo", "__main__"},
