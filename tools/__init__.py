@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
+from agentvid.tools.assess import assess
 from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.chapters import chapters
 from agentvid.tools.choose import score_options
@@ -46,6 +47,7 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(score_options, parallel="always"),
             Tool.from_function(score_orders, parallel="always"),
             Tool.from_function(first_seconds, parallel="always"),
+            Tool.from_function(assess, needs="frames"),
             Tool.from_function(core_frames, needs="frames"),
             Tool.from_function(look, needs="vision"),
             Tool.from_function(rewatch, needs="vision"),

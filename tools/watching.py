@@ -147,12 +147,12 @@ def keep(
         input_hash=shown.digest,
     )
     row = Observation(span, LOOK, said, provenance, certainty)
-    row = replace(row, id=_row_id(within.video_id, row))
+    row = replace(row, id=row_id(within.video_id, row))
     context.ledger.see(within.video_id, row)
     return Moment(within.video_id, span, certainty, LOOK, said, observation_ids=(row.id,))
 
 
-def _row_id(video_id: str, row: Observation) -> int:
+def row_id(video_id: str, row: Observation) -> int:
     """A negative number that is the same for the same observation: rows of the catalogue count from 1."""
     told = f"{video_id} {row.span} {row.text} {row.provenance.input_hash}"
     return -1 - int(hashlib.sha256(told.encode()).hexdigest()[:13], 16)

@@ -163,9 +163,9 @@ class _Desk:
 
 
 def _tells_the_same(one: Evidence, other: Evidence) -> bool:
-    """Whether two quotes of overlapping seconds are one quote, or one is a part of the other."""
+    """Whether two quotes of overlapping seconds are one, or one is a part of the other, or both are frames."""
     is_one_place = (one.video_id, one.track) == (other.video_id, other.track) and one.span.overlaps(other.span)
-    return is_one_place and (one.quote in other.quote or other.quote in one.quote)
+    return is_one_place and (one.track == FRAME or one.quote in other.quote or other.quote in one.quote)
 
 
 def completeness(request: ComposeRequest, seen: Examined | None) -> str:

@@ -30,6 +30,7 @@ from agentvid.models.scripted_server import ScriptedServer
 from agentvid.models.scripted_vision import Look, ScriptedVision, Shown
 from agentvid.planners.llm import LLMPlanner
 from agentvid.tools import TOOLS
+from agentvid.tools.assess import assess
 from agentvid.tools.base import ToolContext, Vision
 from agentvid.tools.core_frames import core_frames
 from agentvid.tools.look import look
@@ -306,6 +307,18 @@ def test_no_model_a_failing_model_and_a_budget_too_small(context: Contexts) -> N
     tools = context(ScriptedVision(["never said"]), image_tokens=1)
     with pytest.raises(ToolError, match="no frame fits into 1 image tokens"):
         look(tools, within=moment(tools, "short", 0, 4), question="what")
+
+
+def test_the_picture_is_assessed_and_can_be_cited(context: Contexts, library: Library) -> None:
+    tools = context()
+    measured = assess(tools, within=moment(tools, "short", 0, 8))
+    assert measured.text.startswith("sharp picture, little noise, no visible blocks, well exposed, steady light (blur ")
+    assert (measured.track, measured.span) == ("look", Span(0, 8))
+    assert 8 <= tools.ledger.usage.frames <= 23
+    answer = library.ask("How good is the picture?", videos=["short.mp4"])
+    assert not answer.abstained
+    assert "sharp picture" in answer.text
+    assert answer.evidence[0].quote.endswith(")")
 
 
 def test_the_budget_of_frames_is_kept_and_said(context: Contexts) -> None:
