@@ -26,7 +26,7 @@ def show_estimate(state: State, paths: Sequence[str], flags: Mapping[str, Any], 
     except NotFound:
         found = estimate(paths, state.load(flags).settings, None)
     for failed in found.failed:
-        note(f"failed: {failed[0]}: {failed[1]}")
+        note(f"failed: {failed[0]}: {failed[1].removeprefix(failed[0] + ': ')}")
     if as_json:
         print_json(found.to_json())
     else:
@@ -39,11 +39,11 @@ def _lines(found: Estimate) -> list[str]:
     least, likely, most = found.calls
     if not most:
         why = "all captions are there" if found.known else "no captions are made while indexing"
-        return [f"{found.videos} videos, {timestamp(found.seconds)}: {why}, so no model is called"]
+        return [f"{found.videos} video(s), {timestamp(found.seconds)}: {why}, so no model is called"]
     unknown = f"unknown: no price is set for {found.model}"
     seconds = found.caption_seconds
     return [
-        f"{found.videos} videos, {timestamp(found.seconds)}, captions by {found.model}",
+        f"{found.videos} video(s), {timestamp(found.seconds)}, captions by {found.model}",
         f"calls:  about {likely:,}, at least {least:,}, at most {most:,}; {found.known:,} captions are there already",
         f"tokens: about {found.input_tokens:,} read and {found.output_tokens:,} written",
         f"money:  {unknown if found.money is None else f'about {found.money:.2f}'}",
