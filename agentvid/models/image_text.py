@@ -26,6 +26,7 @@ from agentvid.models.hub import (
     fastest_device,
     folder_hash,
     hub_name,
+    load_whole,
     without_sampling,
 )
 
@@ -187,16 +188,8 @@ def _load(source: str, device: str | None) -> _Loaded:
     try:
         with _quiet():
             processor = AutoProcessor.from_pretrained(source, trust_remote_code=False)
-            model, report = AutoModelForImageTextToText.from_pretrained(
-                source,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32,
-                output_loading_info=True,
-            )
-        if missing := sorted(report["missing_keys"]):
-            # They would be random numbers, and the model would talk nonsense without any error.
-            raise ValueError(f"{len(missing)} of its weights are not there, {missing[0]} first")
+            dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+            model = load_whole((AutoModelForImageTextToText,), source, dtype=dtype)
     except ImportError as error:
         reason = " ".join(str(error).split())
         raise MissingDependency(

@@ -22,7 +22,7 @@ import numpy as np
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.failures import without_secrets
-from agentvid.models.hub import cannot_load, fastest_device, hub_name, without_sampling
+from agentvid.models.hub import cannot_load, fastest_device, hub_name, load_whole, without_sampling
 
 if TYPE_CHECKING:
     import torch
@@ -214,16 +214,8 @@ def _load(source: str, device: str | None) -> _Loaded:
     device = device or fastest_device(torch)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        model, report = AutoModelForCausalLM.from_pretrained(
-            source,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.bfloat16 if device.startswith("cuda") else torch.float32,
-            output_loading_info=True,
-        )
-        if missing := sorted(report["missing_keys"]):
-            # They would be random numbers, and the model would talk nonsense without any error.
-            raise ValueError(f"{len(missing)} of its weights are not there, {missing[0]} first")
+        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+        model = load_whole((AutoModelForCausalLM,), source, dtype=dtype)
     except Exception as error:
         raise cannot_load(
             _KIND,
