@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from agentvid.tools import TOOLS
 from agentvid.tools.program.grammar import program_grammar
 from agentvid.tools.program.parse import parse
 
-ROOT = Path(__file__).parents[2]
+PROGRAMS = Path(str(files("agentvid.prompts"))) / "programs.yaml"
 SHAPE = Shape({"title": "plan", "type": "object"}, program_grammar(TOOLS))
 TEMPLATE = (
     "{% for message in messages %}<s>{{ message.content }}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}"
@@ -36,7 +37,7 @@ def save_model(
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<s>", "<a>", "</s>"], initial_alphabet=alphabet)
-    tokenizer.train([str(ROOT / "prompts" / "programs.yaml")], trainer)
+    tokenizer.train([str(PROGRAMS)], trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", bos_token="<s>")
     fast.chat_template = template
     fast.save_pretrained(folder)
