@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,6 +76,8 @@ def _picture(luma: Luma) -> tuple[float, float, float, float, float]:
 
 def blur(luma: Luma) -> float:
     """0 to 1: how little a blur changes the steps between neighbours (Crété-Roffet et al., SPIE 6492, 2007)."""
+    import cv2
+
     shares = []
     for axis, size in ((0, (1, _REBLUR)), (1, (_REBLUR, 1))):
         steps = np.abs(np.diff(luma, axis=axis))
@@ -88,6 +89,8 @@ def blur(luma: Luma) -> float:
 
 def noise(luma: Luma) -> float:
     """Standard deviation of the noise in grey levels (Immerkaer, 1996); fine texture counts as noise."""
+    import cv2
+
     if min(luma.shape) < 3:
         return 0.0
     answer = cv2.filter2D(luma, -1, _NOISE_MASK)[1:-1, 1:-1]
@@ -115,4 +118,6 @@ def flicker(burst: Sequence[Luma]) -> float:
 
 
 def _luma(image: Image) -> Luma:
+    import cv2
+
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)

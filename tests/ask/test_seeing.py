@@ -131,8 +131,8 @@ def test_the_program_that_looks_checks_and_is_used_only_where_something_can_look
 @pytest.mark.parametrize(
     ("has_eyes", "video", "offered"),
     [
-        (True, "film", {"look", "rewatch", "core_frames"}),
-        (False, "film", {"core_frames"}),
+        (True, "film", {"look", "rewatch", "core_frames", "assess"}),
+        (False, "film", {"core_frames", "assess"}),
         (True, "text", set()),
         (False, "text", set()),
     ],
