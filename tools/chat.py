@@ -9,13 +9,15 @@ from agentvid.errors import ModelError
 from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext
-from agentvid.types import Moment, Observation
+from agentvid.types import Moment, Observation, Passage, Span
 from agentvid.untrusted import quoted
 
 #: One question makes so many calls of the model for its tools.
 MAX_CALLS = 20
 #: A row in a prompt is cut to so many characters, a reply to so many before it is read.
 ROW_CHARACTERS, MAX_REPLY_CHARACTERS, _SHOWN_CHARACTERS = 300, 20_000, 120
+
+SYSTEM = "You read what a video says and shows. You reply as you are asked to."
 
 T = TypeVar("T")
 
@@ -58,7 +60,7 @@ def ask(
     said = ""
     try:
         for text in (user, again):
-            said = reply(context, "You read what a video says and shows. You reply as you are asked to.", text)
+            said = reply(context, SYSTEM, text)
             found = read(said[:MAX_REPLY_CHARACTERS])
             if found is not None:
                 return found
@@ -70,10 +72,12 @@ def ask(
     return None
 
 
-def lines(rows: Iterable[Moment | Observation]) -> list[str]:
+def lines(rows: Iterable[Moment | Observation | Passage]) -> list[str]:
     """Rows as prompts show them: [number] start-end track: "text"."""
-    return [
-        f"[{number}] {row.span.start_seconds:.1f}-{row.span.end_seconds:.1f} "
-        f"{clean_text(row.track, limit=40)}: {quoted(row.text, limit=ROW_CHARACTERS)}"
-        for number, row in enumerate(rows, 1)
-    ]
+    return [line(number, row.span, row.track, row.text) for number, row in enumerate(rows, 1)]
+
+
+def line(number: int, span: Span, track: str, text: str) -> str:
+    """One of them."""
+    place = f"[{number}] {span.start_seconds:.1f}-{span.end_seconds:.1f}"
+    return f"{place} {clean_text(track, limit=40)}: {quoted(text, limit=ROW_CHARACTERS)}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentvid.errors import ModelError, UsageError
+from agentvid.errors import MissingDependency, ModelError, UsageError
 from agentvid.types import Json
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ def cannot_load(
     else:
         hint = f"check the name and the network (once: `hf download {repository or name}`), or {otherwise}"
     return ModelError(f"the {kind} {name!r} cannot be loaded: {reason[:_REASON_CHARACTERS]}", hint=hint)
+
+
+def needs_transformers(kind: str, name: str, error: ImportError) -> MissingDependency:
+    """The error of a model whose library is not there."""
+    return MissingDependency(
+        f"the {kind} {name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
+    )
 
 
 def load_whole(classes: Sequence[Any], source: str, **options: Any) -> Any:

@@ -27,6 +27,7 @@ from agentvid.models.hub import (
     folder_hash,
     hub_name,
     load_whole,
+    needs_transformers,
     without_sampling,
 )
 
@@ -181,9 +182,7 @@ def _load(source: str, device: str | None) -> _Loaded:
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
     except ImportError as error:
-        raise MissingDependency(
-            f"the {_KIND} {source!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
-        ) from None
+        raise needs_transformers(_KIND, source, error) from None
     device = device or fastest_device(torch)
     try:
         with _quiet():

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
+from agentvid.errors import AgentvidError, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.failures import without_secrets
-from agentvid.models.hub import cannot_load, fastest_device, hub_name, load_whole, without_sampling
+from agentvid.models.hub import cannot_load, fastest_device, hub_name, load_whole, needs_transformers, without_sampling
 
 if TYPE_CHECKING:
     import torch
@@ -208,9 +208,7 @@ def _load(source: str, device: str | None) -> _Loaded:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
-        raise MissingDependency(
-            f"the {_KIND} {source!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
-        ) from None
+        raise needs_transformers(_KIND, source, error) from None
     device = device or fastest_device(torch)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)

@@ -10,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agentvid.errors import MissingDependency
 from agentvid.models.base import Samples, Transcript, Word
-from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole
+from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole, needs_transformers
 from agentvid.models.spoken import RATE, language_named, needs_samples, shared_out
 from agentvid.types import Json
 
@@ -66,9 +65,7 @@ class LocalWhisper:
                 pipeline,
             )
         except ImportError as error:
-            raise MissingDependency(
-                f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
-            ) from None
+            raise needs_transformers(_KIND, self.name, error) from None
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
             return pipeline(

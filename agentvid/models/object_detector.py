@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentvid.errors import MissingDependency
 from agentvid.media.types import Image
-from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole
+from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole, needs_transformers
 
 _KIND = "object model"
 #: Boxes of one label that share this much of their union are one object.
@@ -57,9 +56,7 @@ class ObjectDetector:
             import torch
             from transformers import AutoImageProcessor, AutoModelForZeroShotObjectDetection, AutoTokenizer, pipeline
         except ImportError as error:
-            raise MissingDependency(
-                f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
-            ) from None
+            raise needs_transformers(_KIND, self.name, error) from None
         try:
             return pipeline(
                 "zero-shot-object-detection",

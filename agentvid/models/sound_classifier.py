@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from agentvid.errors import MissingDependency, ModelError
+from agentvid.errors import ModelError
 from agentvid.models.base import Samples
-from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole
+from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole, needs_transformers
 
 _KIND = "sound model"
 #: Says that a label is a sound, which is how CLAP was trained.
@@ -67,9 +67,7 @@ class SoundClassifier:
             import torch
             from transformers import AutoFeatureExtractor, AutoModel, AutoModelForAudioClassification, pipeline
         except ImportError as error:
-            raise MissingDependency(
-                f"the {_KIND} {self.name!r} needs transformers ({error})", hint='pip install "transformers>=5.3,<6"'
-            ) from None
+            raise needs_transformers(_KIND, self.name, error) from None
         try:
             return pipeline(
                 task,

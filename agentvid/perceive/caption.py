@@ -7,7 +7,7 @@ was told of this content before is taken over, and `ask` has captions made where
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -90,22 +90,22 @@ class CaptionReader(Reader):
         self._told: list[Told] = []
 
     def read(self, batch: FrameBatch) -> None:
-        for unit in self._finder.read(batch.key_frames):
-            self._waiting.append(unit)
-            if len(self._waiting) == self._source.settings.caption_batch:
-                self._tell()
+        self._add(self._finder.read(batch.key_frames))
 
     def finish(self, watched: Watched) -> Reading:
-        for unit in self._finder.finish(watched.duration_seconds):
-            self._waiting.append(unit)
-            if len(self._waiting) == self._source.settings.caption_batch:
-                self._tell()
+        self._add(self._finder.finish(watched.duration_seconds))
         self._tell()
         lost = [told for told in self._told if not told.row]
         runs = [[*run] for reason, run in groupby(self._told, key=lambda told: told.reason) if reason]
         gaps = [Gap(self._source.video_id, run[0].span.hull(run[-1].span), CAPTION, run[0].reason) for run in runs]
         warnings = [f"{len(lost)} of {len(self._told)} captions are missing: {lost[0].reason}"] if lost else []
         return Reading([told.row for told in self._told if told.row], gaps, warnings)
+
+    def _add(self, units: Iterable[Unit]) -> None:
+        for unit in units:
+            self._waiting.append(unit)
+            if len(self._waiting) == self._source.settings.caption_batch:
+                self._tell()
 
     def _tell(self) -> None:
         if self._waiting:
