@@ -35,6 +35,7 @@ LAYERS = [
     {"stale", "model_report"},
     {"library", "replay"},
     {"evaluate"},
+    {"serve"},
     {"cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
