@@ -12,6 +12,7 @@ import { closeVideo, showVideo } from "./watch.js";
 const list = byId("list");
 const LIST_NAMES = { search: "Hits", answer: "Answer", ask: "Answer", thread: "Conversation", threads: "Conversations", inbox: "Add videos" };
 let shownList = null;
+let shownVideo = null;
 let listWork = new AbortController();
 /** The question that is worked on, and the conversation that its answer is shown in. */
 let asking = null;
@@ -32,6 +33,7 @@ function showPanel(name) {
 function arrange(route) {
   const hasBoth = route.video !== null && route.list !== "";
   byId("main").dataset.shows = hasBoth ? "both" : route.video === null ? "list" : "video";
+  byId("main").dataset.list = route.list;
   byId("watch").hidden = route.video === null;
   list.hidden = route.list === "";
   byId("tabs").hidden = !hasBoth;
@@ -50,8 +52,18 @@ async function render() {
   if (!wasBoth && byId("main").dataset.shows === "both") showPanel("list");
   showQuery();
   const video = route.video === null ? closeVideo() : showVideo(byId("watch"), route.video, route.at);
-  if (route.video !== null && !wasBoth) byId("watch").scrollIntoView({ block: "start" });
   await Promise.all([video, renderList(route)]);
+  if (route.video !== null && route.video !== shownVideo) document.querySelector(".watch-head")?.scrollIntoView({ block: "nearest" });
+  shownVideo = route.video;
+  pointOut(route);
+}
+
+/** The card of the span that plays stands out. */
+function pointOut({ video, at }) {
+  for (const card of list.querySelectorAll("li.card.span")) {
+    card.classList.toggle("at", card.dataset.video === video && at !== null && Math.abs(Number(card.dataset.start) - at.start) < 0.002 &&
+      (at.end === null || Math.abs(Number(card.dataset.end) - at.end) < 0.002));
+  }
 }
 
 async function renderList(route) {

@@ -53,7 +53,7 @@ export function spanCard(part, { query = "", number = 0, canPlay = true } = {}) 
     const clip = `${mediaPath(part.video_id)}/clip.mp4?start=${part.start}&end=${part.end}`;
     actions.unshift(h("a", { href: clip, download: true }, "Save clip"));
   }
-  return h("li", { class: "card span", tabindex: -1, data: { video: part.video_id, start: part.start } },
+  return h("li", { class: "card span", tabindex: -1, data: { video: part.video_id, start: part.start, end: part.end } },
     h("a", { class: "cover", href: videoUrl(part.video_id, part.start, part.end), "aria-label": name },
       filmstrip(video, part),
       h("span", { class: "line" },

@@ -106,11 +106,11 @@ async function follow({ job_id: id }, status, signal) {
   fill(status, bar, text);
   for (;;) {
     const job = await get(`/api/jobs/${encodeURIComponent(id)}`, {}, signal);
-    if (job.total) {
-      bar.max = job.total;
-      bar.value = job.done;
-    }
-    text.textContent = [job.stage || job.state, job.total ? `${job.done} of ${job.total}` : ""].filter(Boolean).join(", ");
+    // Of the file that is being read, the share that its stage has done counts for the bar.
+    const share = job.seconds_total > 0 ? Math.min(job.seconds_done / job.seconds_total, 1) : 0;
+    bar.max = job.total;
+    bar.value = job.done + share;
+    text.textContent = [`File ${Math.min(job.done + 1, job.total)} of ${job.total}`, job.file, job.stage].filter(Boolean).join(", ");
     if (job.state !== "running") return fill(status, reportOf(job));
     await new Promise((resolve) => setTimeout(resolve, POLL_MILLISECONDS));
     signal?.throwIfAborted();

@@ -1,7 +1,9 @@
 // The rows of a video's tracks, read page by page while they are already shown: ten hours of speech are 20,000 rows.
 import { get, videoPath } from "./api.js";
 
-const PAGE = 1000;
+/** The first page is small, so that something is there at once. */
+const FIRST_PAGE = 500;
+const PAGE = 5000;
 
 export class Rows {
   /** Rows `{id, start, end, track, text, confidence}` in order of time; `onChange` is called after every page. */
@@ -17,7 +19,7 @@ export class Rows {
     let cursor = null;
     try {
       do {
-        const page = await get(`${videoPath(this.videoId)}/observations`, { limit: PAGE, cursor }, signal);
+        const page = await get(`${videoPath(this.videoId)}/observations`, { limit: cursor ? PAGE : FIRST_PAGE, cursor }, signal);
         this.all.push(...page.rows);
         cursor = page.next;
         if (cursor) this.onChange(this);

@@ -17,7 +17,7 @@ const STILL_WAIT_MILLISECONDS = 120;
 const LEAST_MARK_PIXELS = 4;
 
 export class Timeline {
-  constructor(root, video, { onSeek }) {
+  constructor(root, tools, video, { onSeek }) {
     this.video = video;
     this.onSeek = onSeek;
     this.duration = Math.max(video.duration, 0.1);
@@ -26,10 +26,10 @@ export class Timeline {
     this.tracks = new Map();
     this.marks = { hits: [], evidence: [] };
     this.at = 0;
-    this.build(root);
+    this.build(root, tools);
   }
 
-  build(root) {
+  build(root, tools) {
     this.canvas = h("canvas", { class: "lanes", role: "slider", tabindex: 0, "aria-label": "Timeline", "aria-valuemin": 0,
       "aria-valuemax": Math.round(this.duration), "aria-valuenow": 0, "aria-valuetext": clock(0),
       "aria-keyshortcuts": "ArrowLeft ArrowRight + - 0" });
@@ -37,11 +37,10 @@ export class Timeline {
     this.tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
     const button = (name, label, act) => h("button", { type: "button", class: "quiet square", "aria-label": label, title: label, on: { click: act } }, icon(name));
     this.shown = h("span", { class: "muted" });
-    const tools = h("div", { class: "zoom" }, this.shown,
-      button("minus", "Zoom out", () => this.zoom(1 / ZOOM)), button("whole", "Show all", () => this.view(0, this.duration)),
-      button("plus", "Zoom in", () => this.zoom(ZOOM)));
+    fill(tools, this.shown, button("minus", "Zoom out", () => this.zoom(1 / ZOOM)),
+      button("whole", "Show all", () => this.view(0, this.duration)), button("plus", "Zoom in", () => this.zoom(ZOOM)));
     this.area = h("div", { class: "area" }, this.canvas, this.head, this.tip);
-    fill(root, tools, this.area);
+    fill(root, this.area);
     this.sized = new ResizeObserver(() => this.draw());
     this.sized.observe(this.area);
     this.theme = window.matchMedia("(prefers-color-scheme: dark)");
@@ -316,7 +315,7 @@ function paintChapters(lane, brush) {
     const [start, end] = [Math.max(x(chapter.start), left), Math.min(x(chapter.end), right)];
     pen.fillStyle = colour(number % 2 ? "--chapter" : "--chapter-other");
     pen.fillRect(start, lane.top, Math.max(end - start - 1, 1), lane.height);
-    if (end - start < 36) continue;
+    if (end - start < 56) continue;
     pen.save();
     pen.beginPath();
     pen.rect(start, lane.top, end - start - 6, lane.height);
@@ -341,18 +340,19 @@ function paintDensity(lane, brush) {
   const { pen, colour, x, left, right } = brush;
   const bins = new Float32Array(Math.ceil((right - left) / BIN_PIXELS) + 1);
   for (const row of inView(lane.items, brush)) {
-    const [start, end] = [Math.max(x(row.start) - left, 0), Math.max(Math.min(x(row.end) - left, right - left), 0)];
+    const start = Math.max(x(row.start) - left, 0);
+    const end = Math.max(Math.min(Math.max(x(row.end) - left, start + 1), right - left), 0);
     const last = Math.floor(end / BIN_PIXELS);
     for (let bin = Math.floor(start / BIN_PIXELS); bin <= last && bin < bins.length; bin++) {
       const overlap = Math.min(end, (bin + 1) * BIN_PIXELS) - Math.max(start, bin * BIN_PIXELS);
-      bins[bin] += Math.max(overlap / BIN_PIXELS, 0.2);
+      bins[bin] += overlap / BIN_PIXELS;
     }
   }
   pen.fillStyle = colour(lane.colour);
   for (let bin = 0; bin < bins.length; bin++) {
     if (!bins[bin]) continue;
     const height = Math.max(2, Math.min(bins[bin], 1) * (lane.height - 4));
-    pen.fillRect(left + bin * BIN_PIXELS, lane.top + lane.height - 2 - height, BIN_PIXELS - 0.75, height);
+    pen.fillRect(left + bin * BIN_PIXELS, lane.top + lane.height - 2 - height, BIN_PIXELS, height);
   }
 }
 
@@ -360,6 +360,8 @@ function paintMarks(lane, brush) {
   const { pen, colour, x } = brush;
   for (const item of lane.items) {
     const width = Math.max(x(item.end) - x(item.start), LEAST_MARK_PIXELS);
+    // Hits may overlap: two are darker than one.
+    pen.globalAlpha = item.number ? 1 : 0.5;
     pen.fillStyle = colour(lane.colour);
     pen.beginPath();
     pen.roundRect(x(item.start), lane.top + 1, width, lane.height - 2, 2);

@@ -5,7 +5,13 @@ import { lastBefore } from "./rows.js";
 import { clock } from "./times.js";
 
 const BLOCK = 40;
-const ROW_PIXELS = 46;
+/** A row's height is guessed by its letters until it is there. */
+const LINE_PIXELS = 22.5;
+const PADDING_PIXELS = 12;
+const LETTER_PIXELS = 7.3;
+const TIME_PIXELS = 90;
+const FEW_PIXELS = 24;
+const AN_HOUR = 3600;
 const NEAR = "600px 0px";
 const SPOKEN_FIRST = ["speech", "caption", "ocr"];
 /** Times are compared with the half a frame that a player may stand before the second that it was sent to. */
@@ -47,7 +53,7 @@ export class Transcript {
     const tracks = rows.tracks();
     const before = this.select.value;
     const names = [...tracks.keys()].sort();
-    fill(this.select, names.map((name) => h("option", { value: name }, `${name} (${tracks.get(name)})`)),
+    fill(this.select, names.map((name) => h("option", { value: name }, name)),
       names.length > 1 && h("option", { value: "" }, "all tracks"));
     const first = SPOKEN_FIRST.find((name) => tracks.has(name)) ?? names[0] ?? "";
     this.select.value = this.hasTracks ? before : first;
@@ -67,27 +73,39 @@ export class Transcript {
     const blocks = [];
     for (let first = 0; first < this.shown.length; first += BLOCK) {
       const block = h("div", { class: "block", role: "presentation", data: { first } });
-      block.style.setProperty("height", `${Math.min(BLOCK, this.shown.length - first) * ROW_PIXELS}px`);
+      block.style.setProperty("height", `${this.guess(first)}px`);
       blocks.push(block);
     }
     const top = this.list.scrollTop;
     fill(this.list, blocks);
+    this.list.classList.toggle("hours", this.shown.length > 0 && this.shown.at(-1).start >= AN_HOUR);
     if (!this.isFollowing) this.list.scrollTop = top;
     for (const block of blocks) this.seen.observe(block);
     this.told.textContent = this.status(wanted);
     this.move(this.at ?? 0);
   }
 
+  /** How high the block of rows from `first` on will be. */
+  guess(first) {
+    const letters = Math.max(10, (this.list.clientWidth - TIME_PIXELS) / LETTER_PIXELS);
+    const rows = this.shown.slice(first, first + BLOCK);
+    return rows.reduce((height, row) => height + PADDING_PIXELS + LINE_PIXELS * Math.max(1, Math.ceil(row.text.length / letters)), 0);
+  }
+
   status(wanted) {
     if (this.failure) return this.failure.message;
-    if (wanted) return this.shown.length ? `${this.shown.length} of them` : "Nothing in it has these letters.";
+    if (wanted) return this.shown.length ? `${this.shown.length} rows with these letters` : "No row has these letters.";
     if (!this.isWhole) return `Reading, ${this.rows.length} rows so far`;
-    return this.rows.length ? "" : "Nothing was read from this video.";
+    return this.rows.length ? `${this.shown.length} rows` : "Nothing was read from this video.";
   }
 
   onNear(entry) {
     const block = entry.target;
-    if (entry.isIntersecting) this.fillBlock(block);
+    if (entry.isIntersecting) {
+      this.fillBlock(block);
+      // Blocks that got their true heights must not push away what is followed.
+      if (this.isFollowing && Number(block.dataset.first) <= this.current) this.settle();
+    }
     else if (block.childElementCount && !block.contains(document.activeElement)) {
       block.style.setProperty("height", `${block.offsetHeight}px`);
       block.replaceChildren();
@@ -152,10 +170,16 @@ export class Transcript {
     const top = this.list.scrollTop + away - this.list.clientHeight / 3;
     const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.list.scrollTo({ top, behavior: isSmooth && !isStill ? "smooth" : "instant" });
-    // Blocks above may have got their true heights meanwhile.
-    if (!isSmooth) requestAnimationFrame(() => {
-      const rest = row.getBoundingClientRect().top - this.list.getBoundingClientRect().top - this.list.clientHeight / 3;
-      if (row.isConnected && Math.abs(rest) > ROW_PIXELS) this.list.scrollTop += rest;
+    this.isSmooth = isSmooth;
+  }
+
+  settle() {
+    cancelAnimationFrame(this.settling);
+    this.settling = requestAnimationFrame(() => {
+      const row = this.list.querySelector(".row.now");
+      if (!row || !this.isFollowing || this.isSmooth) return;
+      const away = row.getBoundingClientRect().top - this.list.getBoundingClientRect().top - this.list.clientHeight / 3;
+      if (Math.abs(away) > FEW_PIXELS) this.list.scrollTop += away;
     });
   }
 

@@ -50,7 +50,7 @@ class Watch {
     } catch (failure) {
       if (failure.name === "AbortError") return;
       const told = failure.status === 404 ? new Failure("This video is not in the library.", "It may have been removed.") : failure;
-      fill(this.root, h("div", { class: "watch-head" }, h("span"), this.closeLink()), problem(told));
+      fill(this.root, h("div", { class: "watch-main" }, h("div", { class: "watch-head" }, h("h1", {}, this.id), h("span", { class: "muted" }), this.closeLink()), problem(told)));
       return;
     }
     this.build();
@@ -79,7 +79,7 @@ class Watch {
         this.stage, this.spanBar(), lanes, this.chapters()),
       transcript);
     const onSeek = (start, end) => go(videoUrl(this.id, start, end), { replace: true });
-    this.timeline = new Timeline(lanes, video, { onSeek });
+    this.timeline = new Timeline(lanes, this.zoomTools, video, { onSeek });
     this.timeline.setMarks(shared.marks);
     this.transcript = new Transcript(transcript, { onSeek });
     document.title = `${video.name} - agentvid`;
@@ -112,7 +112,8 @@ class Watch {
     this.again = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => this.seek(this.span.start, this.span.end, true) } }, "From its start");
     this.clip = h("a", { class: "quiet", download: true, hidden: true }, "Save clip");
     this.endField = h("label", { class: "at-end", hidden: true }, h("span", {}, "at its end"), this.atEnd);
-    return h("div", { class: "span-bar" }, this.spanText, this.endField, this.again, this.clip);
+    this.zoomTools = h("div", { class: "zoom" });
+    return h("div", { class: "span-bar" }, this.spanText, this.endField, this.again, this.clip, this.zoomTools);
   }
 
   chapters() {
