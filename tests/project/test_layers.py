@@ -34,6 +34,7 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
+    {"adapters"},
     {"evaluate"},
     {"cli", "demo", "__main__"},
 ]
