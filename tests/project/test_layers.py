@@ -36,6 +36,7 @@ LAYERS = [
     {"library", "replay"},
     {"adapters"},
     {"evaluate"},
+    {"serve"},
     {"cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
