@@ -19,7 +19,7 @@ def usage_line(error: Any) -> tuple[str, str]:
     command = context.command_path if context else "agentvid"
     way_out = f"`{command} --help` shows how"
     name, parameter = type(error).__name__, getattr(error, "param", None)
-    if name == "NoSuchOption":
+    if name == "NoSuchOption" and context is not None:
         known = [option for one in context.command.get_params(context) for option in (*one.opts, *one.secondary_opts)]
         return f"{error.option_name!r} is no option of `{command}`{_near(error.option_name, known)}", way_out
     if name == "MissingParameter" and parameter is not None:
@@ -60,8 +60,8 @@ def _value(error: Any) -> str:
 
 def _allowed(parameter: Any, error: Any) -> str:
     refused = getattr(error.__cause__, "errors", None)
-    found = refused()[0] if refused else {"type": "", "ctx": {}}
-    kind, limits = found["type"], found.get("ctx") or {}
+    found: dict[str, Any] = refused()[0] if refused else {}
+    kind, limits = str(found.get("type", "")), found.get("ctx") or {}
     if kind in ("int_parsing", "float_parsing", "int_from_float"):
         return _KINDS[kind.partition("_")[0]]
     if kind in ("greater_than_equal", "greater_than"):

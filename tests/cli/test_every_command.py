@@ -18,6 +18,7 @@ COMMANDS = [one for one in described() if one.runs]
 STAYING = {"chat", "serve", "mcp", "play", "watch"}
 #: Exit codes beside 0 that are the command's own verdict on what an example finds here.
 VERDICTS = {"agentvid doctor sync": {3}, "agentvid examples refine": {3}}
+SLOW = ("eval retrieval", "eval qa", "eval ground", "eval calibration", "examples refine")
 ANSI = re.compile("[\x1b\x9b]")
 
 
@@ -81,7 +82,10 @@ def test_every_example_does_what_it_says(one: Described, line: str, run_line: Ca
 
 
 # Without slow ones, whose documents other tests read.
-@pytest.mark.parametrize(("one", "line"), examples(without=("eval retrieval", "eval qa", "eval ground", "eval calibration", "examples refine")))
+@pytest.mark.parametrize(
+    ("one", "line"),
+    examples(without=SLOW),
+)
 def test_json_is_one_document_whatever_is_found(one: Described, line: str, run_line: Callable[..., Any]) -> None:
     as_json = [] if "--json" in line else ["--json"]
     finished = run_line(line, *as_json)
