@@ -34,7 +34,9 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
+    {"adapters"},
     {"evaluate"},
+    {"serve"},
     {"cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
