@@ -68,7 +68,7 @@ def cut(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     span = _SpanReader(source, start, end)
     target = _Target(outbox)
     # The encoders' headers are written with the first packet, the index of the file when it is closed.
-    with av.open(target, "w", format="mp4") as out:  # type: ignore[call-overload]
+    with av.open(target, "w", format="mp4") as out:
         pictures = _encoded_pictures(span, out, request["max_side"]) if reason else _copied(span, out, span.video)
         how, sound = _sound(span, out, may_copy=request["copy"])
         _mux(out, [pictures, sound] if sound is not None else [pictures])
@@ -331,7 +331,8 @@ class _Pictures:
             context.sample_aspect_ratio = ratio
         for name in ("color_range", "color_primaries", "color_trc", "colorspace"):
             setattr(context, name, getattr(source.codec_context, name))
-        if (matrix := first.side_data.get("DISPLAYMATRIX")) is not None:
+        matrix: Any = first.side_data.get("DISPLAYMATRIX")
+        if matrix is not None:
             stream.set_display_matrix(np.frombuffer(bytes(matrix), np.int32)[:9].tolist())
         self._span, self._stream, self._reformatter = span, stream, VideoReformatter()
 
