@@ -568,6 +568,13 @@ class Library:
 
     # -- parts, opened when first needed ------------------------------------------------------------------------
 
+    def open_parts(self) -> None:
+        """Open what search and ask share. Who calls them from several threads calls this once before.
+
+        A part that two threads open at once is opened twice, and one of the two is lost; what is open is safe to share.
+        """
+        _ = self.retriever, self.bank, self._vision, self._frame_embedder
+
     @cached_property
     def _embedder(self) -> Embedder | None:
         from agentvid.models import load_embedder

@@ -17,6 +17,7 @@ from agentvid.cli import (
     examples,
     finding,
     indexing,
+    serving,
     settings,
     synthesising,
     threads,
@@ -72,6 +73,7 @@ for command in (
     finding.search,
     finding.ask,
     finding.program,
+    serving.serve,
     settings.config,
     settings.models,
 ):
