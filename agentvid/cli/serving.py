@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,7 @@ import typer
 from agentvid.cli.output import note
 from agentvid.cli.state import Model
 from agentvid.errors import MissingDependency, UsageError
+from agentvid.listening import read_token
 
 DEFAULT_PORT = 8642
 
@@ -51,7 +51,7 @@ def serve(
     for folder in folders or ():
         if not folder.is_dir():
             raise UsageError(f"--media {folder} is no directory", hint="name a folder that holds videos")
-    secret = _token(token) if token else ""
+    secret = read_token(token) if token else ""
     options = Options(host, port, secret, tuple(hosts or ()), tuple(folders or ()))
 
     def started(url: str) -> None:
@@ -62,13 +62,3 @@ def serve(
 
     with context.obj.open(create=True, flags={"model": model}) as library:
         run(library, options, started=started)
-
-
-def _token(source: str) -> str:
-    """The token in a file, or a new one. What was given is not repeated: it may be the token itself."""
-    if source == "new":
-        return secrets.token_urlsafe(32)
-    try:
-        return Path(source).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError, ValueError):
-        raise UsageError("--token names no file that can be read; allowed: new, or a file with the token") from None
