@@ -28,7 +28,9 @@ export function startKeys({ focusQuery, say }) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || dialog.open) return;
     const target = event.target;
     if (event.key !== "Escape" && isTyping(target)) return;
-    if ([" ", "Enter"].includes(event.key) && target.closest("button, summary, a, video")) return;
+    // What has the focus keeps the keys that it knows itself; a link knows no space.
+    if (event.key === " " && target.closest("button, summary, video, input")) return;
+    if (event.key === "Enter" && target.closest("button, summary, video, input, a")) return;
     if (event.key.startsWith("Arrow") && target.closest("video, [role=list]")) return;
     const act = keys[event.key];
     if (!act) return;
