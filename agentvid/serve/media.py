@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from email.utils import formatdate
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
-import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
-from agentvid.media.limits import limits_of
-from agentvid.media.read import frames_at
-from agentvid.serve.content import Content, Contents
+from agentvid.serve.content import Content
 from agentvid.serve.context import Context
 from agentvid.serve.errors import Refused
 from agentvid.serve.ranges import Unsatisfiable, is_unchanged, parse_range
 
 _BLOCK_BYTES = 256 * 1024
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_JPEG = {"image/jpeg": _BINARY}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"video/mp4": _BINARY, "video/webm": _BINARY}},
+    206: {"description": "The range that was asked for", "content": {"video/mp4": _BINARY, "video/webm": _BINARY}},
+    304: {"description": "It is what the caller has"},
+}
 _TYPES = {
     "mov": "video/mp4",
     "mp4": "video/mp4",
@@ -31,32 +37,26 @@ _TYPES = {
 
 def routes(context: Context) -> APIRouter:
     router = APIRouter(prefix="/media", tags=["media"])
-    contents = Contents()
 
-    @router.api_route("/{video_id}", methods=["GET", "HEAD"])
+    @router.get("/{video_id}", response_class=Response, responses=_FILE)
+    @router.head("/{video_id}", include_in_schema=False)
     def media(video_id: str, request: Request) -> Response:
         """The file, or one range of it."""
         video = context.video(video_id)
-        return _file(request, contents.open(video), f'"{video.content_hash[:32]}"', "video/mp4")
+        return _file(request, context.contents.open(video), f'"{video.content_hash[:32]}"', "video/mp4")
 
-    @router.get("/{video_id}/still/{milliseconds}.jpg")
-    def still(
+    @router.get("/{video_id}/still/{milliseconds}.jpg", response_class=Response, responses={200: {"content": _JPEG}})
+    async def still(
         video_id: str,
         milliseconds: Annotated[int, Path(ge=0, le=10**12)],
         width: Annotated[int, Query(ge=16, le=1920)] = 320,
     ) -> Response:
         """The frame that is shown at a time."""
-        video = context.video(video_id)
-        contents.open(video).close()
-        from pathlib import Path as File
-
-        (frame,) = frames_at(
-            File(video.paths[0]), [milliseconds / 1000], max_side=width, limits=limits_of(context.library.settings)
-        )
-        import cv2
-
-        _, data = cv2.imencode(".jpg", frame.image[:, :, ::-1])
-        return Response(data.tobytes(), media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+        video = await run_in_threadpool(context.video, video_id)
+        data = await run_in_threadpool(context.stills.known, video, milliseconds, width)
+        if data is None:
+            data = await asyncio.wrap_future(context.stills.ask(video, milliseconds, width))
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
     @router.get("/{video_id}/clip.mp4")
     def clip(video_id: str, start: float, end: float) -> Response:
@@ -123,7 +123,7 @@ def _file(request: Request, content: Content, etag: str, media_type: str) -> Res
 async def _blocks(content: Content, first: int, count: int) -> AsyncIterator[bytes]:
     try:
         while count > 0:
-            block = await anyio.to_thread.run_sync(content.read, first, min(count, _BLOCK_BYTES))
+            block = await run_in_threadpool(content.read, first, min(count, _BLOCK_BYTES))
             if not block:
                 return
             yield block
