@@ -71,7 +71,9 @@ def search(
 ) -> None:
     """Find moments by meaning and by words.
 
-    Example: agentvid search "launch date" --track speech --from 1:00
+    Example: agentvid search "launch date" --track speech --to 1:00
+
+    Example: agentvid search "the budget" --video talk.mp4 -k 3 --json
     """
     if sum(given is not None for given in (query, batch, image, frame)) != 1:
         raise UsageError(
@@ -169,6 +171,8 @@ def ask(
     At the first limit that is reached the best answer so far is printed, and which limit it was.
 
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
+
+    Example: agentvid ask "What is said about the budget?" --thread launch --json
     """
     flags = {
         "model": model,
@@ -213,8 +217,11 @@ def program(
         typer.Option(metavar="PROVIDER:NAME", help="Let tools that can ask this LLM.", show_default=False),
     ] = None,
     vision: Vision = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON is all it prints, also without this.")] = False,
 ) -> None:
     """Run a program of the planner's language and print its typed value and steps as JSON.
+
+    Example: agentvid program plan.txt --check
 
     Example: echo 'search(query="launch date")' | agentvid program -
     """

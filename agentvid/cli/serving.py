@@ -14,6 +14,7 @@ import typer
 from agentvid.cli.output import note
 from agentvid.cli.state import Model
 from agentvid.errors import MissingDependency, UsageError
+from agentvid.listening import read_token
 
 DEFAULT_PORT = 8642
 EXIT_INTERRUPTED = 130
@@ -56,7 +57,7 @@ def serve(
     for folder in folders or ():
         if not folder.is_dir():
             raise UsageError(f"--media {folder} is no directory", hint="name a folder that holds videos")
-    secret = _token(token) if token else ""
+    secret = read_token(token) if token else ""
     # A browser is started with its address as an argument, which everybody on this machine can read.
     ticket = secrets.token_urlsafe(32) if secret and is_opened else ""
     options = Options(host, port, secret, ticket, tuple(hosts or ()), tuple(folders or ()))
@@ -76,17 +77,7 @@ def serve(
 
 
 def _leave_soon() -> None:
-    """End this process also if a thread still waits, as for a model that does not answer. Nothing of it is half written."""
+    """End this process also if a thread still waits for a model. Nothing is half written: transactions are whole."""
     timer = threading.Timer(_LAST_SECONDS, os._exit, [EXIT_INTERRUPTED])
     timer.daemon = True
     timer.start()
-
-
-def _token(source: str) -> str:
-    """The token in a file, or a new one. What was given is not repeated: it may be the token itself."""
-    if source == "new":
-        return secrets.token_urlsafe(32)
-    try:
-        return Path(source).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError, ValueError):
-        raise UsageError("--token names no file that can be read; allowed: new, or a file with the token") from None

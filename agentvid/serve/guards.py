@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import math
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,15 +16,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentvid.errors import UsageError
+from agentvid.listening import LOOPBACK_NAMES, MAX_BODY_BYTES, is_loopback, same_secret
 from agentvid.serve.context import Options
 from agentvid.serve.errors import problem
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
 BODY_SECONDS = 20.0
-TOKEN_BITS, _FEWEST_CHARACTERS = 128, 8
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -38,50 +34,12 @@ HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_options(options: Options) -> None:
-    """Raises UsageError for a host that other machines reach without a token, and for a token that can be guessed."""
-    if options.token and token_bits(options.token) < TOKEN_BITS:
-        raise UsageError(
-            f"the token has fewer than {TOKEN_BITS} bits; allowed: 32 hexadecimal digits or more, all kinds of them",
-            hint="--token new makes one",
-        )
-    if not options.token and not is_loopback(options.host):
-        raise UsageError(
-            f"--host {options.host} lets other machines in, and there is no token; allowed without: 127.0.0.1, ::1",
-            hint="add --token new",
-        )
-
-
-def token_bits(token: str) -> float:
-    """How many bits a token can hold at most, by the alphabet that it seems to be made of."""
-    # "aaaa..." is as long as one likes and holds nothing.
-    if len(set(token)) < _FEWEST_CHARACTERS:
-        return 0.0
-    alphabet = sum(
-        size
-        for size, kind in ((10, str.isdigit), (26, str.islower), (26, str.isupper))
-        if any(kind(character) for character in token)
-    )
-    if set(token.lower()) <= set("0123456789abcdef"):
-        alphabet = 16
-    return len(token) * math.log2(max(alphabet, 1))
-
-
 class Guards:
     """The ASGI application around all others."""
 
     def __init__(self, app: ASGIApp, options: Options) -> None:
         self._app, self._options = app, options
-        self._hosts = {name.lower() for name in (*_LOOPBACK_NAMES, options.host, *options.hosts)}
+        self._hosts = {name.lower() for name in (*LOOPBACK_NAMES, options.host, *options.hosts)}
         self._takes_addresses = not is_loopback(options.host)
         self._cookie = f"agentvid_{options.port}"
         token = options.token.encode()
@@ -144,13 +102,13 @@ class Guards:
 
     def _is_known(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _same(given.strip(), self._options.token):
+        if scheme.lower() == "bearer" and same_secret(given.strip(), self._options.token):
             return True
-        return any(_same(value, self._session) for value in _cookies(headers, self._cookie))
+        return any(same_secret(value, self._session) for value in _cookies(headers, self._cookie))
 
     def _login(self, scope: Scope) -> Response:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["method"] != "GET" or not (_same(given, self._options.token) or self._takes(given)):
+        if scope["method"] != "GET" or not (same_secret(given, self._options.token) or self._takes(given)):
             return PlainTextResponse("This is not the token of this server.\n", 401)
         response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
         response.set_cookie(self._cookie, self._session, httponly=True, samesite="strict", path="/")
@@ -158,7 +116,7 @@ class Guards:
 
     def _takes(self, ticket: str) -> bool:
         """Whether it is the ticket, which is good for one time."""
-        if not self._ticket or not _same(ticket, self._ticket):
+        if not self._ticket or not same_secret(ticket, self._ticket):
             return False
         self._ticket = ""
         return True
@@ -228,10 +186,6 @@ def _foreign(scope: Scope, headers: Headers, host: str) -> str:
 def _cookies(headers: Headers, name: str) -> list[str]:
     pairs = (part.strip().partition("=") for line in headers.getlist("cookie") for part in line.split(";"))
     return [value for key, _, value in pairs if key == name]
-
-
-def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
 
 
 def _is_address(name: str) -> bool:

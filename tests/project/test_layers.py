@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 #: A module may import its own layer and those before it; docs/structure.md draws them.
 LAYERS = [
-    {"types", "errors", "text", "untrusted", "words", "identity", "budget", "profiles"},
+    {"types", "errors", "text", "untrusted", "words", "identity", "budget", "profiles", "listening"},
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
     {
@@ -34,6 +34,7 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
+    {"adapters"},
     {"evaluate"},
     {"serve"},
     {"cli", "demo", "__main__"},

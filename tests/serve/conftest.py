@@ -16,9 +16,10 @@ import pytest
 
 from agentvid.config import Settings
 from agentvid.library import Library
+from agentvid.listening import bind
 from agentvid.media.render import Scene, render_video
 from agentvid.serve.context import Options
-from agentvid.serve.run import Running, bind
+from agentvid.serve.run import Running
 
 HOSTILE = "</script><script>alert(1)</script> /etc/passwd and/or \u202eevil"
 SUBTITLES = [(0.5, 2.0, "The tide mill grinds at dawn."), (2.5, 4.5, "A red boat leaves the pier.")]
@@ -46,14 +47,14 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
+    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
         """`Content_Type="text/plain"` is the header Content-Type."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
             response = connection.getresponse()
             return Reply(response.status, response.headers, response.read())
 
-    def post(self, path: str, document: Any, **headers: str) -> Reply:
+    def post(self, path: str, document: Any, **headers: Any) -> Reply:
         return self.get(path, "POST", json.dumps(document).encode(), Content_Type="application/json", **headers)
 
     def connect(self) -> socket.socket:
