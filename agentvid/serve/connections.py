@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from agentvid.serve.errors import problem
 
 MAX_CONNECTIONS = 32
 #: From the connection, or from the last response, to the end of a request's headers.
 HEADER_SECONDS = 10.0
 #: A reader that took nothing for so long makes room if somebody else wants to connect. A paused player is one.
 STALL_SECONDS = 5.0
-_TOLD = b'{"error": "too many connections", "hint": "close some, or try later"}'
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_TOLD), _TOLD)
-)
+#: A connection that did not yet say anything need not go so soon after it was made.
+GRACE_SECONDS = 1.0
+#: More than this are not even told that there are too many.
+_MOST_TOLD = 2 * MAX_CONNECTIONS
 
 
 class Connection(H11Protocol):
-    """One connection. When there are too many, the one that is idle the longest goes; if none is, the new one."""
+    """One connection. Of too many the one that is idle the longest goes; if none is, the new one is told so."""
 
     _timer: asyncio.TimerHandle | None = None
     #: Since when it does nothing: no request is being answered, or its reader takes nothing. None while it is busy.
@@ -34,9 +36,10 @@ class Connection(H11Protocol):
         waiting = [other for other in others if other._can_go()]
         if waiting:
             min(waiting, key=lambda other: other._idle_since or 0.0).transport.abort()
+        elif len(others) < _MOST_TOLD:
+            self.app = _too_many
         else:
-            transport.write(_FULL)
-            transport.close()
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -67,7 +70,10 @@ class Connection(H11Protocol):
     def _can_go(self) -> bool:
         if self._idle_since is None or self.transport.is_closing():
             return False
-        return not self._is_answering() or self.loop.time() - self._idle_since > STALL_SECONDS
+        idle_seconds = self.loop.time() - self._idle_since
+        if self._is_answering():
+            return idle_seconds > STALL_SECONDS
+        return self.cycle is not None or idle_seconds > GRACE_SECONDS
 
     def _wait(self) -> None:
         self._stop_timer()
@@ -82,3 +88,9 @@ class Connection(H11Protocol):
     def _expire(self) -> None:
         if not self._is_answering():
             self.transport.abort()
+
+
+async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    response = problem(503, "there are too many connections", "close some, or try later")
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)

@@ -12,6 +12,7 @@ import os
 import stat
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from agentvid.serve.cache import Cache
 from agentvid.serve.errors import Refused
@@ -60,7 +61,7 @@ class Contents:
             raise Refused(404, "this video has no file: it was imported as text", "index its file to watch it")
         is_another = False
         for path in video.paths:
-            content = _open(path)
+            content = open_file(path)
             if content is None:
                 continue
             try:
@@ -109,7 +110,8 @@ def identity_of(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _open(path: str) -> Content | None:
+def open_file(path: str | Path) -> Content | None:
+    """A regular file; None if there is none that can be read."""
     try:
         # Opening a named pipe would wait for its writer without O_NONBLOCK.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)

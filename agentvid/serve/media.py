@@ -16,7 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 from agentvid.serve.content import Content
 from agentvid.serve.context import Context
 from agentvid.serve.errors import Refused
-from agentvid.serve.ranges import Unsatisfiable, is_unchanged, parse_range
+from agentvid.serve.ranges import Unsatisfiable, is_known, is_unchanged, parse_range
 
 _BLOCK_BYTES = 256 * 1024
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -98,6 +98,9 @@ def _file(request: Request, content: Content, etag: str, media_type: str) -> Res
         "Cache-Control": "private, no-cache",
         "Content-Type": media_type,
     }
+    if is_known(request.headers.get("if-none-match", ""), etag):
+        content.close()
+        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
     asked = request.headers.get("range", "")
     unless = request.headers.get("if-range")
     part = None
@@ -106,8 +109,8 @@ def _file(request: Request, content: Content, etag: str, media_type: str) -> Res
             part = parse_range(asked, content.size)
     except Unsatisfiable:
         content.close()
-        error = Refused(416, f"the range {asked!r} is outside of {content.size} bytes", "ask for less")
-        raise error from None
+        size = {"Content-Range": f"bytes */{content.size}"}
+        raise Refused(416, f"the range lies outside of {content.size} bytes", "ask for less", size) from None
     if part is None:
         first, count, status = 0, content.size, 200
     else:

@@ -47,7 +47,7 @@ class Site:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def get(self, path: str, method: str = "GET", body: bytes | None = None, **headers: Any) -> Reply:
+    def get(self, path: str, method: str = "GET", body: Any = None, **headers: Any) -> Reply:
         """`Content_Type="text/plain"` is the header Content-Type."""
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
