@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from agentvid.budget import Budget
+from agentvid.budget import Budget, Cancel
 from agentvid.errors import AgentvidError
 from agentvid.serve.context import Context
 from agentvid.serve.documents import Question
@@ -59,10 +59,11 @@ class Ask:
     ) -> None:
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._context, self._question, self._loop, self._slots = context, question, loop, slots
-        self._cancelled = threading.Event()
+        self._cancel = Cancel()
 
     def cancel(self) -> None:
-        self._cancelled.set()
+        """End the run soon; what it found by then stays in its thread and its trace."""
+        self._cancel.set()
 
     def run(self) -> None:
         try:
@@ -89,15 +90,13 @@ class Ask:
             verify=asked.verify,
             thread=asked.thread,
             budget=_budget(asked, library.settings.budget),
+            cancel=self._cancel,
         )
         for item in items:
             if isinstance(item, Answer):
                 yield "answer", answer_json(names, item)
             else:
-                name = str(item.get("event", "stage"))
-                yield name, names.clean({"event": name, **item})
-            if self._cancelled.is_set():
-                return
+                yield item["event"], names.clean(dict(item))
 
     def _put(self, event: Event | None) -> None:
         with suppress(RuntimeError):  # the server has ended

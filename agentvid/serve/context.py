@@ -11,13 +11,14 @@ from agentvid.library import Library
 from agentvid.media.limits import limits_of
 from agentvid.serve.cache import Cache
 from agentvid.serve.content import Contents
+from agentvid.serve.copies import Copies
 from agentvid.serve.errors import Refused
 from agentvid.serve.names import Names
 from agentvid.serve.stills import Stills
 from agentvid.types import Video
 
 #: How large what was made once may grow on the disk.
-_HASHES_BYTES, _STILLS_BYTES, _MEDIA_BYTES = 4 << 20, 256 << 20, 8 << 30
+_FACTS_BYTES, _STILLS_BYTES, _MEDIA_BYTES = 4 << 20, 256 << 20, 8 << 30
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,11 @@ class Context:
         folder = library.settings.cache / "serve"
         self.library, self.options = library, options
         self.stopping = threading.Event()
-        self.contents = Contents(Cache(folder / "hashes", _HASHES_BYTES), self.stopping)
-        self.stills = Stills(self.contents, Cache(folder / "stills", _STILLS_BYTES), limits_of(library.settings))
-        self.remuxed = Cache(folder / "media", _MEDIA_BYTES)
+        facts = Cache(folder / "facts", _FACTS_BYTES)
+        self.contents = Contents(facts, self.stopping)
+        limits = limits_of(library.settings)
+        self.stills = Stills(self.contents, Cache(folder / "stills", _STILLS_BYTES), limits)
+        self.copies = Copies(self.contents, facts, Cache(folder / "media", _MEDIA_BYTES), limits)
         self._identity = self._identify()
 
     async def check_library(self) -> None:

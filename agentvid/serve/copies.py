@@ -1,4 +1,4 @@
-"""What browsers play: the file itself, or a copy that is made when somebody wants to watch it; and clips cut out of it."""
+"""What browsers play: the file itself, or a copy that is made when somebody wants to watch it; and clips out of it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Copies:
     def media_type(self, video: Video) -> str:
         """That of the file if browsers play it as it is, "" if they need a copy. Raises Refused as Contents.open."""
         name = f"{video.content_hash[:32]}.type"
-        known = self._facts.read(name)
-        if known is None:
-            with _Opened(self._contents, video) as path:
+        with _Opened(self._contents, video) as path:  # also if it is known: what is gone is not watched
+            known = self._facts.read(name)
+            if known is None:
                 told = playability(path, self._limits)
-            known = told.media_type.encode("ascii") if told.way == "as it is" else b""
-            self._facts.write(name, known)
+                known = told.media_type.encode("ascii") if told.way == "as it is" else b""
+                self._facts.write(name, known)
         return known.decode("ascii", "replace")
 
     def copy(self, video: Video) -> Content | None:
@@ -49,7 +49,8 @@ class Copies:
         return self._copying.ask(name, lambda: self._make_copy(video, name))
 
     def clip(self, video: Video, span: Span) -> Content | None:
-        """A clip, if it is made."""
+        """A clip, if it is made. Raises Refused as Contents.open."""
+        self._contents.open(video).close()
         return self._known(_clip_name(video, span))
 
     def make_clip(self, video: Video, span: Span) -> Future[None]:

@@ -18,9 +18,7 @@ from agentvid.text import MAX_QUERY_CHARACTERS
 from agentvid.trace import read_trace
 from agentvid.types import Hit, Json, Observation, Span, Video
 
-#: Later than any video ends.
-_LAST_SECOND = 1e9
-Seconds = Annotated[float, Query(ge=0, le=_LAST_SECOND, allow_inf_nan=False)]
+Seconds = Annotated[float, Query(ge=0, le=d.LAST_SECOND, allow_inf_nan=False)]
 TrackNames = Annotated[list[str] | None, Query(alias="track", max_length=64)]
 
 

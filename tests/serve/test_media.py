@@ -1,4 +1,4 @@
-"""Files of videos over HTTP: ranges as RFC 9110 has them, and never a byte of anything but the library's own content."""
+"""Files of videos over HTTP: ranges as RFC 9110 has them, and no byte of anything but the library's content."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def still(site: Site, milliseconds: object, query: str = "", name: str = "north"
     return site.get(f"/media/{site.ids[name]}/still/{milliseconds}.jpg{query}")
 
 
-def picture(reply: Reply) -> np.ndarray:
+def picture(reply: Reply) -> Any:
     assert (reply.status, reply.headers["Content-Type"]) == (200, "image/jpeg")
     decoded = cv2.imdecode(np.frombuffer(reply.body, np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None
@@ -219,14 +219,14 @@ def test_wrong_stills_are_one_line(site: Site, milliseconds: object, query: str)
 def test_many_stills_at_once_are_right_and_kept(site: Site) -> None:
     """Decoded together, and each for its own time."""
     found: dict[int, Reply] = {}
-    times = [*range(0, 2400, 120), *range(2600, 4900, 120)]
+    times = [*range(0, 2400, 200), *range(2600, 4900, 200)]
     threads = [threading.Thread(target=lambda t=t: found.update({t: still(site, t, "?width=64")})) for t in times]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     for time in times:
-        blue, green, red = (int(value) for value in picture(found[time])[4, 32])
+        _, green, red = (int(value) for value in picture(found[time])[4, 32])
         assert (red > green) == (time < 2500), time
     assert all(still(site, time, "?width=64").body == found[time].body for time in times)
 
@@ -272,11 +272,25 @@ def test_a_video_deleted_under_the_player(own: tuple[Site, Path]) -> None:
     assert site.get("/api/search?q=boat").json()["hits"]  # its rows still answer
 
 
-@pytest.mark.parametrize("how", ["written", "replaced", "linked", "same size and time", "a pipe", "a folder"])
-def test_another_content_under_the_path_is_never_sent(own: tuple[Site, Path], tmp_path: Path, how: str) -> None:
+def test_another_content_under_the_path_is_never_sent(own: tuple[Site, Path], tmp_path: Path) -> None:
     site, path = own
-    everything(site)
-    secret = tmp_path / "secret.mp4"
+    content, (video_id,) = path.read_bytes(), site.ids.values()
+    for how in ("written", "replaced", "linked", "same size and time", "a pipe", "a folder"):
+        assert site.get(f"/media/{video_id}").body == content
+        put_something_else(path, tmp_path / "secret.mp4", how)
+        for url in (
+            f"/media/{video_id}",
+            f"/media/{video_id}/still/9.jpg",
+            f"/media/{video_id}/clip.mp4?start=0&end=1",
+        ):
+            reply = site.get(url)
+            assert reply.status in (409, 410), (how, url)
+            assert set(reply.json()) == {"error", "hint"}
+        path.rmdir() if path.is_dir() else path.unlink()
+        path.write_bytes(content)
+
+
+def put_something_else(path: Path, secret: Path, how: str) -> None:
     status = path.stat()
     secret.write_bytes(os.urandom(status.st_size))
     if how == "written":
@@ -292,11 +306,6 @@ def test_another_content_under_the_path_is_never_sent(own: tuple[Site, Path], tm
     else:
         path.unlink()
         os.mkfifo(path) if how == "a pipe" else path.mkdir()
-    (video_id,) = site.ids.values()
-    for url in (f"/media/{video_id}", f"/media/{video_id}/still/1234.jpg", f"/media/{video_id}/clip.mp4?start=0&end=1"):
-        reply = site.get(url)
-        assert reply.status in (409, 410), url
-        assert set(reply.json()) == {"error", "hint"}
 
 
 def test_a_link_that_is_swapped_again_and_again_never_leads_out(own: tuple[Site, Path], tmp_path: Path) -> None:
@@ -319,7 +328,7 @@ def test_a_link_that_is_swapped_again_and_again_never_leads_out(own: tuple[Site,
     (video_id,) = site.ids.values()
     statuses = set()
     try:
-        for _ in range(300):
+        for _ in range(200):
             reply = site.get(f"/media/{video_id}", Range="bytes=0-499")
             statuses.add(reply.status)
             assert reply.body == content[:500] if reply.status == 206 else reply.status in (409, 410)
