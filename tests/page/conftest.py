@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -79,7 +80,9 @@ def serving(library: Path, folder: Path) -> Iterator[Served]:
         # What it says later must not fill the pipe.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         try:
-            yield Served(said.split(": ")[1].split(" ")[0], library, folder, process)
+            found = re.search(r"http://\S+", said)
+            assert found, said
+            yield Served(found[0], library, folder, process)
         finally:
             process.kill()
 

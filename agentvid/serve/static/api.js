@@ -8,7 +8,7 @@ export class Failure extends Error {
   }
 }
 
-const GONE = ["The server does not answer.", "Is agentvid serve still running? Start it again, then try again."];
+export const GONE = ["The server does not answer.", "Is agentvid serve still running? Start it again, then try again."];
 
 async function request(path, options) {
   let response;
@@ -22,7 +22,8 @@ async function request(path, options) {
   return response;
 }
 
-async function failureOf(response) {
+/** What the server says of a response that is an error. */
+export async function failureOf(response) {
   let told = {};
   try {
     told = await response.json();

@@ -1,5 +1,5 @@
 // The player with its timeline and transcript, for one video.
-import { Failure, get, mediaPath, videoPath } from "./api.js";
+import { Failure, failureOf, get, GONE, mediaPath, videoPath } from "./api.js";
 import { problem } from "./cards.js";
 import { byId, fill, h, icon } from "./dom.js";
 import { exportMenu } from "./exports.js";
@@ -12,6 +12,7 @@ import { Transcript } from "./transcript.js";
 
 const STEP_SECONDS = 5;
 const FRAME_SECONDS = 1 / 25;
+const WAIT_MILLISECONDS = 3000;
 const CAPTIONED = ["speech", "caption"];
 let current = null;
 onMarks((marks) => current?.timeline?.setMarks(marks));
@@ -186,17 +187,23 @@ class Watch {
     let failure = new Failure("The browser cannot play this video.", "Search and transcript still work.");
     try {
       const response = await fetch(mediaPath(this.id), { headers: { Range: "bytes=0-0" } });
-      if (!response.ok) {
-        const told = await response.json();
-        failure = new Failure(told.error, told.hint, response.status);
-      }
-      await response.body?.cancel();
+      if (response.ok) await response.body?.cancel();
+      else failure = await failureOf(response);
     } catch {
-      failure = new Failure("The server does not answer.", "Is agentvid serve still running?");
+      failure = new Failure(...GONE);
     }
     if (this.stopped.signal.aborted) return;
     this.stage.querySelector(".problem")?.remove();
-    this.stage.append(problem(failure, () => { this.stage.querySelector(".problem").remove(); this.element.load(); }));
+    this.stage.append(problem(failure, () => this.reload()));
+    // A copy that browsers play is being made: it is asked for again until it is there.
+    if (failure.status === 503) setTimeout(() => this.reload(), WAIT_MILLISECONDS);
+  }
+
+  reload() {
+    if (this.stopped.signal.aborted) return;
+    this.stage.querySelector(".problem")?.remove();
+    this.element.load();
+    this.seek(this.span?.start ?? this.at, this.span?.end ?? null, true);
   }
 
   toggle() {
