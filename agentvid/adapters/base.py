@@ -24,6 +24,7 @@ from agentvid.types import Json, Video
 from agentvid.untrusted import inert
 
 if TYPE_CHECKING:
+    from agentvid.budget import Cancel
     from agentvid.library import Library
 
 #: JSON of usual text has three to four bytes in a token of today's models: an estimate from above.
@@ -138,6 +139,11 @@ class DoorTool(Generic[I, O]):
         with hiding_paths(library):
             return self.run(library, self.parse(arguments))
 
+    def stream(self, library: Library, arguments: Mapping[str, Any], *, cancel: Cancel) -> Iterator[Json | O]:
+        """Events of a tool that has steps, its output last; `cancel.set()` ends it soon. Raises AgentvidError."""
+        assert self.steps is not None
+        return self.steps(library, self.parse(arguments), cancel=cancel)
+
     def _allowed(self) -> str:
         return f"arguments: {', '.join(self.input_schema['properties'])}"
 
@@ -165,7 +171,8 @@ class hiding_paths:
         if isinstance(error, AgentvidError):
             hide = PathHider(self._library)
             error.args = (hide(str(error)), *error.args[1:])
-            error.hint = hide(error.hint)
+            # A caller of tools has no command line.
+            error.hint = hide(error.hint).replace("`agentvid ls`", "list_videos")
 
 
 class PathHider:

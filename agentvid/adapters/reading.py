@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agentvid.library import Library
 
 #: What a transcript is made of unless tracks are named.
-_TELLING = (SPEECH, OCR, CAPTION, SOUND)
+SAID = (SPEECH, OCR, CAPTION, SOUND)
 _MOST_TRACKS, _FACT_CHARACTERS, _CHAPTERS = 12, 400, 12
 
 
@@ -123,7 +123,7 @@ class Transcript(Pages):
 
 def _read(library: Library, asked: ReadTranscript) -> Transcript:
     video = library.catalogue.find_video(asked.video)
-    rows = transcript_rows(library, video, span_of(video, asked.start, asked.end), asked.tracks or _TELLING)
+    rows = transcript_rows(library, video, span_of(video, asked.start, asked.end), asked.tracks or SAID)
     found = [Row(text=words_of(row.text), **row.span.to_json(), track=row.track) for row in rows]
     empty = Transcript(
         total=len(found),

@@ -9,6 +9,7 @@ import typer
 
 from agentvid import __version__
 from agentvid.cli import (
+    agents,
     answering,
     calibrating,
     catalogue,
@@ -74,6 +75,7 @@ for command in (
     finding.ask,
     finding.program,
     serving.serve,
+    agents.mcp,
     settings.config,
     settings.models,
 ):
