@@ -140,7 +140,7 @@ class DoorTool(Generic[I, O]):
         with hiding_paths(library):
             return self.run(library, self.parse(arguments))
 
-    def stream(self, library: Library, arguments: Mapping[str, Any], *, cancel: Cancel) -> Iterator[Json | O]:
+    def stream(self, library: Library, arguments: Mapping[str, Any], *, cancel: Cancel) -> Iterator[Event | O]:
         """Events of a tool that has steps, its output last; `cancel.set()` ends it soon. Raises AgentvidError."""
         assert self.steps is not None
         return self.steps(library, self.parse(arguments), cancel=cancel)

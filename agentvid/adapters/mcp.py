@@ -144,8 +144,8 @@ class _Door:
                 for number, event in enumerate(tool.stream(self._library, arguments, cancel=cancel), 1):
                     if isinstance(event, Output):
                         return event
-                    if event.get("event") in _TOLD and not cancel.is_set:
-                        told = words_of(hide(_line(event)), limit=_PROGRESS_CHARACTERS)
+                    if event["event"] in _TOLD and not cancel.is_set:
+                        told = words_of(hide(event["detail"]), limit=_PROGRESS_CHARACTERS)
                         from_thread.run(context.session.report_progress, float(number), None, told)
             raise AssertionError("the last thing a run yields is its output")
 
@@ -226,10 +226,6 @@ def _pictures(page: Frames) -> list[ContentBlock]:
 
 def _refusal(line: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=line)], is_error=True)
-
-
-def _line(event: Json) -> str:
-    return ": ".join(str(event[key]) for key in ("event", "node", "tool", "detail") if event.get(key))
 
 
 def _log_crash(what: str, error: Exception) -> None:

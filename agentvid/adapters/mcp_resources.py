@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -21,12 +24,18 @@ from agentvid.adapters.pictures import FRAMES
 from agentvid.adapters.reading import SAID, span_of, transcript_rows
 from agentvid.errors import NotFound, UsageError
 from agentvid.library import Library
+from agentvid.media.cut import clip as cut
+from agentvid.media.limits import limits_of
 from agentvid.text import clean_text, parse_timestamp
+from agentvid.tools.watching import file_of
 from agentvid.types import Video
 
 _TRANSCRIPT = "agentvid://videos/{video}/transcript{?start,end,track}"
 _FRAME = "agentvid://videos/{video}/frame{?at,side}"
+_CLIP = "agentvid://videos/{video}/clip{?start,end}"
 _LISTED = 100
+#: A clip travels as text in one message: longer ones are for `agentvid clip`.
+MOST_CLIP_SECONDS, _CLIP_SIDE = 60.0, 1280
 #: A longer transcript ends with the URI of its rest.
 MOST_BYTES = 256 * 1024
 
@@ -45,6 +54,13 @@ TEMPLATES = (
         title="One frame of a video",
         description="The frame shown at a time (at: seconds or M:SS), its longer side at most `side` pixels (512).",
         mime_type="image/jpeg",
+    ),
+    ResourceTemplate(
+        uri_template=_CLIP,
+        name="clip",
+        title="Clip of a video",
+        description=f"An exact cut with sound, from start to end (seconds or M:SS), at most {MOST_CLIP_SECONDS:g} s.",
+        mime_type="video/mp4",
     ),
 )
 
@@ -106,7 +122,27 @@ def _frame(library: Library, uri: str, values: Mapping[str, str]) -> BlobResourc
     return BlobResourceContents(uri=uri, mime_type=frame.mime_type, blob=frame.data)
 
 
-_READERS: Mapping[str, Callable[[Library, str, Mapping[str, str]], Any]] = {_TRANSCRIPT: _transcript, _FRAME: _frame}
+def _clip(library: Library, uri: str, values: Mapping[str, str]) -> BlobResourceContents:
+    video = library.catalogue.find_video(values["video"])
+    path = file_of(video)
+    start, end = _seconds(values, "start"), _seconds(values, "end")
+    if start is None or end is None:
+        raise UsageError("a clip needs start and end", hint="as in clip?start=75&end=1:20")
+    span = span_of(video, start, end)
+    if span.duration_seconds > MOST_CLIP_SECONDS:
+        raise UsageError(f"{span.duration_seconds:g} s is too long for a clip; allowed: {MOST_CLIP_SECONDS:g} s")
+    with TemporaryDirectory(prefix="agentvid-clip-") as folder:
+        target = Path(folder) / "clip.mp4"
+        cut(path, span, target, max_side=_CLIP_SIDE, limits=limits_of(library.settings))
+        blob = base64.b64encode(target.read_bytes()).decode()
+    return BlobResourceContents(uri=uri, mime_type="video/mp4", blob=blob)
+
+
+_READERS: Mapping[str, Callable[[Library, str, Mapping[str, str]], Any]] = {
+    _TRANSCRIPT: _transcript,
+    _FRAME: _frame,
+    _CLIP: _clip,
+}
 
 
 def _seconds(values: Mapping[str, str], name: str) -> float | None:
