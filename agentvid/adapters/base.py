@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -273,14 +274,13 @@ def shortened(item: Output, room: int) -> Output:
     """`item` in at most `room` bytes of JSON, if the length of its text allows that."""
     if not isinstance(item, Words):
         return item
-    text = item.text
-    while text:
-        short = item.model_copy(update={"text": text, "is_cut": text != item.text})
-        excess = _bytes(short) - room
-        if excess <= 0:
-            return short
-        text = text.encode()[: -max(excess, 1)].decode("utf-8", "ignore").rstrip()
-    return item.model_copy(update={"text": "", "is_cut": True})
+
+    def cut(length: int) -> Words:
+        return item.model_copy(update={"text": item.text[:length].rstrip(), "is_cut": True})
+
+    # The longest beginning that fits: characters take from one to six bytes of JSON.
+    length = bisect_right(range(len(item.text)), room, key=lambda length: _bytes(cut(length))) - 1
+    return cut(max(0, length))
 
 
 def schema_of(model: type[BaseModel], mode: Any) -> Json:

@@ -203,8 +203,9 @@ def index_tools(jobs: IndexJobs) -> tuple[DoorTool[Any, Any], ...]:
             name="get_job",
             title="State of an index job",
             description=(
-                "Tell how far an index_video job is: queued, running (stage, done of total seconds), done (video_id "
-                "and how many rows were found) or failed (message says why and what would help)."
+                "Tell how far an index_video job is. Returns its state: queued, running (stage, done of total "
+                "seconds), done (video_id and how many rows were found) or failed (message says why and what would "
+                "help)."
             ),
             input=GetJob,
             output=JobState,

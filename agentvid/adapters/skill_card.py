@@ -130,10 +130,10 @@ SKILL_CARD = DoorTool(
     name="skill_card",
     title="Steps of a tutorial",
     description=(
-        "Turn a tutorial, a recipe or a how-to video, or a part of it, into ordered steps with times: what to do and "
-        "at which second it is told. Use it to follow, check or write down a procedure. Each step cites the rows that "
-        "it was made of. is_tutorial is false, with a reason and without steps, if the video does not tell any: do not "
-        "make them up then. If next_cursor is not empty there are more steps: call again with that cursor."
+        "Turn a tutorial, a recipe or a how-to video, or a part of it, into ordered steps. Use it to follow, check or "
+        "write down a procedure. Returns for each step what to do, at which seconds it is told, and the rows that it "
+        "was made of. is_tutorial is false, with a reason and without steps, if the video does not tell any: do not "
+        "make them up then. If next_cursor is not empty there are more: call again with that cursor."
     ),
     input=AskCard,
     output=SkillCard,
