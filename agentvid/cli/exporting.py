@@ -82,7 +82,7 @@ def clip(
 
     Picture and sound are copied where that is exact, else encoded again; it says which.
 
-    Example: agentvid clip talk.mp4@1:15-1:20 -o launch.mp4
+    Example: agentvid clip talk.mp4@0:04-0:08 -o launch.mp4
     """
     from agentvid.exports.clips import clip_name, subtitles_of
     from agentvid.media.cut import clip as cut
@@ -146,26 +146,30 @@ def export(
     if not format_name or bool(reference) == bool(query):
         raise UsageError("export needs a FORMAT and a REF or --query", hint="as in `agentvid export markdown last`")
     find_format(format_name)
-    if as_json and output == _STDOUT:
-        raise UsageError("--json needs -o FILE: what is exported would go to stdout too", hint="add -o FILE")
     with context.obj.open() as library:
         gatherer = _gatherer(library)
         if query:
             material = gatherer.hits(query, library.search(query, k=k, videos=videos or ()))
         else:
             material = gatherer.refer(reference or "", track)
-    left_out = _write(format_name, material, output, overwrite=force)
+    text, left_out = _write(format_name, material, output, overwrite=force)
     for one in left_out:
         note(f"left out: {one.id}: {one.reason}")
     if as_json:
         skipped = [{"id": one.id, "reason": one.reason} for one in left_out]
         written = len(material.items) - len(left_out)
-        print_json({"format": format_name, "file": output, "items": written, "left_out": skipped})
+        document = {"format": format_name, "file": None if output == _STDOUT else output, "items": written}
+        print_json(document | {"left_out": skipped, "text": text})
+    elif text is not None:
+        _print_exported(text)
     if left_out or not material.items:
         raise typer.Exit(EXIT_SOME_FAILED if len(left_out) < len(material.items) else EXIT_NOTHING_FOUND)
 
 
-def _write(format_name: str, material: Material, output: str, *, overwrite: bool) -> Sequence[LeftOut]:
+def _write(
+    format_name: str, material: Material, output: str, *, overwrite: bool
+) -> tuple[str | None, Sequence[LeftOut]]:
+    """(the text for stdout, None if it is in a file, and what was left out)"""
     from agentvid.exports import clips, registry
     from agentvid.saving import saving
 
@@ -174,17 +178,24 @@ def _write(format_name: str, material: Material, output: str, *, overwrite: bool
         if not chosen.is_text:
             raise UsageError(f"{format_name} is not text; allowed: -o FILE", hint=f"as in -o evidence{chosen.suffix}")
         data, left_out = registry.export(format_name, material)
-        if sys.stdout.isatty():
-            print_text(data.decode().removesuffix("\n"))
-        else:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        return left_out
+        return data.decode(), left_out
     if chosen is clips.FORMAT and (Path(output).is_dir() or output.endswith("/")):
         chosen.check(material)
-        return clips.write_folder(material, Path(output), overwrite=overwrite)
+        return None, clips.write_folder(material, Path(output), overwrite=overwrite)
     with saving(Path(output), overwrite=overwrite) as file:
-        return registry.write(format_name, material, file)
+        return None, registry.write(format_name, material, file)
+
+
+def _print_exported(text: str) -> None:
+    """To a terminal without what it would obey; elsewhere byte by byte, in UTF-8 whatever the locale is."""
+    if sys.stdout.isatty():
+        print_text(text.removesuffix("\n"))
+    elif (binary := getattr(sys.stdout, "buffer", None)) is not None:
+        sys.stdout.flush()
+        binary.write(text.encode())
+        binary.flush()
+    else:  # a caller in this process that collects text
+        sys.stdout.write(text)
 
 
 def _print_formats(*, as_json: bool) -> None:

@@ -8,13 +8,14 @@ from typing import BinaryIO
 from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, one_line
 from agentvid.exports.telling import claims_of, facts_of, place_of, short_id
 
-#: What CommonMark gives a meaning, each of which may be escaped.
-_MEANT = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&:@$^=\"'])")
+#: What CommonMark and GitHub give a meaning inside a line; a mark that begins one; what becomes a link by itself.
+_MEANT = re.compile(r"[\\`*_\[\]<>~&$|@]|^[#+\-=]|:(?=//)|(?<=\bwww)\.", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(\d+)([.)])")
 
 
 def escaped(text: str) -> str:
     """One line that Markdown shows as it is."""
-    return _MEANT.sub(r"\\\1", one_line(text))
+    return _NUMBERED.sub(r"\1\\\2", _MEANT.sub(r"\\\g<0>", one_line(text)))
 
 
 def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
