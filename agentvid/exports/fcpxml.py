@@ -78,8 +78,10 @@ def _asset(resources: ElementTree.Element, number: int, source: Source) -> tuple
         duration=_time(round(Fraction(source.duration_seconds) * rate), rate),
         hasVideo="1",
         format=format_id,
-        **({"hasAudio": "1", "audioSources": "1"} if source.has_audio else {}),
     )
+    if source.has_audio:
+        asset.set("hasAudio", "1")
+        asset.set("audioSources", "1")
     # Where paths are not told, a name beside the project: editors ask for the file.
     where = source.path.absolute().as_uri() if source.path is not None else "./" + quote(source.title)
     ElementTree.SubElement(asset, "media-rep", kind="original-media", src=where)
