@@ -46,7 +46,7 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
-    {"adapters"},
+    {"exports", "adapters"},
     {"evaluate"},
     {"serve"},
     {"cli", "demo", "__main__"},
