@@ -45,7 +45,10 @@ _LEAD = re.compile(
 )
 #: "To do that, choose": what follows the comma tells what to do.
 _CONDITION = re.compile(r"(?:if|when|once|to|for|with|in|on|from|after|before|while|as)\b", re.I)
-_GO = re.compile(r"(?:go|come|head)\s+(?:right\s+)?(?:up|over|back|down|in|into|to|out)\b", re.I)
+#: Verbs that tell what to do only with these words after them.
+_GO = re.compile(
+    r"(?:go|come|head)\s+(?:right\s+)?(?:up|over|back|down|in|into|to|out)\b|let\s+(?:it|them|this|the)\b", re.I
+)
 _VERBS = frozenset(
     stem(verb)
     for verb in """add adjust align apply arrange assign attach bake beat bend blend blow boil bolt bring brush
