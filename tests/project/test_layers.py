@@ -27,6 +27,7 @@ LAYERS = [
         "discover",
         "tools",
         "trace",
+        "why",
         "reports",
     },
     {"planners", "composers", "state", "budgeted", "threads"},
@@ -35,7 +36,7 @@ LAYERS = [
     {"stale", "model_report"},
     {"library", "replay"},
     {"evaluate"},
-    {"cli", "demo", "__main__"},
+    {"chat", "cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(
