@@ -12,6 +12,7 @@ from agentvid.text import MAX_QUERY_CHARACTERS, terminal_text
 if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+_LEAVING = "Ctrl-C again, or Ctrl-D, quits"
 #: More than this is no question, and a line editor would choke on it.
 MAX_CHARACTERS = 2 * MAX_QUERY_CHARACTERS
 
@@ -20,8 +21,35 @@ class Leave(Exception):
     """Ctrl-D on an empty line, or Ctrl-C twice."""
 
 
+class LineInput:
+    """Reads questions and commands where nothing but lines can be written; a backslash at the end goes on."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def read(self) -> str:
+        """What was typed, without spaces around. Raises Leave."""
+        is_leaving = False
+        while True:
+            try:
+                lines = [input("> ")]
+                while lines[-1].endswith("\\"):
+                    lines[-1] = lines[-1][:-1]
+                    lines.append(input(". "))
+                return "\n".join(lines).strip()
+            except EOFError:
+                raise Leave from None
+            except KeyboardInterrupt:
+                if is_leaving:
+                    raise Leave from None
+                is_leaving = True
+                self._terminal.print(f"\n{_LEAVING}")
+            except UnicodeDecodeError as error:
+                self._terminal.print(f"what was typed is not {error.encoding}")
+
+
 class ChatInput:
-    """Reads questions and commands from a terminal."""
+    """Reads questions and commands from a terminal that can redraw a line."""
 
     def __init__(self, session: Session, terminal: Terminal) -> None:
         """Raises MissingDependency without prompt_toolkit."""
@@ -51,8 +79,8 @@ class ChatInput:
             complete_while_typing=Condition(lambda: self._prompt.default_buffer.text.startswith("/")),
             key_bindings=self._bindings(),
             multiline=True,
-            prompt_continuation=lambda width, _line, _is_soft: "." * (width - 1) + " ",
-            bottom_toolbar=self._toolbar if terminal.is_rich else None,
+            prompt_continuation=". ",
+            bottom_toolbar=self._toolbar,
             reserve_space_for_menu=6,
             enable_suspend=True,
             style=Style.from_dict({"bottom-toolbar": "noreverse dim", "prompt": "bold"}),
@@ -77,13 +105,11 @@ class ChatInput:
         return shortened(self._terminal.fit(told), self._terminal.width - 1)
 
     def _tell(self, event: KeyPressEvent, notice: str) -> None:
-        """Below the line, where there is a toolbar; else above it."""
         self._notice = notice
-        if not self._terminal.is_rich:
-            self._terminal.print(notice)
         event.app.invalidate()
 
     def _bindings(self) -> KeyBindings:
+        from prompt_toolkit.completion import CompleteEvent
         from prompt_toolkit.key_binding import KeyBindings
         from prompt_toolkit.keys import Keys
 
@@ -98,6 +124,19 @@ class ChatInput:
             else:
                 buffer.validate_and_handle()
 
+        @bindings.add("tab")
+        def _(event: KeyPressEvent) -> None:
+            buffer = event.current_buffer
+            if buffer.complete_state:
+                buffer.complete_next()
+                return
+            offered = list(self._completer.get_completions(buffer.document, CompleteEvent(completion_requested=True)))
+            if len(offered) == 1:  # nothing to choose: written out, and ready for the next word
+                buffer.apply_completion(offered[0])
+                buffer.insert_text("" if offered[0].text.endswith("=") else " ")
+            else:
+                buffer.start_completion(insert_common_part=True)
+
         @bindings.add("escape", "enter")
         def _(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\n")
@@ -109,7 +148,7 @@ class ChatInput:
                 return
             event.current_buffer.reset()
             self._is_leaving = True
-            self._tell(event, "Ctrl-C again, or Ctrl-D, quits")
+            self._tell(event, _LEAVING)
 
         @bindings.add(Keys.BracketedPaste)
         def _(event: KeyPressEvent) -> None:

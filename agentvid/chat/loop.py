@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from importlib import import_module
 
 from agentvid.budget import INTERRUPTED
 from agentvid.chat.asking import Asking, LeftRunning
 from agentvid.chat.commands import Quit, run_command, show_turns
+from agentvid.chat.input import ChatInput, Leave, LineInput
 from agentvid.chat.links import Watching
 from agentvid.chat.render import print_answer, print_error
 from agentvid.chat.session import Session
@@ -39,8 +43,6 @@ class Chat:
 
     def handle(self, line: str) -> None:
         """Run a command or ask a question, and print what comes of it. Raises Quit."""
-        if not line:
-            return
         if line.lower() in _FAREWELLS:
             raise Quit
         self._guarded(lambda: self._command(line) if line.startswith("/") else self._question(line))
@@ -51,6 +53,7 @@ class Chat:
     def _question(self, line: str) -> None:
         answer = self._asking.ask(line)
         watching = Watching.now(self.session.library.catalogue.directory)
+        self.terminal.print()
         print_answer(self.terminal, answer, watching, known=self._missing)
         self._missing.update(answer.coverage.missing)
 
@@ -74,18 +77,20 @@ class Chat:
 
 def converse(session: Session, terminal: Terminal, *, turns: list[Json]) -> None:
     """Until the person leaves; `turns` are those of a thread that is gone on with. Raises MissingDependency."""
-    from agentvid.chat.input import ChatInput, Leave
-
-    chat, line = Chat(session, terminal), ChatInput(session, terminal)
+    chat = Chat(session, terminal)
+    line = ChatInput(session, terminal) if terminal.is_rich else LineInput(terminal)
     _greet(session, terminal)
     if turns:
         show_turns(session, terminal, turns)
+    # While the first question is typed, what answers it is loaded.
+    threading.Thread(target=_warm_up, name="agentvid-warm-up", daemon=True).start()
     while True:
         try:
-            chat.handle(line.read())
+            if typed := line.read():
+                chat.handle(typed)
+                terminal.print()
         except (Leave, Quit):
             break
-        terminal.print()
     if session.asked:
         terminal.print(f"kept: agentvid chat --thread {session.thread}", style="dim")
 
@@ -134,6 +139,11 @@ def _answered(session: Session, question: str) -> Answer:
             if isinstance(item, Answer):
                 return item
     raise AssertionError("the answer comes last")
+
+
+def _warm_up() -> None:
+    with suppress(Exception):  # the question itself tells what cannot be loaded
+        import_module("agentvid.graph")
 
 
 def _greet(session: Session, terminal: Terminal) -> None:

@@ -69,7 +69,7 @@ class Terminal:
             return
         # A narrow window has no room for indents.
         room = indent if self.width >= 40 else min(indent, 1)
-        self._console.print(Padding(kept, (0, 0, 0, room)) if room else kept, overflow="fold")
+        self._console.print(Padding(kept, (0, 0, 0, room), expand=False) if room else kept, overflow="fold")
 
     def show(self, picture: RenderableType) -> None:
         """Print what is no text, as it is: only for what this program drew itself."""
