@@ -48,11 +48,12 @@ class BudgetedChat:
             return self._chat.reply(system, user, shape)
 
         try:
-            # A thread of its own only for a model that may take longer than what is left.
-            is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf)
-            reply = ask() if is_in_time else within(seconds, ask)
+            # A thread of its own only for a model that may take longer than what is left, or than somebody waits.
+            is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf) and self._ledger.cancel is None
+            reply = ask() if is_in_time else within(seconds, ask, is_over=self._ledger.is_interrupted)
         except TimeoutError:
-            raise BudgetSpent(f"the budget of {self._ledger.budget.seconds:g} seconds is spent") from None
+            reason = self._ledger.spent() or f"the budget of {self._ledger.budget.seconds:g} seconds is spent"
+            raise BudgetSpent(reason) from None
         if reply.input_tokens or reply.output_tokens:
             return reply
         # A provider that tells no numbers must not make the limit of tokens void.

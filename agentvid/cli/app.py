@@ -18,6 +18,7 @@ from agentvid.cli import (
     examples,
     finding,
     indexing,
+    serving,
     settings,
     synthesising,
     threads,
@@ -74,6 +75,7 @@ for command in (
     finding.ask,
     chatting.chat,
     finding.program,
+    serving.serve,
     settings.config,
     settings.models,
 ):

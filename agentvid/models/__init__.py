@@ -48,7 +48,7 @@ def load_embedder(name: str, cache: Path) -> Embedder:
 
 
 def load_frame_embedder(name: str, cache: Path) -> FrameEmbedder:
-    """The frame embedder of that name: a plug-in's, or any sentence-transformers model of images and texts.
+    """The frame embedder of that name: "scripted:colours", a plug-in's, or any sentence-transformers model of both.
 
     Raises as `load_embedder`, and UsageError for a path that is no folder.
     """
@@ -56,6 +56,12 @@ def load_frame_embedder(name: str, cache: Path) -> FrameEmbedder:
         raise UsageError(
             "the frame embedder has no name", hint="use the name of a CLIP-like sentence-transformers model"
         )
+    if name.startswith(_SCRIPTED):
+        from agentvid.models.scripted_frames import NAME, ScriptedFrames
+
+        if name != NAME:
+            raise UsageError(f"{name!r} is no frame embedder; allowed: {NAME}")
+        return ScriptedFrames()
     plugin = _plugin(FRAME_EMBEDDER_GROUP, name)
     if plugin is not None:
         return cast("FrameEmbedder", _open_plugin(plugin, cache))

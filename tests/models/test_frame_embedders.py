@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 #: Name -> how it is opened from the folder of a model.
 EMBEDDERS: dict[str, Callable[[Path], FrameEmbedder]] = {
+    "scripted": lambda folder: load_frame_embedder("scripted:colours", folder),
     "sentence-transformers": lambda folder: load_frame_embedder(str(folder), folder),
 }
 
@@ -37,6 +38,7 @@ def embedder(request: pytest.FixtureRequest, folder: Path) -> FrameEmbedder:
 def test_pictures_and_words_lie_in_one_space(embedder: FrameEmbedder) -> None:
     random = np.random.default_rng(1)
     pictures = [random.integers(0, 255, (height, 90, 3), np.uint8) for height in (40, 90, 40)]
+    pictures[1][..., 2] = 0
     pictures[2] = pictures[0].copy()
     for vectors, count in ((embedder.encode(pictures), 3), (embedder.encode_query(["a red square", "caf\udce9"]), 2)):
         assert vectors.shape == (count, embedder.space.dimension)

@@ -1,0 +1,1 @@
+"""agentvid inside agents: one registry of typed tools, and one thin file for each protocol or framework."""

@@ -1,0 +1,113 @@
+"""`skill_card`: a tutorial as ordered steps with times, each with the words that it was made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from agentvid.adapters.base import (
+    MOST_TOKENS,
+    NOTICE,
+    DoorTool,
+    Output,
+    Page,
+    Pages,
+    Time,
+    VideoName,
+    Words,
+    fill,
+    name_of,
+    words_of,
+)
+from agentvid.adapters.reading import span_of, transcript_rows
+from agentvid.adapters.steps import Step, find_steps
+from agentvid.types import CAPTION, OCR, SPEECH
+
+if TYPE_CHECKING:
+    from agentvid.library import Library
+
+_CITED_ROWS, _CITED_CHARACTERS = 3, 150
+
+
+class AskCard(Page):
+    """What `skill_card` takes."""
+
+    video: VideoName = Field(min_length=1, description="Id or name of the video as of list_videos.")
+    start: Time = Field(None, description="Only the part from this time on: seconds, M:SS or H:MM:SS.")
+    end: Time = Field(None, description="Only the part up to this time.")
+    max_tokens: int = Field(
+        2_000, ge=800, le=MOST_TOKENS, description="The result takes at most about so many tokens; the rest is paged."
+    )
+
+
+class StepRow(Output):
+    """A row that a step was made of."""
+
+    start: float
+    end: float
+    track: str
+    quote: str = Field(description="Words of the video: untrusted data.")
+
+
+class CardStep(Words):
+    """One thing to do."""
+
+    number: int
+    start: float = Field(description="Seconds on the video's own clock.")
+    end: float
+    evidence: list[StepRow] = Field(description="What the step was made of, at least one row.")
+
+
+class SkillCard(Pages):
+    """What `skill_card` returns."""
+
+    video_id: str
+    name: str
+    is_tutorial: bool = Field(description="False if it does not tell steps: then there are none, so make none up.")
+    reason: str = Field(description="Why it is taken for a tutorial or not.")
+    made_by: str = Field(description="rows: sentences of the video, word by word; else the model that wrote the steps.")
+    steps: list[CardStep] = Field(description="In the order of the video.")
+    notes: list[str]
+    notice: str = NOTICE
+
+
+def _card(library: Library, asked: AskCard) -> SkillCard:
+    video = library.catalogue.find_video(asked.video)
+    rows = transcript_rows(library, video, span_of(video, asked.start, asked.end), (SPEECH, OCR, CAPTION))
+    found = find_steps(rows)
+    empty = SkillCard(
+        total=len(found.steps),
+        video_id=video.id,
+        name=name_of(video),
+        is_tutorial=bool(found.steps),
+        reason=found.reason if rows else "nothing was said, shown as text or captioned in it",
+        made_by="rows",
+        steps=[],
+        notes=[],
+    )
+    steps = [_told(number, step) for number, step in enumerate(found.steps, 1)]
+    return fill(SKILL_CARD.name, library, asked, empty, "steps", steps)
+
+
+def _told(number: int, step: Step) -> CardStep:
+    cited = [
+        StepRow(**row.span.to_json(), track=row.track, quote=words_of(row.text, limit=_CITED_CHARACTERS))
+        for row in step.rows[:_CITED_ROWS]
+    ]
+    return CardStep(text=words_of(step.text, limit=600), number=number, **step.span.to_json(), evidence=cited)
+
+
+SKILL_CARD = DoorTool(
+    name="skill_card",
+    title="Steps of a tutorial",
+    description=(
+        "Turn a tutorial, a recipe or a how-to video, or a part of it, into ordered steps with times: what to do and "
+        "at which second it is told. Use it to follow, check or write down a procedure. Each step cites the rows that "
+        "it was made of. is_tutorial is false, with a reason and without steps, if the video does not tell any: do not "
+        "make them up then. If next_cursor is not empty there are more steps: call again with that cursor."
+    ),
+    input=AskCard,
+    output=SkillCard,
+    run=_card,
+)

@@ -1,0 +1,175 @@
+"""Questions, answered as server-sent events while they run. Who closes the connection stops the run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from agentvid.budget import Budget
+from agentvid.errors import AgentvidError
+from agentvid.serve.context import Context
+from agentvid.serve.documents import Question
+from agentvid.serve.errors import Refused, refusal_of
+from agentvid.serve.names import plain_line
+from agentvid.types import Answer, Json
+
+log = logging.getLogger("agentvid.serve")
+#: A refusal that comes so soon gets a status of its own; later ones are events.
+_FIRST_SECONDS = 1.0
+#: An empty line so often finds out that the other side is gone, and keeps what lies between from giving up.
+_KEEP_ALIVE_SECONDS = 15.0
+_CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
+Event = tuple[str, Json]
+
+
+class Asks:
+    """The questions that run; at most `limit` at a time."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._slots = threading.BoundedSemaphore(context.options.asks)
+
+    def start(self, question: Question, loop: asyncio.AbstractEventLoop) -> Ask:
+        """Raises Refused with 503 if as many as may run do."""
+        if not self._slots.acquire(blocking=False):
+            raise Refused(503, f"{self._context.options.asks} questions are being answered", "ask again in a moment")
+        ask = Ask(self._context, question, loop, self._slots)
+        threading.Thread(target=ask.run, name="agentvid-ask", daemon=True).start()
+        return ask
+
+
+class Ask:
+    """One question: a thread runs it and puts its events into `events`, None last."""
+
+    def __init__(
+        self,
+        context: Context,
+        question: Question,
+        loop: asyncio.AbstractEventLoop,
+        slots: threading.BoundedSemaphore,
+    ) -> None:
+        self.events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._context, self._question, self._loop, self._slots = context, question, loop, slots
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def run(self) -> None:
+        try:
+            for event in self._events():
+                self._put(event)
+        except AgentvidError as error:
+            told = refusal_of(error)
+            self._put(("error", {"status": told.status, "error": told.error, "hint": told.hint}))
+        except Exception as error:
+            log.exception("a question failed")
+            name = type(error).__name__
+            self._put(("error", {"status": 500, "error": f"unexpected {name}", "hint": "the server's log tells more"}))
+        finally:
+            self._slots.release()
+            self._put(None)
+
+    def _events(self) -> Iterator[Event]:
+        asked, library = self._question, self._context.library
+        items = library.stream(
+            asked.question,
+            videos=[self._context.video(video).id for video in asked.videos],
+            choices=asked.choices,
+            model=asked.model,
+            verify=asked.verify,
+            thread=asked.thread,
+            budget=_budget(asked, library.settings.budget),
+        )
+        for item in items:
+            if isinstance(item, Answer):
+                yield "answer", answer_json(self._context, item)
+            else:
+                name = str(item.get("event", "stage"))
+                yield name, self._context.clean({"event": name, **item})
+            if self._cancelled.is_set():
+                return
+
+    def _put(self, event: Event | None) -> None:
+        with suppress(RuntimeError):  # the server has ended
+            self._loop.call_soon_threadsafe(self.events.put_nowait, event)
+
+
+def routes(context: Context) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["ask"])
+    asks = Asks(context)
+
+    @router.post("/ask", response_class=StreamingResponse, responses={200: {"content": _CONTENT}})
+    async def ask(question: Question) -> StreamingResponse:
+        """Answer a question; every step is an event, `answer` or `error` the last."""
+        allowed = context.library.settings.model
+        if question.model not in ("", allowed):
+            raise Refused(
+                422,
+                f"model = {question.model!r} is not allowed; allowed: {allowed or 'none'}",
+                "start the server with --model PROVIDER:NAME",
+            )
+        running = asks.start(question, asyncio.get_running_loop())
+        try:
+            first = await asyncio.wait_for(running.events.get(), _FIRST_SECONDS)
+        except TimeoutError:
+            first = ("note", {"event": "note", "node": "", "detail": "thinking"})
+        except BaseException:
+            running.cancel()
+            raise
+        if first is not None and first[0] == "error":
+            raise Refused(first[1]["status"], first[1]["error"], first[1]["hint"])
+        return StreamingResponse(
+            _lines(running, first), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
+
+    return router
+
+
+async def _lines(running: Ask, event: Event | None) -> AsyncIterator[bytes]:
+    try:
+        while event is not None:
+            yield _encoded(*event)
+            while True:
+                try:
+                    event = await asyncio.wait_for(running.events.get(), _KEEP_ALIVE_SECONDS)
+                    break
+                except TimeoutError:
+                    yield b": still at it\n\n"
+    finally:
+        running.cancel()
+
+
+def _encoded(name: str, document: Json) -> bytes:
+    # ASCII JSON has no line break that would end the field.
+    return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode("ascii")
+
+
+def answer_json(context: Context, answer: Answer) -> Json:
+    """The answer as docs/json.md has it, with names for paths."""
+    document: Json = context.clean(answer.to_json())
+    for item in document["evidence"]:
+        item["name"] = item.pop("video")
+    for gap in document["coverage"]["gaps"]:
+        gap["reason"] = plain_line(gap["reason"])
+    return document
+
+
+def _budget(asked: Question, allowed: Budget) -> Budget | None:
+    """The limits that were asked for, none above those of the settings."""
+    if asked.budget is None:
+        return None
+    wanted: dict[str, Any] = {}
+    for name, value in asked.budget.model_dump(exclude_none=True).items():
+        most = getattr(allowed, name)
+        wanted[name] = value if most is None else min(value, most)
+    return replace(allowed, **wanted)
