@@ -545,7 +545,7 @@ class Library:
         return read_trace(self.catalogue.directory, reference)
 
     def why(self, reference: str, *, claim: int | None = None) -> Json:
-        """What stands behind the answer of a trace, or behind one claim of it; see `agentvid.why`. Raises as `trace`."""
+        """What stands behind the answer of a trace, or one claim of it: see `agentvid.why`. Raises as `trace`."""
         from agentvid.why import why
 
         return why(self.trace(reference), claim)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from agentvid.budget import Cancel
 from agentvid.chat.render import event_line, print_event
 from agentvid.chat.session import Session
-from agentvid.chat.terminal import Terminal, typing_unseen
+from agentvid.chat.terminal import Terminal
 from agentvid.types import Answer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Asking:
         Raises what `Library.stream` raises, and LeftRunning.
         """
         cancel = Cancel()
-        with _interrupts(cancel), typing_unseen():
+        with _interrupts(cancel):
             self._wait_for_last(cancel)
             self._thread, events = _start(self._session, question, cancel)
             answer = self._show(events, cancel)

@@ -72,8 +72,12 @@ def show_help(session: Session, terminal: Terminal, rest: str) -> None:
             terminal.print(command.about, indent=2, style="dim")
     if not chosen:
         terminal.print()
-        terminal.print("Enter asks; Esc Enter, or a backslash before Enter, begins a new line; Tab completes.", style="dim")
-        terminal.print("Ctrl-C ends an answer and keeps what it has, or clears the line; twice, or Ctrl-D, quits.", style="dim")
+        terminal.print(
+            "Enter asks; Esc Enter, or a backslash before Enter, begins a new line; Tab completes.", style="dim"
+        )
+        terminal.print(
+            "Ctrl-C ends an answer and keeps what it has, or clears the line; twice, or Ctrl-D, quits.", style="dim"
+        )
 
 
 def set_scope(session: Session, terminal: Terminal, rest: str) -> None:
@@ -120,7 +124,9 @@ def set_budget(session: Session, terminal: Terminal, rest: str) -> None:
     for word in split_words(rest):
         session.budget = replace(session.budget, **_limit(word))
     limits = ((field.name, getattr(session.budget, field.name)) for field in fields(Budget))
-    terminal.print("budget: " + ", ".join(f"{name}={'none' if limit is None else f'{limit:g}'}" for name, limit in limits))
+    terminal.print(
+        "budget: " + ", ".join(f"{name}={'none' if limit is None else f'{limit:g}'}" for name, limit in limits)
+    )
 
 
 def _limit(word: str) -> dict[str, Any]:
@@ -166,7 +172,9 @@ def resume(session: Session, terminal: Terminal, rest: str) -> None:
 
 def show_turns(session: Session, terminal: Terminal, turns: Sequence[Mapping[str, Any]]) -> None:
     """The end of a thread that is gone on with."""
-    terminal.print(f"thread {session.thread}, {len(turns)} question{'' if len(turns) == 1 else 's'} so far", style="dim")
+    terminal.print(
+        f"thread {session.thread}, {len(turns)} question{'' if len(turns) == 1 else 's'} so far", style="dim"
+    )
     for turn in turns[-_SHOWN_TURNS:]:
         terminal.print(f"> {turn['question']}", style="bold")
         terminal.print(turn["answer"])

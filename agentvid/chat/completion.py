@@ -51,13 +51,12 @@ class ChatCompleter(Completer):
         text = document.text_before_cursor
         name, space, rest = text.partition(" ")
         if not text.startswith("/"):
-            yield from self._fitting(self.videos(), _last_word(text), least=2)
+            yield from self._fitting(self.videos(), last_word(text), least=2)
         elif not space:
             commands = ((f"/{command.name}", command.about) for command in COMMANDS.values())
             yield from self._fitting(commands, text)
-        elif command := COMMANDS.get(name[1:].lower()):
-            if source := self._sources.get(command.offers):
-                yield from self._fitting(source(), _last_word(rest))
+        elif (command := COMMANDS.get(name[1:].lower())) and (source := self._sources.get(command.offers)):
+            yield from self._fitting(source(), last_word(rest))
 
     def videos(self) -> list[tuple[str, str]]:
         """What names each video, and what to say of it."""
@@ -75,7 +74,10 @@ class ChatCompleter(Completer):
         hold = [entry for entry in entries if typed in entry[0].casefold() and entry not in begin]
         for text, about in [*begin, *hold]:
             yield Completion(
-                quoted(text), start_position=-len(word), display=self._fit(shorten(text, _SHOWN)), display_meta=self._fit(about)
+                quoted(text),
+                start_position=-len(word),
+                display=self._fit(shorten(text, _SHOWN)),
+                display_meta=self._fit(about),
             )
 
     def _moments(self) -> Offered:
@@ -107,7 +109,7 @@ def _references(videos: Iterable[Video]) -> Iterator[tuple[str, str]]:
         yield (name, about) if is_plain else (video.id[:12], f"{shorten(video.name, _SHOWN)}, {about}")
 
 
-def _last_word(text: str) -> str:
+def last_word(text: str) -> str:
     """What stands before the cursor since the last space that no quote holds."""
     start, quote, is_escaped = 0, "", False
     for position, character in enumerate(text):

@@ -160,4 +160,3 @@ class ChatInput:
                 event.current_buffer.insert_text(terminal_text(pasted))
 
         return bindings
-

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 
 from agentvid.budget import INTERRUPTED
@@ -17,7 +17,7 @@ from agentvid.chat.input import ChatInput, Leave, LineInput
 from agentvid.chat.links import Watching
 from agentvid.chat.render import print_answer, print_error
 from agentvid.chat.session import Session
-from agentvid.chat.terminal import Terminal
+from agentvid.chat.terminal import Terminal, typing_unseen
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.output import report_error
 from agentvid.errors import AgentvidError
@@ -84,13 +84,14 @@ def converse(session: Session, terminal: Terminal, *, turns: list[Json]) -> None
         show_turns(session, terminal, turns)
     # While the first question is typed, what answers it is loaded.
     threading.Thread(target=_warm_up, name="agentvid-warm-up", daemon=True).start()
-    while True:
-        try:
-            if typed := line.read():
-                chat.handle(typed)
-                terminal.print()
-        except (Leave, Quit):
-            break
+    with typing_unseen() if terminal.is_rich else nullcontext():
+        while True:
+            try:
+                if typed := line.read():
+                    chat.handle(typed)
+                    terminal.print()
+            except (Leave, Quit):
+                break
     if session.asked:
         terminal.print(f"kept: agentvid chat --thread {session.thread}", style="dim")
 

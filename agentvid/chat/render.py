@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +35,16 @@ def print_event(terminal: Terminal, event: Mapping[str, Any]) -> None:
         lines = event["program"].strip().split("\n")
         for line in lines[:_SHOWN_PROGRAM_LINES]:
             terminal.print(line, indent=4, style=_DIM)
-        if more := len(lines) - _SHOWN_PROGRAM_LINES:
-            if more > 0:
-                terminal.print(f"... and {more} more lines: /program", indent=4, style=_DIM)
+        if more := len(lines[_SHOWN_PROGRAM_LINES:]):
+            terminal.print(f"... and {more} more lines: /program", indent=4, style=_DIM)
     elif kind == "tool":
         terminal.print(event_line(event), indent=2, style=_DIM)
     elif kind == "note":
         terminal.print(event_line(event), indent=2, style="yellow")
 
 
-def print_answer(terminal: Terminal, answer: Answer, watching: Watching, *, known: Sequence[str] = ()) -> None:
-    """The answer with numbers at its claims, then what the numbers mean; of what is missing only what is not `known`."""
+def print_answer(terminal: Terminal, answer: Answer, watching: Watching, *, known: Collection[str] = ()) -> None:
+    """The answer with numbers at its claims, what the numbers mean, and what is missing and not `known`."""
     terminal.print(_said(answer))
     if answer.evidence:
         terminal.print()
@@ -103,7 +102,9 @@ def print_why(terminal: Terminal, told: Json) -> None:
         terminal.print(f"missing: {missing}", indent=2)
     for gap in told["gaps"][:_SHOWN_GAPS]:
         span = f"{timestamp(gap['start'])}-{timestamp(gap['end'])}"
-        terminal.print(f"gap: {gap['track']} was not read at {span} of {gap['video_id'][:12]}: {gap['reason']}", indent=2)
+        terminal.print(
+            f"gap: {gap['track']} was not read at {span} of {gap['video_id'][:12]}: {gap['reason']}", indent=2
+        )
     if more := len(told["gaps"][_SHOWN_GAPS:]):
         terminal.print(f"gap: and {more} more", indent=2)
 

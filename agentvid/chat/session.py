@@ -130,7 +130,13 @@ class Session:
         return turns
 
     def resume_if_known(self) -> list[Json]:
-        """The turns of the thread that was named, none if it begins with this session."""
+        """The turns of the thread that was named, none if it begins with this session.
+
+        Raises UsageError for what names no thread.
+        """
+        from agentvid.threads import config_of
+
+        config_of(self.thread)
         known = {item["thread"] for item in self.library.threads()}
         return self.resume(self.thread) if self.thread in known else []
 

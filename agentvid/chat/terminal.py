@@ -182,7 +182,7 @@ def shortened(text: str, columns: int) -> str:
 
 @contextmanager
 def typing_unseen() -> Iterator[None]:
-    """While an answer is made, what is typed waits for the next prompt instead of showing between its lines."""
+    """What is typed while no prompt is there waits for the next one, instead of showing between other lines."""
     try:
         import termios
     except ImportError:  # Windows

@@ -24,7 +24,9 @@ from agentvid import Library, Settings
 
 _WAIT_SECONDS = 20.0
 #: Makes the pseudo terminal the process's own, so that Ctrl-C reaches it, then becomes the command.
-_IN_TERMINAL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+_IN_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 TALK = [
     (0, 6, "Welcome to this lecture about green plants."),
@@ -95,7 +97,7 @@ class TerminalProcess:
             if all(text in (seen := self.text) for text in texts):
                 return seen
             time.sleep(0.02)
-        raise AssertionError(f"{texts} did not come; the screen:\n{self.text}")
+        raise AssertionError(f"{texts} did not come; the screen:\n{self.text}\n{self.raw[-300:]!r}")
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -152,7 +154,10 @@ def start(library: Path, tmp_path: Path) -> Iterator[Callable[..., TerminalProce
         given = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "AGENTVID_EMBED": "false", "HOME": str(tmp_path)}
         environment = {**plain, **given, "AGENTVID_LIBRARY": str(library), **variables}
         process = TerminalProcess(
-            ["chat", *arguments], {name: value for name, value in environment.items() if value is not None}, columns, rows
+            ["chat", *arguments],
+            {name: value for name, value in environment.items() if value is not None},
+            columns,
+            rows,
         )
         started.append(process)
         return process

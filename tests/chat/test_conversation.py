@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +101,8 @@ def test_ctrl_c_keeps_what_a_slow_model_has_said_so_far(start: Start) -> None:
         chat.wait_for("openai:scripted", "\n>")
         chat.line("What does Rubisco capture?")
         chat.wait_for("compos")
+        while not server.requests:
+            time.sleep(0.02)
         chat.send(CTRL_C)
         seen = chat.wait_for("stopped: interrupted", seconds=10)
         assert "talk.mp4  0:48-0:54" in seen, "what was found by then"
