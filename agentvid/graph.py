@@ -29,7 +29,7 @@ from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
-from agentvid.events import Event, note, stage
+from agentvid.events import Event, note, stage, token
 from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
@@ -377,6 +377,7 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             choices=tuple(state["choices"]),
             focus=tuple(state.get("focus", ())),
             stopped="" if outcome else state["stopped"],
+            tell=(lambda text: runtime.stream_writer(token(text))) if runtime.context.is_heard else None,
         )
     )
     tools.ledger.spend(draft.usage)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -90,6 +91,22 @@ class Playability:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """A stream's clock: a tick lasts `time_base` seconds, and second 0 of the video is `origin_seconds` of the stream.
+
+    `rate`: frames a second, on average where they vary.
+    """
+
+    time_base: Fraction
+    origin_seconds: Fraction
+    rate: Fraction
+
+    def pts(self, seconds: float) -> int:
+        """The tick nearest to a second of the video's clock."""
+        return round((Fraction(seconds) + self.origin_seconds) / self.time_base)
+
+
 def clip(
     path: Path,
     span: Span,
@@ -112,17 +129,35 @@ def clip(
 
 def playability(path: Path, limits: Limits = DEFAULT) -> Playability:
     """How browsers come to play this file so that second X of theirs is second X of the video's clock."""
+    return _decide(_facts(path, limits))
+
+
+def timing(path: Path, limits: Limits = DEFAULT) -> Timing:
+    """The clock of the file's video stream, and its frame rate."""
+    facts = _facts(path, limits)
+    time_base, rate = _fraction(facts, "time_base"), _fraction(facts, "rate")
+    if time_base <= 0 or rate <= 0:
+        facts.refuse("time base")
+    return Timing(time_base, _fraction(facts, "origin"), rate)
+
+
+def _facts(path: Path, limits: Limits) -> Message:
     with Decoder(path, {"do": "describe"}, limits) as child:
         for reply in child.messages():
-            return _decide(reply)
+            return reply
     raise DecoderFailed(f"{child.name}: the decoder process said nothing")
+
+
+def _fraction(facts: Message, field: str) -> Fraction:
+    pair = facts.inside(field)
+    return Fraction(pair.integer("numerator", -(1 << 62), 1 << 62), pair.integer("denominator", 1, 1 << 62))
 
 
 def _decide(facts: Message) -> Playability:
     container, brand = facts.text("container", 64), facts.text("brand", 8).strip()
     picture, pixels, sound = facts.text("picture", 64), facts.text("pixels", 64), facts.text("sound", 64)
     family = "mp4" if container == "mov" and brand in _MP4_BRANDS else container
-    start = facts.number("start_seconds", -1e9, 1e9)
+    start = float(_fraction(facts, "origin"))
     media_type, pictures, sounds = _PLAYED.get(family, ("", frozenset[str](), frozenset[str]()))
     if picture not in _PLAYED["mp4"][1] | pictures or pixels not in _PLAIN_PIXELS:
         return Playability("transcode", "video/mp4", f"browsers do not all play {picture} ({pixels})")

@@ -84,9 +84,9 @@ def cut(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
 
 
 def describe(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
-    """An "end" message with what decides whether a browser plays the file as it is."""
+    """An "end" message with what decides whether a browser plays the file as it is, and with its clock and rate."""
     sound = _best_sound(source)
-    head = os.pread(0, 64, 0)
+    head, clock = os.pread(0, 64, 0), source.clock(source.video)
     streams = source.container.streams
     outbox.put(
         "end",
@@ -96,8 +96,14 @@ def describe(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
         pixels=source.video.codec_context.pix_fmt or "",
         sound=sound.codec_context.codec.canonical_name if sound is not None else "",
         is_first=int(streams.video[0] is source.video and (not streams.audio or streams.audio[0] is sound)),
-        start_seconds=float(source.clock(source.video).origin_seconds),
+        time_base=_pair(clock.time_base),
+        origin=_pair(clock.origin_seconds),
+        rate=_pair(fraction(source.video.average_rate) or fraction(source.video.guessed_rate) or Fraction(25)),
     )
+
+
+def _pair(value: Fraction) -> dict[str, int]:
+    return {"numerator": value.numerator, "denominator": value.denominator}
 
 
 # -- where to begin ----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 
 from agentvid import Cancel, Library, Settings
 from agentvid.budget import UNLIMITED
+from agentvid.composers.aloud import ClaimWords
 from agentvid.errors import ProgramError, UnknownVideo, UsageError
 from agentvid.events import Event
 from agentvid.indexes.catalogue import Catalogue
@@ -41,7 +42,7 @@ PARALLEL = QUESTIONS[2]
 
 @pytest.fixture
 def library(catalogue: Catalogue) -> Iterator[Library]:
-    with Library.open(catalogue.directory, settings=Settings(embed=False)) as opened:
+    with Library.open(catalogue.directory, settings=Settings(embed=False, max_asks=1)) as opened:
         yield opened
     for left in (catalogue.directory / FILE, *(catalogue.directory / "traces").glob("*.json")):
         left.unlink(missing_ok=True)
@@ -107,6 +108,52 @@ def test_what_cannot_be_asked_is_refused_before_the_first_event(library: Library
         library.stream(" ")
     with pytest.raises(UnknownVideo):
         library.stream("What is said?", videos=["no such video"])
+
+
+# -- words of a model -------------------------------------------------------------------------------------------------
+
+SAID = ('Rubisco captures "carbon" dioxide – \U0001f33f \\ süß.', "It is an enzyme.")
+REPLY = json.dumps(
+    {"claims": [{"text": text, "evidence": ["e1"]} for text in SAID], "choice": None, "abstain": False}, indent=1
+)
+PLAN = 'hits = search(query="Rubisco enzyme", k=1)\nanswer(kind="what", evidence=hits)'
+
+
+@pytest.mark.parametrize("reply", [REPLY, json.dumps(json.loads(REPLY), ensure_ascii=False, separators=(",", ":"))])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 10_000])
+def test_claims_are_heard_whole_however_the_reply_is_cut(reply: str, size: int) -> None:
+    heard: list[str] = []
+    words = ClaimWords(heard.append)
+    for start in range(0, len(reply), size):
+        words(reply[start : start + size])
+    assert "".join(heard) == " ".join(SAID)
+
+
+@pytest.mark.parametrize(
+    "reply", ["", '{"text": 7}', '{"text": "\\ud83d broken"}', '{"text": "a\\', "text: none", '"text": "\\x"']
+)
+def test_what_is_no_claim_is_not_heard(reply: str) -> None:
+    heard: list[str] = []
+    for piece in reply:
+        ClaimWords(heard.append)(piece)
+    assert all(text.isprintable() for text in heard)
+
+
+def test_words_come_while_the_model_writes_and_cost_the_same(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    chat = ScriptedChat(lambda _system, user: REPLY if "JSON object" in user else PLAN)
+    with ScriptedServer(chat) as serving:
+        for name, value in {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": serving.base_url}.items():
+            monkeypatch.setenv(name, value)
+        question = "Why is Rubisco so slow, and what does it have to do with chlorophyll?"
+        events, streamed = run(library, question, model="openai:scripted")
+        asked = library.ask(question, model="openai:scripted")
+    assert [request.get("stream", False) for request in serving.requests].count(True) == 1
+    said = "".join(event["text"] for event in events if event["event"] == "token")
+    assert said == " ".join(SAID)
+    assert streamed.usage.input_tokens == asked.usage.input_tokens
+    assert streamed.usage.output_tokens == asked.usage.output_tokens
+    assert streamed.text == asked.text
+    assert library.replay(streamed.trace_id).is_same
 
 
 # -- ended before it is done ------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
-    {"adapters"},
+    {"exports", "adapters"},
     {"evaluate"},
     {"serve"},
     {"chat", "cli", "demo", "__main__"},
