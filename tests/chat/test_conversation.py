@@ -7,12 +7,13 @@ import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from agentvid.chat.history import FILE as HISTORY
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_server import Fault, ScriptedServer
 
-Start = Callable[..., "TerminalProcess"]  # type: ignore[name-defined]  # noqa: F821 - of conftest.py
+Start = Callable[..., Any]  # of conftest.py
 SPACED = "my cooking show.mp4"
 CTRL_C, CTRL_D, ESC = "\x03", "\x04", "\x1b"
 PROGRAM = 'hits = search(query="Rubisco enzyme", k=1)\nanswer(kind="what", evidence=hits)'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import unicodedata
 from collections.abc import Iterator
@@ -227,7 +228,7 @@ def test_wrong_commands_are_one_line_and_change_nothing(
 ) -> None:
     before = (session.scope, session.budget, session.choices, session.verify, session.model, session.thread)
     told, _ = terminal()
-    with pytest.raises(error, match=says.replace("/", "/")) as caught:
+    with pytest.raises(error, match=re.escape(says)) as caught:
         run_command(session, told, line)
     assert "\n" not in str(caught.value)
     assert before == (session.scope, session.budget, session.choices, session.verify, session.model, session.thread)
@@ -242,6 +243,7 @@ def test_commands_set_what_the_next_question_uses(session: Session) -> None:
     assert session.choices == ("red", "dark blue")
     for line in ("/scope all", "/choices none"):
         run_command(session, told, line)
-    assert (session.scope, session.choices) == ((), ())
+    assert not session.scope
+    assert not session.choices
     run_command(session, told, "/help")
     assert all(f"/{name}" in file.getvalue() for name in COMMANDS)
