@@ -207,7 +207,7 @@ def test_a_model_that_talks_nonsense_leaves_the_steps_to_the_rows(
     (card,), writer = written(tmp_path, monkeypatch, lambda _: "I would love to help!", BREAD)
     assert card.made_by == "rows"
     assert len(card.steps) == 5
-    assert any("sentences of the video" in note for note in card.notes)
+    assert any("replied" in note for note in card.notes)
     assert len(writer.prompts) == 2
 
 
