@@ -346,7 +346,7 @@ def test_markdown_shows_the_words_and_links_nowhere_else(text: str, film: Path) 
     links: list[str] = []
     shown: list[str] = []
     reader = MarkdownIt("gfm-like", {"linkify": False})
-    reader.validateLink = lambda _: True  # type: ignore[method-assign]  # it drops links to files
+    reader.validateLink = lambda url: True  # type: ignore[method-assign]  # it drops links to files
     for block in reader.parse(text_of("markdown", material)):
         assert block.type not in {"html_block", "code_block", "fence"}
         for token in block.children or []:
@@ -366,6 +366,7 @@ def test_a_contact_sheet_shows_frames_of_every_span(film: Path, tmp_path: Path) 
     data, left_out = export("sheet", material)
     assert left_out == []
     sheet = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert sheet is not None
     rows, columns = 3, 4
     height, width = sheet.shape[0] // rows, (sheet.shape[1] + 4) // columns
     for number, item in enumerate(material.items):
