@@ -126,7 +126,7 @@ def test_a_question_that_is_no_unicode_is_exported() -> None:
 
 @pytest.mark.parametrize("name", ["vtt", "srt"])
 @given(
-    starts=st.lists(st.integers(0, 360_000_000 - 1), min_size=1, max_size=8),
+    starts=st.lists(st.integers(0, 90_000_000), min_size=1, max_size=8),
     length=st.integers(1, 100_000),
     texts=st.lists(st.sampled_from(HOSTILE[:1] + HOSTILE[2:]), min_size=8, max_size=8),
 )
@@ -138,7 +138,7 @@ def test_subtitles_are_read_back_to_the_millisecond(
         Item(str(n), "v", Span(start / 1000, (start + length) / 1000), "speech", texts[n])
         for n, start in enumerate(starts)
     )
-    material = Material("track", "talk", items, {"v": Source("v", "talk", "talk", 400_000.0)})
+    material = Material("track", "talk", items, {"v": Source("v", "talk", "talk", 100_000.0)})
     written = text_of(name, material)
     found = pysubs2.SSAFile.from_string(written, format_=name, keep_html_tags=True)
     assert sorted((event.start, event.end) for event in found) == sorted((start, start + length) for start in starts)
