@@ -20,6 +20,8 @@ from agentvid.errors import LibraryError, NotFound, UsageError
 from agentvid.types import Json
 
 FORMAT, FOLDER = 1, "traces"
+#: Names the newest trace.
+LAST = "last"
 #: Settings that shape an answer: a replay says where they changed.
 SHAPING_SETTINGS = ("embedder", "embed", "reranker", "max_replans", "max_asks", "confident", "examples")
 _ID = re.compile(r"[0-9A-Za-z-]{1,40}")
@@ -100,13 +102,15 @@ def list_traces(library: Path, *, limit: int) -> list[Json]:
 
 
 def read_trace(library: Path, reference: str) -> Json:
-    """The trace with this id, or the only one whose id begins so.
+    """The trace with this id, or the only one whose id begins so; "last" is the newest.
 
     Raises UsageError for text that is no id or fits several, NotFound if there is none, LibraryError if it is damaged.
     """
     if not _ID.fullmatch(reference):
         raise UsageError(f"{reference[:60]!r} is not a trace id; allowed: letters, digits and '-'")
     known = trace_ids(library)
+    if reference == LAST:
+        reference = known[0] if known else reference
     found = [reference] if reference in known else [name for name in known if name.startswith(reference)]
     if not found:
         recent = ", ".join(known[:_LISTED]) or "none"

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from agentvid.errors import AgentvidError, UsageError
+from agentvid.events import Event
 from agentvid.text import MAX_QUERY_CHARACTERS, clean_text, parse_timestamp
 from agentvid.types import Json, Video
 from agentvid.untrusted import inert
@@ -112,7 +113,7 @@ class DoorTool(Generic[I, O]):
     input: type[I]
     output: type[O]
     run: Callable[[Library, I], O]
-    steps: Callable[..., Iterator[Json | O]] | None = None
+    steps: Callable[..., Iterator[Event | O]] | None = None
     reads_only: bool = True
 
     @property

@@ -11,18 +11,36 @@ from agentvid.errors import AgentvidError
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (`sys.argv` if None); errors become one line on stderr and the exit code of docs/cli.md."""
+    from typer.exceptions import TyperException
+
     from agentvid.cli.app import app
     from agentvid.cli.output import report_error
 
+    is_debugged = bool(os.environ.get("AGENTVID_DEBUG"))
     try:
-        app(args=arguments, prog_name="agentvid")
+        code = app(args=arguments, prog_name="agentvid", standalone_mode=False)
     except AgentvidError as error:
-        if os.environ.get("AGENTVID_DEBUG"):
+        if is_debugged:
             raise
         report_error(str(error), error.hint)
         sys.exit(error.exit_code)
+    except TyperException as error:
+        sys.exit(_report_usage(error))
     except Exception as error:
-        if os.environ.get("AGENTVID_DEBUG"):
+        if is_debugged:
             raise
         report_error(f"unexpected {type(error).__name__}: {error}", "AGENTVID_DEBUG=1 shows where; please report it")
         sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report_usage(error: Exception) -> int:
+    """One line for a wrong command line; a command group that is called without anything shows its help."""
+    from agentvid.cli.output import report_error
+    from agentvid.cli.usage import usage_line
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(f"{error}\n")
+    else:
+        report_error(*usage_line(error))
+    return int(getattr(error, "exit_code", 2))

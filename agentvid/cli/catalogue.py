@@ -17,7 +17,10 @@ Reference = Annotated[str, typer.Argument(metavar="VIDEO", help="Id, id prefix, 
 
 
 def ls(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the videos of the library, failed ones too."""
+    """List the videos of the library, failed ones too.
+
+    Example: agentvid ls --json
+    """
     with context.obj.open() as library:
         videos = library.list_videos()
     if as_json:
@@ -50,7 +53,10 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is known of one video: what it is about, its chapters, and every observation with times."""
+    """Show what is known of one video: what it is about, its chapters, and every observation with times.
+
+    Example: agentvid show talk.mp4 --track speech
+    """
     with context.obj.open() as library:
         document: Json = library.describe_video(video, track=track)
     if as_json:
@@ -81,7 +87,10 @@ def _print_sections(sections: list[Json]) -> None:
 
 
 def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> None:
-    """Remove one video from the library; the file itself stays."""
+    """Remove one video from the library; the file itself stays.
+
+    Example: agentvid rm demo.mp4
+    """
     with context.obj.open() as library:
         removed = library.remove(video)
     if as_json:

@@ -19,7 +19,10 @@ def library(
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended from the catalogue.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the library: catalogue, indexes, missing files, what is stale. Exit code 1 if problems remain."""
+    """Check the library: catalogue, indexes, missing files, what is stale. Exit code 1 if problems remain.
+
+    Example: agentvid doctor --repair
+    """
     if context.invoked_subcommand:
         return
     from agentvid.library import check_library
@@ -51,6 +54,8 @@ def sync(
     """Find subtitles that are shifted against the sound, and say by how much. Nothing is changed.
 
     Exit code 1 if some are shifted, 3 if no video has both sound and subtitles, 4 if some could not be read.
+
+    Example: agentvid doctor sync talk.mp4
     """
     with context.obj.open() as library:
         document = library.check_sync(videos or ())

@@ -29,7 +29,10 @@ def examples_ls(
     shipped: Annotated[bool, typer.Option("--all", help="Also the shipped ones.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what this library learned, and the bank that the setting `examples` names."""
+    """List what this library learned, and the bank that the setting `examples` names.
+
+    Example: agentvid examples ls --all
+    """
     from agentvid.planners.exemplar import load_bank
 
     with context.obj.open() as library:
@@ -47,7 +50,10 @@ def examples_ls(
 
 @examples.command("check")
 def examples_check(file: BankFile, as_json: AsJson = False) -> None:
-    """Check a bank file: one line for every fault, exit code 1 if there is one."""
+    """Check a bank file: one line for every fault, exit code 1 if there is one.
+
+    Example: agentvid examples check bank.yaml
+    """
     from agentvid.planners.example_files import check_examples
 
     faults = check_examples(file)
@@ -65,11 +71,18 @@ def examples_check(file: BankFile, as_json: AsJson = False) -> None:
 def examples_rm(
     context: typer.Context,
     example: Annotated[str, typer.Argument(metavar="ID", help="A learned example, or the beginning of its id.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Forget an example that this library learned."""
+    """Forget an example that this library learned.
+
+    Example: agentvid examples rm learned-20261120
+    """
     with context.obj.open() as library:
         removed = library.remove_example(example)
-    note(f"removed {removed}")
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        note(f"removed {removed}")
 
 
 @examples.command("refine")

@@ -106,6 +106,8 @@ def import_(
     """Import transcripts, captions or detections made elsewhere as text-only videos.
 
     Each line: {"video": name, "duration": s, "track": "speech", "start": s, "end": s, "text": "..."}
+
+    Example: agentvid import rows.jsonl
     """
     state: State = context.obj
     flags = {"embed": embed, "digests": digests, "model": model}

@@ -9,7 +9,10 @@ from agentvid.cli.state import AsJson
 
 
 def config(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show every setting, its value and where it came from: default, file, $VARIABLE or flag."""
+    """Show every setting, its value and where it came from: default, file, $VARIABLE or flag.
+
+    Example: agentvid config --json
+    """
     from agentvid.config import Settings, user_file
 
     loaded = context.obj.load()

@@ -16,7 +16,10 @@ thread = typer.Typer(help="Conversations that `ask --thread` keeps.", no_args_is
 
 @thread.command("ls")
 def thread_ls(context: typer.Context, as_json: AsJson = False) -> None:
-    """List conversations, the one asked last first."""
+    """List conversations, the one asked last first.
+
+    Example: agentvid thread ls
+    """
     with context.obj.open() as library:
         found = library.threads()
     if as_json:
@@ -31,7 +34,10 @@ def thread_ls(context: typer.Context, as_json: AsJson = False) -> None:
 
 @thread.command("show")
 def thread_show(context: typer.Context, thread_id: ThreadId, as_json: AsJson = False) -> None:
-    """Print the questions and answers of a conversation."""
+    """Print the questions and answers of a conversation.
+
+    Example: agentvid thread show launch
+    """
     with context.obj.open() as library:
         turns = library.thread(thread_id)
     if as_json:
@@ -43,8 +49,14 @@ def thread_show(context: typer.Context, thread_id: ThreadId, as_json: AsJson = F
 
 
 @thread.command("rm")
-def thread_rm(context: typer.Context, thread_id: ThreadId) -> None:
-    """Forget a conversation; traces of its questions stay."""
+def thread_rm(context: typer.Context, thread_id: ThreadId, as_json: AsJson = False) -> None:
+    """Forget a conversation; traces of its questions stay.
+
+    Example: agentvid thread rm launch
+    """
     with context.obj.open() as library:
         library.remove_thread(thread_id)
-    note(f"removed thread {thread_id}")
+    if as_json:
+        print_json({"removed": thread_id})
+    else:
+        note(f"removed thread {thread_id}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agentvid.replay import Replay
 
 EXIT_DIFFERENT = 1
-TraceId = Annotated[str, typer.Argument(metavar="ID", help="A trace id or its unique beginning.")]
+TraceId = Annotated[str, typer.Argument(metavar="ID", help="A trace id, its unique beginning, or last.")]
 
 trace = typer.Typer(
     help="Look at what earlier runs did, and run them again.", no_args_is_help=True, rich_markup_mode=None
@@ -26,7 +26,10 @@ def trace_ls(
     limit: Annotated[int, typer.Option("-n", metavar="N", min=1, help="The newest N.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List stored runs, newest first."""
+    """List stored runs, newest first.
+
+    Example: agentvid trace ls -n 5
+    """
     from agentvid.trace import list_traces
 
     found = list_traces(context.obj.load().settings.library, limit=limit)
@@ -56,7 +59,10 @@ def trace_show(
     trace_id: TraceId,
     as_json: AsJson = False,
 ) -> None:
-    """Show the stored run of a question: program, typed steps, evidence."""
+    """Show the stored run of a question: program, typed steps, evidence.
+
+    Example: agentvid trace show last
+    """
     from agentvid.trace import read_trace
 
     document = read_trace(context.obj.load().settings.library, trace_id)
@@ -73,7 +79,10 @@ def trace_show(
 
 @trace.command("replay")
 def trace_replay(context: typer.Context, trace_id: TraceId, as_json: AsJson = False) -> None:
-    """Run a stored question again, offline, with the recorded replies of the LLM; exit code 1 if the answer differs."""
+    """Run a stored question again, offline, with the recorded replies of the LLM; exit code 1 if the answer differs.
+
+    Example: agentvid trace replay last --json
+    """
     with context.obj.open() as library:
         replay = library.replay(trace_id)
     if as_json:

@@ -7,9 +7,8 @@ this very server. There is no CORS header anywhere.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-import math
-from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,14 +16,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentvid.errors import UsageError
+from agentvid.listening import LOOPBACK_NAMES, MAX_BODY_BYTES, is_loopback, same_secret
 from agentvid.serve.context import Options
 from agentvid.serve.errors import problem
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-TOKEN_BITS = 128
+BODY_SECONDS = 20.0
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -37,54 +34,18 @@ HEADERS = {
 }
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_options(options: Options) -> None:
-    """Raises UsageError for a host that other machines reach without a token, and for a token that can be guessed."""
-    if options.token and token_bits(options.token) < TOKEN_BITS:
-        raise UsageError(
-            f"the token has fewer than {TOKEN_BITS} bits; allowed: 32 hexadecimal digits or more, all kinds of them",
-            hint="--token new makes one",
-        )
-    if not options.token and not is_loopback(options.host):
-        raise UsageError(
-            f"--host {options.host} lets other machines in, and there is no token; allowed without: 127.0.0.1, ::1",
-            hint="add --token new",
-        )
-
-
-def token_bits(token: str) -> float:
-    """How many bits a token can hold at most: by its alphabet, and by the characters that are really in it."""
-    alphabet = sum(
-        size
-        for size, kind in ((10, str.isdigit), (26, str.islower), (26, str.isupper))
-        if any(kind(character) for character in token)
-    )
-    if set(token.lower()) <= set("0123456789abcdef"):
-        alphabet = 16
-    # Many different characters: "aaaa..." is as long as one likes and holds nothing.
-    alphabet = min(alphabet or 1, 2 * len(set(token)))
-    return len(token) * math.log2(max(alphabet, 1))
-
-
 class Guards:
     """The ASGI application around all others."""
 
     def __init__(self, app: ASGIApp, options: Options) -> None:
         self._app, self._options = app, options
-        self._hosts = {name.lower() for name in (*_LOOPBACK_NAMES, options.host, *options.hosts)}
+        self._hosts = {name.lower() for name in (*LOOPBACK_NAMES, options.host, *options.hosts)}
         self._takes_addresses = not is_loopback(options.host)
         self._cookie = f"agentvid_{options.port}"
         token = options.token.encode()
         # The browser keeps what is made of the token, and not the token.
         self._session = hmac.new(token, b"agentvid page", "sha256").hexdigest()
+        self._ticket = options.ticket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -141,64 +102,76 @@ class Guards:
 
     def _is_known(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _same(given.strip(), self._options.token):
+        if scheme.lower() == "bearer" and same_secret(given.strip(), self._options.token):
             return True
-        return any(_same(value, self._session) for value in _cookies(headers, self._cookie))
+        return any(same_secret(value, self._session) for value in _cookies(headers, self._cookie))
 
     def _login(self, scope: Scope) -> Response:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["method"] != "GET" or not _same(given, self._options.token):
+        if scope["method"] != "GET" or not (same_secret(given, self._options.token) or self._takes(given)):
             return PlainTextResponse("This is not the token of this server.\n", 401)
         response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
         response.set_cookie(self._cookie, self._session, httponly=True, samesite="strict", path="/")
         return response
 
+    def _takes(self, ticket: str) -> bool:
+        """Whether it is the ticket, which is good for one time."""
+        if not self._ticket or not same_secret(ticket, self._ticket):
+            return False
+        self._ticket = ""
+        return True
+
 
 class _Body:
-    """Refuses bodies that are too long, whether they say so or not."""
+    """Refuses bodies that are too long, whether they say so or not, or that take too long to come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         told = problem(413, f"the body is too long; allowed: {MAX_BODY_BYTES} bytes")
+        told.headers["Connection"] = "close"
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             await told(scope, receive, send)
             return
-        got, is_answered, is_over = 0, False, False
+        # The whole body is read here: no route takes one that is not small, and none has to wait for it.
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    if len(body) > MAX_BODY_BYTES:
+                        await told(scope, receive, send)
+                        return
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            slow = problem(408, f"the body took more than {BODY_SECONDS:g} s", "send it at once")
+            slow.headers["Connection"] = "close"
+            await slow(scope, receive, send)
+            return
+        given = False
 
-        async def receive_limited() -> Message:
-            nonlocal got, is_over
-            message = await receive()
-            if message["type"] == "http.request":
-                got += len(message.get("body", b""))
-                if got > MAX_BODY_BYTES:
-                    is_over = True
-                    raise _TooLong
-            return message
+        async def receive_whole() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
-        async def send_watched(message: Message) -> None:
-            nonlocal is_answered
-            if is_over:
-                return
-            is_answered = True
-            await send(message)
-
-        with suppress(_TooLong):
-            await self._app(scope, receive_limited, send_watched)
-        if is_over and not is_answered:
-            await told(scope, receive, send)
-
-
-class _TooLong(Exception):
-    pass
+        await self._app(scope, receive_whole, send)
 
 
 def _foreign(scope: Scope, headers: Headers, host: str) -> str:
     """Why a request comes from elsewhere, "" if it does not."""
     origins = headers.getlist("origin")
-    if origins and [origin.lower() for origin in origins] != [f"{scope['scheme']}://{host.lower()}"]:
+    # Behind a proxy that speaks TLS the page is https and this server is not.
+    own = (f"http://{host.lower()}", f"https://{host.lower()}")
+    if origins and (len(origins) > 1 or origins[0].lower() not in own):
         return "this request comes from another site"
     site = headers.get("sec-fetch-site", "same-origin")
     if site in ("same-origin", "none"):
@@ -213,10 +186,6 @@ def _foreign(scope: Scope, headers: Headers, host: str) -> str:
 def _cookies(headers: Headers, name: str) -> list[str]:
     pairs = (part.strip().partition("=") for line in headers.getlist("cookie") for part in line.split(";"))
     return [value for key, _, value in pairs if key == name]
-
-
-def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), secret.encode())
 
 
 def _is_address(name: str) -> bool:

@@ -11,7 +11,19 @@ ROOT = Path(__file__).parents[2]
 
 #: A module may import its own layer and those before it; docs/structure.md draws them.
 LAYERS = [
-    {"types", "errors", "text", "untrusted", "words", "identity", "budget", "profiles"},
+    {
+        "types",
+        "errors",
+        "events",
+        "text",
+        "untrusted",
+        "words",
+        "identity",
+        "budget",
+        "profiles",
+        "listening",
+        "saving",
+    },
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
     {
@@ -34,7 +46,7 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
-    {"adapters"},
+    {"exports", "adapters"},
     {"evaluate"},
     {"serve"},
     {"cli", "demo", "__main__"},
