@@ -1,7 +1,7 @@
 """What the examples share: their command line, and for `--scripted` a small library and a model that follows a script.
 
-    python examples/with_langchain.py --scripted
-    python examples/with_langchain.py --library films --model openai:NAME "When does the train arrive?"
+python examples/with_langchain.py --scripted
+python examples/with_langchain.py --library films --model openai:NAME "When does the train arrive?"
 """
 
 from __future__ import annotations

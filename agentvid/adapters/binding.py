@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from agentvid.adapters.base import DoorTool, Output, one_line
+from agentvid.adapters.base import DoorTool, one_line
 from agentvid.adapters.pictures import Frames, Picture
 from agentvid.adapters.registry import door_tools, warm
 from agentvid.errors import AgentvidError, MissingDependency, ToolError, UsageError
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a call returned: `text` is its JSON for a model, without `pictures`; `output` is all of it.
-
-    Of a call that failed (`BoundTool.tell`), `text` is the error in one line and `output` is None.
-    """
+    """What a call returned: `text` is its JSON for a model, without `pictures`; of one that failed, the error."""
 
     text: str
     pictures: Sequence[Picture] = ()
-    output: Output | None = None
+
+    @property
+    def document(self) -> Json:
+        """`text` as an object, for programs."""
+        document: Json = json.loads(self.text)
+        return document
 
     @property
     def urls(self) -> list[str]:
@@ -74,7 +76,7 @@ class BoundTool:
         except AgentvidError as error:
             raise ToolError(one_line(error)) from None
         pictures = output.frames if isinstance(output, Frames) else ()
-        return Result(output.model_dump_json(exclude={"frames": {"__all__": {"data"}}}), pictures, output)
+        return Result(output.model_dump_json(exclude={"frames": {"__all__": {"data"}}}), pictures)
 
     def tell(self, arguments: Mapping[str, Any] | str) -> Result:
         """As `call`, for protocols in which an error is a text like any other."""

@@ -2,7 +2,8 @@
 
     agent = create_agent("openai:NAME", tools(library))
 
-A message of a tool holds JSON for the model and, as `artifact`, the typed output for the program around it.
+A message of a tool holds JSON for the model and, as `artifact`, the same as an object for the program around it. It is
+plain, not typed, so that it comes back from a checkpoint as it went in.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import StructuredTool, ToolException
 
-from agentvid.adapters.base import Output
 from agentvid.adapters.binding import BoundTool, Result, bind
 from agentvid.errors import ToolError
 from agentvid.types import Json
@@ -30,12 +30,12 @@ def tools(
 
 
 def _tool(bound: BoundTool) -> StructuredTool:
-    def run(**arguments: Any) -> tuple[str | list[str | Json], Output | None]:
+    def run(**arguments: Any) -> tuple[str | list[str | Json], Json]:
         try:
             result = bound.call(arguments)
         except ToolError as error:
             raise ToolException(str(error)) from None
-        return _content(result), result.output
+        return _content(result), result.document
 
     return StructuredTool(
         name=bound.name,

@@ -1,10 +1,4 @@
-"""The tools as OpenAI's function schema, for its client and for every server that speaks its protocol.
-
-    reply = client.chat.completions.create(model=NAME, messages=messages, tools=toolbox.chat)
-    messages += [reply.choices[0].message, *toolbox.chat_messages(reply.choices[0].message.tool_calls)]
-
-`toolbox` is `tools(library)`.
-"""
+"""The tools as OpenAI's function schema, for its client and for every server that speaks its protocol."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def tools(library: Library, names: Sequence[str] = (), *, allow_index: Sequence[
         def forward(self, *values: Any, **named: Any) -> dict[str, Any]:
             result = self.call({**dict(zip(self.inputs, values, strict=False)), **named})
             self.pictures += [Image.open(io.BytesIO(file)) for file in result.files]
-            return Printed(json.loads(result.text))
+            return Printed(result.document)
 
     return [LibraryTool(bound) for bound in bind(library, names, allow_index=allow_index)]
 

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
+from typing_extensions import (
+    TypedDict,
+)  # Studio's form is a schema by pydantic, which wants this one before Python 3.12
 
 from agentvid.config import load_settings
+from agentvid.graph import build_graph
 from agentvid.library import Library
 from agentvid.types import Answer, Json
 
@@ -45,7 +49,10 @@ def ask_graph(library: Library | None = None) -> CompiledStateGraph[AskVideo, No
     if there is no library.
     """
 
+    nodes = build_graph()
+
     def ask(state: Question) -> Any:
+        _ = nodes  # what `stream` runs: LangGraph finds it here and draws it
         opened = library or _library(load_settings().settings.library)
         write = get_stream_writer()
         for event in opened.stream(state["question"], videos=state.get("videos", []), choices=state.get("choices", [])):
