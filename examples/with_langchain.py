@@ -10,7 +10,7 @@ from agentvid.adapters.langchain import tools
 def answer(library: Library, question: str, model: str) -> str:
     agent = create_agent(model, tools(library))
     result = agent.invoke({"messages": [{"role": "user", "content": question}]})
-    return result["messages"][-1].text
+    return str(result["messages"][-1].text)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ def answer(library: Library, question: str, model: str) -> str:
     set_tracing_disabled(True)  # else every run is sent to OpenAI
     set_default_openai_api("chat_completions")  # what other servers speak too
     agent = Agent("viewer", instructions="Cite videos and seconds.", model=model, tools=tools(library))
-    return Runner.run_sync(agent, question).final_output
+    return str(Runner.run_sync(agent, question).final_output)
 
 
 if __name__ == "__main__":

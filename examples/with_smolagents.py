@@ -8,9 +8,7 @@ from agentvid.adapters.smolagents import show_frames, tools
 
 
 def answer(library: Library, question: str, model: str) -> str:
-    agent = ToolCallingAgent(
-        tools=tools(library), model=OpenAIModel(model), step_callbacks=[show_frames], verbosity_level=0
-    )
+    agent = ToolCallingAgent(tools=tools(library), model=OpenAIModel(model), step_callbacks=[show_frames])
     return str(agent.run(question))
 
 
