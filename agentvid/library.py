@@ -534,6 +534,29 @@ class Library:
         turn = last_turn(self.catalogue.directory, thread)
         return [video_id for video_id in (turn or {}).get("videos", ()) if video_id in known]
 
+    def use_model(self, name: str) -> None:
+        """From now on plan and compose with the LLM `name`, "provider:name", where a question names none; "" for none.
+
+        Raises UsageError, MissingDependency or ModelError for a model that cannot be opened; the one before then stays.
+        """
+        if name:
+            from agentvid.models import load_chat
+
+            load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
+        self.settings = self.settings.model_copy(update={"model": name})
+
+    def trace(self, reference: str) -> Json:
+        """The record of one run, by its id or the beginning of it. Raises UsageError, NotFound, LibraryError."""
+        from agentvid.trace import read_trace
+
+        return read_trace(self.catalogue.directory, reference)
+
+    def why(self, reference: str, *, claim: int | None = None) -> Json:
+        """What stands behind the answer of a trace, or one claim of it: see `agentvid.why`. Raises as `trace`."""
+        from agentvid.why import why
+
+        return why(self.trace(reference), claim)
+
     def threads(self) -> list[Json]:
         """`{"thread", "turns", "question", "asked_at"}`: the last question of each, the thread asked last first.
 

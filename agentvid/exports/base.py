@@ -36,6 +36,7 @@ class Source:
     title: str
     duration_seconds: float
     frame_rate: float = 0.0
+    has_audio: bool = False
     file: Path | None = None
     path: Path | None = None
     problem: str = ""

@@ -160,6 +160,7 @@ class Gatherer:
             _title(video),
             video.duration_seconds,
             rate if isinstance(rate, float) else 0.0,
+            video.media.get("has_audio") is True,
             file,
             file if self._tells_paths else None,
             problem,
