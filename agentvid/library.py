@@ -131,6 +131,7 @@ class Library:
         pipeline = self._pipeline
         content_hash = None
         try:
+            status = path.stat()
             content_hash = hash_file(path)
             known = self.catalogue.find_hash(content_hash)
             if known and not self._is_stale(known, path):
@@ -143,6 +144,7 @@ class Library:
                 pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
                 read_known(self.catalogue, known, space) if known else NOTHING,
+                status,
             )
         except (LibraryError, MissingDependency):
             raise

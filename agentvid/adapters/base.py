@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,7 @@ from agentvid.types import Json, Video
 from agentvid.untrusted import inert
 
 if TYPE_CHECKING:
+    from agentvid.budget import Cancel
     from agentvid.library import Library
 
 #: JSON of usual text has three to four bytes in a token of today's models: an estimate from above.
@@ -139,6 +142,11 @@ class DoorTool(Generic[I, O]):
         with hiding_paths(library):
             return self.run(library, self.parse(arguments))
 
+    def stream(self, library: Library, arguments: Mapping[str, Any], *, cancel: Cancel) -> Iterator[Event | O]:
+        """Events of a tool that has steps, its output last; `cancel.set()` ends it soon. Raises AgentvidError."""
+        assert self.steps is not None
+        return self.steps(library, self.parse(arguments), cancel=cancel)
+
     def _allowed(self) -> str:
         return f"arguments: {', '.join(self.input_schema['properties'])}"
 
@@ -166,7 +174,8 @@ class hiding_paths:
         if isinstance(error, AgentvidError):
             hide = PathHider(self._library)
             error.args = (hide(str(error)), *error.args[1:])
-            error.hint = hide(error.hint)
+            # A caller of tools has no command line.
+            error.hint = hide(error.hint).replace("`agentvid ls`", "list_videos")
 
 
 class PathHider:
@@ -199,7 +208,12 @@ def words_of(text: str, *, limit: int = TEXT_CHARACTERS) -> str:
 
 def name_of(video: Video) -> str:
     """The file name, or the name given at import."""
-    return words_of(Path(video.paths[0]).name if video.paths else video.title, limit=NAME_CHARACTERS)
+    return shown_name(video.name)
+
+
+def shown_name(name: str) -> str:
+    """`Video.name` as callers see it: of a path only its end."""
+    return words_of(os.path.basename(name) if os.path.isabs(name) else name, limit=NAME_CHARACTERS)
 
 
 def notes_of(*notes: str) -> list[str]:
@@ -266,14 +280,13 @@ def shortened(item: Output, room: int) -> Output:
     """`item` in at most `room` bytes of JSON, if the length of its text allows that."""
     if not isinstance(item, Words):
         return item
-    text = item.text
-    while text:
-        short = item.model_copy(update={"text": text, "is_cut": text != item.text})
-        excess = _bytes(short) - room
-        if excess <= 0:
-            return short
-        text = text.encode()[: -max(excess, 1)].decode("utf-8", "ignore").rstrip()
-    return item.model_copy(update={"text": "", "is_cut": True})
+
+    def cut(length: int) -> Words:
+        return item.model_copy(update={"text": item.text[:length].rstrip(), "is_cut": True})
+
+    # The longest beginning that fits: characters take from one to six bytes of JSON.
+    length = bisect_right(range(len(item.text)), room, key=lambda length: _bytes(cut(length))) - 1
+    return cut(max(0, length))
 
 
 def schema_of(model: type[BaseModel], mode: Any) -> Json:
