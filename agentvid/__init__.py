@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agentvid.budget import Budget
+    from agentvid.budget import Budget, Cancel
     from agentvid.config import Settings
     from agentvid.errors import AgentvidError
     from agentvid.library import Library
@@ -23,6 +23,7 @@ __all__ = [
     "AgentvidError",
     "Answer",
     "Budget",
+    "Cancel",
     "Cassette",
     "Claim",
     "Evidence",
@@ -39,6 +40,7 @@ __all__ = [
 _HOMES = {
     "AgentvidError": "errors",
     "Budget": "budget",
+    "Cancel": "budget",
     "Cassette": "models.cassette",
     "IndexReport": "reports",
     "Library": "library",

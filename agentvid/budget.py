@@ -1,4 +1,4 @@
-"""What one question may use, and what a model's tokens cost."""
+"""What one question may use, what a model's tokens cost, and how a question is ended before it is done."""
 
 from __future__ import annotations
 
@@ -75,6 +75,24 @@ class Budget:
 
 #: For programs that run outside of a question; they have limits of their own.
 UNLIMITED = Budget(None, None, None, None, None, None, None)
+
+
+#: Why a run stopped that somebody ended.
+INTERRUPTED = "interrupted"
+
+
+class Cancel:
+    """Ends one question from elsewhere: another thread, or a signal handler. Make a new one for every question.
+
+    The run looks before every call and while it waits for a model, and then answers with what it has.
+    """
+
+    # A plain flag: setting an Event in a handler of a signal may wait for the lock that the interrupted code holds.
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self) -> None:
+        self.is_set = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 from agentvid.errors import BudgetSpent
-from agentvid.models.base import ChatModel, Reply, Shape
+from agentvid.models.base import ChatModel, Reply, Shape, reply_aloud
 from agentvid.models.deadline import within
 from agentvid.tools.base import Ledger
 
@@ -25,12 +26,15 @@ class BudgetedChat:
     def __init__(self, chat: ChatModel, ledger: Ledger) -> None:
         self._chat = chat
         self._ledger = ledger
+        self.speaks: bool = getattr(chat, "speaks", False)
 
     @property
     def name(self) -> str:
         return self._chat.name
 
-    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+    def reply(
+        self, system: str, user: str, shape: Shape | None = None, *, tell: Callable[[str], None] | None = None
+    ) -> Reply:
         """Raises BudgetSpent, and ModelError when the provider fails."""
         if reason := self._ledger.spent():
             raise BudgetSpent(reason)
@@ -44,15 +48,24 @@ class BudgetedChat:
             )
         seconds = self._ledger.left("seconds")
 
+        is_waited_for = True
+
+        def told(text: str) -> None:
+            if tell and is_waited_for:
+                tell(text)
+
         def ask() -> Reply:
-            return self._chat.reply(system, user, shape)
+            return reply_aloud(self._chat, system, user, shape, tell=told if tell else None)
 
         try:
-            # A thread of its own only for a model that may take longer than what is left.
-            is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf)
-            reply = ask() if is_in_time else within(seconds, ask)
+            # A thread of its own only for a model that may take longer than what is left, or than somebody waits.
+            is_in_time = seconds >= getattr(self._chat, "timeout_seconds", math.inf) and self._ledger.cancel is None
+            reply = ask() if is_in_time else within(seconds, ask, is_over=self._ledger.is_interrupted)
         except TimeoutError:
-            raise BudgetSpent(f"the budget of {self._ledger.budget.seconds:g} seconds is spent") from None
+            reason = self._ledger.spent() or f"the budget of {self._ledger.budget.seconds:g} seconds is spent"
+            raise BudgetSpent(reason) from None
+        finally:
+            is_waited_for = False
         if reply.input_tokens or reply.output_tokens:
             return reply
         # A provider that tells no numbers must not make the limit of tokens void.

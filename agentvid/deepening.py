@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from agentvid import media
+from agentvid.budget import INTERRUPTED
 from agentvid.config import Settings
 from agentvid.errors import LibraryError, MediaError, MissingDependency, ModelError, ToolError, UnknownVideo
 from agentvid.indexes.base import Filter, VideoRecord
@@ -158,6 +159,8 @@ def _shared_seconds(span: Span, other: Span) -> float:
 def _spent(context: ToolContext) -> str:
     """The limit of which captions have had their share, in words; "" if none."""
     budget, used = context.ledger.budget, context.ledger.total()
+    if context.ledger.is_interrupted():
+        return INTERRUPTED
     for name, cost in (
         ("tokens", used.input_tokens + used.output_tokens),
         ("seconds", used.seconds),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
@@ -24,11 +24,12 @@ from langgraph.runtime import Runtime
 
 from agentvid import trace
 from agentvid.answer import coverage_of, plain
-from agentvid.budget import Budget
+from agentvid.budget import INTERRUPTED, Budget, Cancel
 from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
+from agentvid.events import Event, note, stage, token
 from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
@@ -46,7 +47,7 @@ from agentvid.state import (
     turn_from_json,
     turn_to_json,
 )
-from agentvid.text import check_query
+from agentvid.text import check_question
 from agentvid.tools import load_tools, working_tools
 from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 MOST_ASKED = 2
 _NODES_PER_ROUND, _NODES_ONCE = 3, 4
 _CUT = 200
+_NO_VIDEO = "there is no video to look at; add one with `agentvid index PATH...`"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class AskContext:
     question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
     `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
     then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
-    question lands before it is planned, and returns how many; None makes none.
+    question lands before it is planned, and returns how many; None makes none. `cancel` ends the run. `is_heard`:
+    whether somebody reads its events.
     """
 
     planner: Planner
@@ -96,6 +99,8 @@ class AskContext:
     learns: bool = False
     clock: Callable[[], float] = time.monotonic
     deepen: Callable[[str], int] | None = None
+    cancel: Cancel | None = None
+    is_heard: bool = False
 
     @property
     def max_asks(self) -> int:
@@ -114,17 +119,31 @@ def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> A
     return last
 
 
-def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Iterator[Json | Answer]:
-    """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
-    return _run(question, context, choices, ["custom", "values"])
+def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Iterator[Event | Answer]:
+    """Events as they happen, then the Answer. Raises as `ask`.
+
+    Who closes the iterator before its end ends the run, and nothing of it is kept.
+    """
+    cancel = context.cancel or Cancel()
+    events = _run(question, replace(context, is_heard=True, cancel=cancel), choices, ["custom", "values"])
+    for event in events:
+        try:
+            yield event
+        except GeneratorExit:
+            cancel.set()  # before the events are closed: that waits for the node that runs
+            raise
 
 
-def _run(question: str, context: AskContext, choices: Sequence[str], modes: list[str]) -> Iterator[Json | Answer]:
+def _run(
+    question: str, context: AskContext, choices: Sequence[str], modes: list[str]
+) -> Generator[Event | Answer, None, None]:
+    ledger = context.tools.ledger
+    ledger.begin(context.budget or context.settings.budget, clock=context.clock, cancel=context.cancel)
     state = _start(question, choices, context)
-    context.tools.ledger.begin(context.budget or context.settings.budget, clock=context.clock)
-    if context.deepen is not None and not state["stopped"] and (made := context.deepen(question)):
-        yield {"node": "caption", "detail": f"{made} captions made where the question lands"}
-    context.tools.ledger.captioned = context.tools.ledger.usage
+    if context.deepen is not None and not state["stopped"]:
+        yield stage("caption", "captions where the question lands")
+        yield stage("caption", f"{context.deepen(question)} captions made where the question lands")
+    ledger.captioned = ledger.usage
     config = _config(context)
     options: Any = {"context": context, "stream_mode": modes}
     if context.thread:
@@ -141,14 +160,16 @@ def _run(question: str, context: AskContext, choices: Sequence[str], modes: list
     except AgentvidError as error:
         _record(state, context, choices, {"error": str(error), "hint": error.hint})
         raise
-    answer = answer_from_json(state["answer"], usage=context.tools.ledger.total())
+    answer = answer_from_json(state["answer"], usage=ledger.total())
+    if ledger.is_interrupted():
+        answer = replace(answer, stopped=INTERRUPTED)
     traced = replace(answer, trace_id=trace.new_trace_id() if context.library else "")
     rejected = state["answer"]["rejected"]
     outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
     if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
-        yield {"node": "trace", "detail": warning}
+        yield note("trace", warning)
     elif context.library and context.learns and (learned := _learn(state, context.library, traced, context.settings)):
-        yield {"node": "examples", "detail": learned}
+        yield note("examples", learned)
     yield answer if warning else traced
 
 
@@ -200,7 +221,7 @@ def build_graph() -> Graph:
 
 
 def _start(question: str, choices: Sequence[str], context: AskContext) -> AskState:
-    check_query(question, "question", hint='ask something, as in: agentvid ask "When is the door opened?"')
+    check_question(question)
     if choices and (not 2 <= len(choices) <= MAX_OPTIONS or not all(choice.strip() for choice in choices)):
         raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty")
     return {
@@ -222,7 +243,7 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
         "again": False,
         "asks": 0,
         "answer": {},
-        "stopped": "" if context.tools.scope else "there is no video to look at; add one with `agentvid index PATH...`",
+        "stopped": context.tools.ledger.spent() if context.tools.scope else _NO_VIDEO,
     }
 
 
@@ -240,7 +261,7 @@ def route(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     first = shortcut.plan(_request(state, runtime))
     if not first.is_lookup:
         return {"route": "loop"}
-    runtime.stream_writer({"node": "route", "detail": f"look-up ({first.form_id})"})
+    runtime.stream_writer(_program("route", f"look-up ({first.form_id})", first))
     return {"route": "lookup", **_planned(first, state, shortcut.name, runtime.context.tools.ledger)}
 
 
@@ -253,6 +274,7 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     if request.turns and not feedback and runtime.context.shortcut is None:
         ledger.notes.append("thread: without a model, earlier questions are not read; choose one with --model")
     is_again = state.get("again", False) and not feedback
+    runtime.stream_writer(stage("plan", f"{'repairing the program' if feedback else 'planning'} ({planner.name})"))
     try:
         if feedback:
             new = planner.repair(request, state["program"], _error_from_json(feedback))
@@ -272,7 +294,7 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     if is_again and new.program in request.tried:
         return _settled(state)
     detail = f"{route_of(new.program)}: {new.form_id or 'a program of its own'}"
-    runtime.stream_writer({"node": "plan", "detail": detail})
+    runtime.stream_writer(_program("plan", detail, new))
     return _planned(new, state, planner.name, ledger)
 
 
@@ -288,17 +310,19 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     context, program = runtime.context, state["program"]
     ledger = context.tools.ledger
     before = len(ledger.calls)
+    runtime.stream_writer(stage("execute", "running the program"))
+    tell = runtime.stream_writer if context.is_heard else None
     try:
-        run = run_program(check_program(program, load_tools()), context.tools, _limits(ledger))
+        run = run_program(check_program(program, load_tools()), context.tools, _limits(ledger), tell=tell)
     except (ProgramError, ToolError) as error:
-        runtime.stream_writer({"node": "execute", "detail": f"the program failed: {error}"})
+        runtime.stream_writer(stage("execute", f"the program failed: {error}"))
         return {
             "feedback": _error_to_json(error),
             "tried": [*state["tried"], {"program": program, "error": str(error)}],
             "asked": _asked(state, ledger.calls[before:]),
         }
     outcome = _with_looks(run.outcome, context.tools)
-    runtime.stream_writer({"node": "execute", "detail": f"{outcome.kind}: {len(outcome.evidence)} moments"})
+    runtime.stream_writer(stage("execute", f"{outcome.kind}: {len(outcome.evidence)} moments"))
     return {
         "feedback": {},
         "tried": [*state["tried"], {"program": program, "error": ""}],
@@ -332,7 +356,7 @@ def check(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     elif state["replans"] >= settings.max_replans:
         reason = f"no program worked after {state['replans']} repairs: {feedback['message']}"
     else:
-        runtime.stream_writer({"node": "check", "detail": f"again: {feedback['message']}"})
+        runtime.stream_writer(stage("check", f"again: {feedback['message']}"))
         return {"feedback": _nudged(feedback, state), "replans": state["replans"] + 1}
     return {"feedback": {}, "stopped": reason if not state["outcome"] else ""}
 
@@ -342,6 +366,7 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     outcome, tools = state["outcome"], runtime.context.tools
     found = tuple(moment_from_json(item) for item in outcome["evidence"]) if outcome else tuple(tools.ledger.moments)
     value = outcome.get("value")
+    runtime.stream_writer(stage("compose", f"composing ({runtime.context.composer.name})"))
     draft = runtime.context.composer.compose(
         ComposeRequest(
             question=state["question"],
@@ -352,16 +377,18 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             choices=tuple(state["choices"]),
             focus=tuple(state.get("focus", ())),
             stopped="" if outcome else state["stopped"],
+            tell=(lambda text: runtime.stream_writer(token(text))) if runtime.context.is_heard else None,
         )
     )
     tools.ledger.spend(draft.usage)
-    runtime.stream_writer({"node": "compose", "detail": f"{len(draft.claims)} claims"})
+    runtime.stream_writer(stage("compose", f"{len(draft.claims)} claims"))
     return {"draft": draft_to_json(draft)}
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     """Publish what survives the check; abstain if nothing does; ask again, if it is not sure enough."""
     context, settings, draft = runtime.context, runtime.context.settings, draft_from_json(state["draft"])
+    runtime.stream_writer(stage("cite", f"checking {len(draft.claims)} claims"))
     verified = verify(
         draft,
         question=state["question"],
@@ -372,9 +399,7 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         is_strict=settings.verify == "strict",
     )
     checked, answer = verified.checked, _answer(state, draft, verified, context)
-    runtime.stream_writer(
-        {"node": "cite", "detail": f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"}
-    )
+    runtime.stream_writer(stage("cite", f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"))
     made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
     context.tools.ledger.spend(verified.usage)
@@ -433,6 +458,10 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
         tried=tried,
         attempt=attempt,
     )
+
+
+def _program(node: str, detail: str, new: Plan) -> Event:
+    return {"event": "program", "node": node, "detail": detail, "program": new.program}
 
 
 def _planned(new: Plan, state: AskState, planner: str, ledger: Ledger) -> AskState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 _BLOCK_BYTES = 1024 * 1024
@@ -16,6 +17,20 @@ def hash_file(path: Path) -> str:
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def holds(path: Path, content_hash: str) -> bool:
+    """Whether a file holds the content with this sha256; remembered while its size and time of change stay.
+
+    Raises OSError if it cannot be read.
+    """
+    status = path.stat()
+    return _hash_of(path, status.st_size, status.st_mtime_ns, status.st_ino) == content_hash
+
+
+@lru_cache(maxsize=1024)
+def _hash_of(path: Path, size: int, modified_ns: int, inode: int) -> str:
+    return hash_file(path)
 
 
 def video_id_from_hash(content_hash: str) -> str:

@@ -22,6 +22,7 @@ from agentvid.errors import (
     NotFound,
     UsageError,
 )
+from agentvid.events import Event, stage
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
@@ -30,13 +31,13 @@ from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.media.read import frames_at, read_picture
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
-from agentvid.text import check_query, parse_timestamp
+from agentvid.text import check_query, check_question, parse_timestamp, timestamp
 from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
 
-    from agentvid.budget import Budget, Price
+    from agentvid.budget import Budget, Cancel, Price
     from agentvid.estimate import Estimate
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
@@ -130,6 +131,7 @@ class Library:
         pipeline = self._pipeline
         content_hash = None
         try:
+            status = path.stat()
             content_hash = hash_file(path)
             known = self.catalogue.find_hash(content_hash)
             if known and not self._is_stale(known, path):
@@ -142,6 +144,7 @@ class Library:
                 pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
                 read_known(self.catalogue, known, space) if known else NOTHING,
+                status,
             )
         except (LibraryError, MissingDependency):
             raise
@@ -468,6 +471,7 @@ class Library:
         thread: str = "",
         callbacks: Sequence[BaseCallbackHandler] = (),
         keep_trace: bool = True,
+        cancel: Cancel | None = None,
     ) -> Answer:
         """Answer from evidence or abstain.
 
@@ -477,14 +481,18 @@ class Library:
         `cassette` records the model's calls or replays them; then nothing is sent and no key is needed. `thread` names
         a conversation: a model that plans reads what was asked before in it. `callbacks` are LangChain's: they see
         every node and every model call, as those of OpenTelemetry and LangSmith do. Without `keep_trace` no record is
-        written.
+        written. `cancel.set()`, from a thread or a signal handler, ends the run soon with the best answer so far;
+        `stopped` is then "interrupted".
         Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
         MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
         context = replace(
-            self.ask_context(videos, model, budget, cassette, verify=verify), thread=thread, callbacks=callbacks
+            self.ask_context(videos, model, budget, cassette, verify=verify),
+            thread=thread,
+            callbacks=callbacks,
+            cancel=cancel,
         )
         return ask(question, context if keep_trace else replace(context, library=None), choices=tuple(choices))
 
@@ -500,12 +508,49 @@ class Library:
         cassette: Cassette | None = None,
         thread: str = "",
         callbacks: Sequence[BaseCallbackHandler] = (),
-    ) -> Iterator[Json | Answer]:
-        """Like `ask`, but yields an event per step as it happens, and the Answer last."""
-        from agentvid.graph import stream
+        cancel: Cancel | None = None,
+    ) -> Iterator[Event | Answer]:
+        """Like `ask`, but yields what happens while it happens (docs/json.md), and the Answer last.
 
-        context = self.ask_context(videos, model, budget, cassette, verify=verify)
-        return stream(question, replace(context, thread=thread, callbacks=callbacks), choices=tuple(choices))
+        Who closes the iterator before its end ends the run: no answer, turn of a thread or trace is kept.
+        """
+        check_question(question)
+        scope = self._scope(videos)
+        seconds = sum(video.duration_seconds for video in scope.values())
+
+        def events() -> Iterator[Event | Answer]:
+            # Before the graph, the models and the indexes are there: that takes longer than most answers.
+            yield stage("start", f"{len(scope)} videos, {timestamp(seconds)}")
+            from agentvid.graph import stream
+
+            context = self.ask_context(videos, model, budget, cassette, verify=verify)
+            context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel)
+            yield from stream(question, context, choices=tuple(choices))
+
+        return events()
+
+    def use_model(self, name: str) -> None:
+        """From now on plan and compose with the LLM `name`, "provider:name", where a question names none; "" for none.
+
+        Raises UsageError, MissingDependency or ModelError for a model that cannot be opened; the one before then stays.
+        """
+        if name:
+            from agentvid.models import load_chat
+
+            load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
+        self.settings = self.settings.model_copy(update={"model": name})
+
+    def trace(self, reference: str) -> Json:
+        """The record of one run, by its id or the beginning of it. Raises UsageError, NotFound, LibraryError."""
+        from agentvid.trace import read_trace
+
+        return read_trace(self.catalogue.directory, reference)
+
+    def why(self, reference: str, *, claim: int | None = None) -> Json:
+        """What stands behind the answer of a trace, or one claim of it: see `agentvid.why`. Raises as `trace`."""
+        from agentvid.why import why
+
+        return why(self.trace(reference), claim)
 
     def threads(self) -> list[Json]:
         """`{"thread", "turns", "question"}`: the last question of each thread, the one asked last first."""

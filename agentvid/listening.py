@@ -14,7 +14,7 @@ from agentvid.errors import AgentvidError, UsageError
 
 #: A request may be so long.
 MAX_BODY_BYTES = 4 * 1024 * 1024
-TOKEN_BITS = 128
+TOKEN_BITS, _FEWEST_CHARACTERS = 128, 8
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -42,7 +42,10 @@ def check_access(host: str, token: str) -> None:
 
 
 def token_bits(token: str) -> float:
-    """How many bits a token can hold at most: by its alphabet, and by the characters that are really in it."""
+    """How many bits a token can hold at most, by the alphabet that it seems to be made of."""
+    # "aaaa..." is as long as one likes and holds nothing.
+    if len(set(token)) < _FEWEST_CHARACTERS:
+        return 0.0
     alphabet = sum(
         size
         for size, kind in ((10, str.isdigit), (26, str.islower), (26, str.isupper))
@@ -50,8 +53,6 @@ def token_bits(token: str) -> float:
     )
     if set(token.lower()) <= set("0123456789abcdef"):
         alphabet = 16
-    # Many different characters: "aaaa..." is as long as one likes and holds nothing.
-    alphabet = min(alphabet or 1, 2 * len(set(token)))
     return len(token) * math.log2(max(alphabet, 1))
 
 
@@ -60,9 +61,14 @@ def read_token(source: str) -> str:
     if source == "new":
         return secrets.token_urlsafe(32)
     try:
-        return Path(source).read_text("utf-8").strip()
+        token = Path(source).read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError, ValueError):
         raise UsageError("--token names no file that can be read; allowed: new, or a file with the token") from None
+    if not token:
+        raise UsageError(
+            "the file of --token is empty; allowed: a file with the token in it", hint="--token new makes one"
+        )
+    return token
 
 
 def same_secret(given: str, secret: str) -> bool:

@@ -41,6 +41,11 @@ def check_query(text: str, what: str, *, hint: str) -> None:
         raise UsageError(f"the {what} is empty", hint=hint)
 
 
+def check_question(text: str) -> None:
+    """Raise UsageError for what is no question, as `check_query`."""
+    check_query(text, "question", hint='ask something, as in: agentvid ask "When is the door opened?"')
+
+
 def terminal_text(text: str) -> str:
     """`text` with every character that a terminal would act on replaced by U+FFFD; newlines and tabs stay."""
     return "".join(c if c in "\n\t" or _is_safe(c) else "\ufffd" for c in text)

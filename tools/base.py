@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from agentvid.budget import UNLIMITED, Budget, Price
+from agentvid.budget import INTERRUPTED, UNLIMITED, Budget, Cancel, Price
 from agentvid.media.limits import DEFAULT, Limits
 from agentvid.types import Moment, Observation, Usage, Video
 from agentvid.untrusted import Fence
@@ -52,7 +52,7 @@ class Ledger:
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
     tool call. `notes`: what the user must know of how tools worked. `looks`: what a vision model said of frames, by
     video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
-    before the question was planned, a part of `usage`.
+    before the question was planned, a part of `usage`. `cancel` ends the run.
     """
 
     moments: list[Moment] = field(default_factory=list)
@@ -64,13 +64,15 @@ class Ledger:
     calls: list[str] = field(default_factory=list)
     budget: Budget = UNLIMITED
     price: Price | None = None
+    cancel: Cancel | None = None
     clock: Callable[[], float] = time.monotonic
     started: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def begin(self, budget: Budget, *, clock: Callable[[], float]) -> None:
-        """Count seconds from now on, and hold the run to `budget`."""
+    def begin(self, budget: Budget, *, clock: Callable[[], float], cancel: Cancel | None = None) -> None:
+        """Count seconds from now on, hold the run to `budget`, and end it when `cancel` is set."""
         self.budget, self.clock, self.started = budget, clock, clock()
+        self.cancel = cancel
 
     def record(self, moments: list[Moment]) -> list[Moment]:
         self.moments += moments
@@ -112,8 +114,12 @@ class Ledger:
         return replace(self.usage, seconds=self.clock() - self.started)
 
     def spent(self) -> str:
-        """The limit that is reached, in words; "" if there is something left of all."""
-        return self.budget.spent(self.total())
+        """The limit that is reached, in words, or that somebody ended the run; "" if it may go on."""
+        return INTERRUPTED if self.is_interrupted() else self.budget.spent(self.total())
+
+    def is_interrupted(self) -> bool:
+        """True if somebody ended the run."""
+        return self.cancel is not None and self.cancel.is_set
 
     def left(self, name: str) -> float:
         """What is left of the limit `name` of the budget; infinite where there is none."""

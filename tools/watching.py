@@ -7,6 +7,7 @@ of what was shown as its provenance, so that an answer can quote it and the chec
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,9 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from agentvid.budget import INTERRUPTED
 from agentvid.errors import MediaError, ModelError, ToolError
 from agentvid.identity import hash_file
 from agentvid.media import Frame, Region, frames_at
+from agentvid.models.base import Reply
+from agentvid.models.deadline import within
 from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext, Vision
 from agentvid.tools.scope import check_moment
@@ -124,13 +128,23 @@ def show(vision: Vision, prompt: str, frames: Sequence[Frame]) -> Shown:
 
 
 def ask(context: ToolContext, vision: Vision, shown: Shown) -> str:
-    """The model's reply. Raises ToolError if it fails."""
+    """The model's reply. Raises ToolError if it fails, or if somebody ends the run first."""
     try:
-        reply = vision.model.look(SYSTEM, shown.parts)
+        reply = _look(context, vision, shown)
+    except TimeoutError:
+        raise ToolError(INTERRUPTED) from None
     except ModelError as error:
         raise ToolError(f"looking at frames: {error}", hint=error.hint) from error
     context.ledger.count(reply)
     return reply.text
+
+
+def _look(context: ToolContext, vision: Vision, shown: Shown) -> Reply:
+    def look() -> Reply:
+        return vision.model.look(SYSTEM, shown.parts)
+
+    ledger = context.ledger
+    return look() if ledger.cancel is None else within(math.inf, look, is_over=ledger.is_interrupted)
 
 
 def keep(

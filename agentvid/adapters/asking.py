@@ -19,7 +19,8 @@ from agentvid.adapters.base import (
     tokens_of,
     words_of,
 )
-from agentvid.types import Answer, Json
+from agentvid.events import Event
+from agentvid.types import Answer
 
 if TYPE_CHECKING:
     from agentvid.library import Library
@@ -83,7 +84,7 @@ def _ask(library: Library, asked: Ask) -> Answered:
     return _told(library, asked, answer)
 
 
-def _steps(library: Library, asked: Ask, **options: Any) -> Iterator[Json | Answered]:
+def _steps(library: Library, asked: Ask, **options: Any) -> Iterator[Event | Answered]:
     """The events of `Library.stream`, and the output last; `options` go to it, as `cancel` does."""
     for event in library.stream(
         asked.question, videos=asked.videos, choices=asked.choices, thread=asked.thread, **options

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from agentvid.errors import AgentvidError, UsageError
+from agentvid.events import Event
 from agentvid.text import MAX_QUERY_CHARACTERS, clean_text, parse_timestamp
 from agentvid.types import Json, Video
 from agentvid.untrusted import inert
 
 if TYPE_CHECKING:
+    from agentvid.budget import Cancel
     from agentvid.library import Library
 
 #: JSON of usual text has three to four bytes in a token of today's models: an estimate from above.
@@ -112,7 +115,7 @@ class DoorTool(Generic[I, O]):
     input: type[I]
     output: type[O]
     run: Callable[[Library, I], O]
-    steps: Callable[..., Iterator[Json | O]] | None = None
+    steps: Callable[..., Iterator[Event | O]] | None = None
     reads_only: bool = True
 
     @property
@@ -137,6 +140,11 @@ class DoorTool(Generic[I, O]):
         """Check the arguments and run. Raises AgentvidError, whose words name no path."""
         with hiding_paths(library):
             return self.run(library, self.parse(arguments))
+
+    def stream(self, library: Library, arguments: Mapping[str, Any], *, cancel: Cancel) -> Iterator[Event | O]:
+        """Events of a tool that has steps, its output last; `cancel.set()` ends it soon. Raises AgentvidError."""
+        assert self.steps is not None
+        return self.steps(library, self.parse(arguments), cancel=cancel)
 
     def _allowed(self) -> str:
         return f"arguments: {', '.join(self.input_schema['properties'])}"
@@ -165,7 +173,8 @@ class hiding_paths:
         if isinstance(error, AgentvidError):
             hide = PathHider(self._library)
             error.args = (hide(str(error)), *error.args[1:])
-            error.hint = hide(error.hint)
+            # A caller of tools has no command line.
+            error.hint = hide(error.hint).replace("`agentvid ls`", "list_videos")
 
 
 class PathHider:
@@ -265,14 +274,13 @@ def shortened(item: Output, room: int) -> Output:
     """`item` in at most `room` bytes of JSON, if the length of its text allows that."""
     if not isinstance(item, Words):
         return item
-    text = item.text
-    while text:
-        short = item.model_copy(update={"text": text, "is_cut": text != item.text})
-        excess = _bytes(short) - room
-        if excess <= 0:
-            return short
-        text = text.encode()[: -max(excess, 1)].decode("utf-8", "ignore").rstrip()
-    return item.model_copy(update={"text": "", "is_cut": True})
+
+    def cut(length: int) -> Words:
+        return item.model_copy(update={"text": item.text[:length].rstrip(), "is_cut": True})
+
+    # The longest beginning that fits: characters take from one to six bytes of JSON.
+    length = bisect_right(range(len(item.text)), room, key=lambda length: _bytes(cut(length))) - 1
+    return cut(max(0, length))
 
 
 def schema_of(model: type[BaseModel], mode: Any) -> Json:

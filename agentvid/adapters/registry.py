@@ -42,8 +42,5 @@ def door_tools(library: Library, *, allow_index: Sequence[str | Path] = ()) -> M
 
 
 def warm(library: Library) -> None:
-    """Open what a library opens when it is first needed. Call it once before several threads call tools.
-
-    The parts are properties that two threads would make twice; the parts themselves are safe between threads.
-    """
-    _ = library.retriever, library.bank, library.ask_context().tools
+    """Open what tools share. Whoever calls them from several threads calls this once before."""
+    library.open_parts()

@@ -11,7 +11,7 @@ import typer
 
 from agentvid.cli.evaluating import Limit, Part, percent, show_comparison
 from agentvid.cli.output import note, print_json, print_table
-from agentvid.cli.state import EXIT_SOME_FAILED, AsJson, Model, Reranker
+from agentvid.cli.state import EXIT_INTERRUPTED, EXIT_SOME_FAILED, AsJson, Model, Reranker
 
 if TYPE_CHECKING:
     from agentvid.evaluate.qa import Answered
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from agentvid.library import Library
     from agentvid.types import Json
 
-EXIT_INTERRUPTED = 130
 _COLUMNS = ("accuracy", "accuracy answered", "exact", "F1", "Acc@0.3", "Acc@0.5", "mIoU", "IoP", "abstained")
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
+from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text, shorten
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Model, Reranker, Videos, Vision
+from agentvid.cli.state import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, AsJson, Model, Reranker, Videos, Vision
+from agentvid.cli.steps import ask_showing_steps
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, timestamp
 
@@ -168,7 +170,8 @@ def ask(
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
 
-    At the first limit that is reached the best answer so far is printed, and which limit it was.
+    At the first limit that is reached the best answer so far is printed, and which limit it was. So does Ctrl-C; a
+    second one ends at once.
 
     Example: agentvid ask "When is the launch date mentioned?" --video talk.mp4
 
@@ -187,14 +190,20 @@ def ask(
         "max_frames": max_frames,
         "max_seconds": max_seconds,
     }
-    with context.obj.open(flags=flags) as library, _cassette(record, replay) as cassette:
-        answer = library.ask(
+    with (
+        context.obj.open(flags=flags) as library,
+        _cassette(record, replay) as cassette,
+        cancel_on_interrupt() as cancel,
+    ):
+        answer = ask_showing_steps(
+            library,
             question,
             videos=videos or (),
             choices=choices or (),
             model=model or "",
             cassette=cassette,
             thread=thread or "",
+            cancel=cancel,
         )
         notes = library.notes()
     for line in notes:
@@ -203,6 +212,8 @@ def ask(
         print_json(answer.to_json())
     else:
         _print_answer(answer)
+    if cancel.is_set:
+        raise typer.Exit(EXIT_INTERRUPTED)
     if answer.abstained:
         raise typer.Exit(EXIT_NOTHING_FOUND)
 

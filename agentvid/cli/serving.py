@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import threading
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +17,9 @@ from agentvid.errors import MissingDependency, UsageError
 from agentvid.listening import read_token
 
 DEFAULT_PORT = 8642
+EXIT_INTERRUPTED = 130
+#: From the end of the server to the end of the process, at most.
+_LAST_SECONDS = 0.5
 
 
 def serve(
@@ -52,13 +58,26 @@ def serve(
         if not folder.is_dir():
             raise UsageError(f"--media {folder} is no directory", hint="name a folder that holds videos")
     secret = read_token(token) if token else ""
-    options = Options(host, port, secret, tuple(hosts or ()), tuple(folders or ()))
-
-    def started(url: str) -> None:
-        address = f"{url}/login?token={secret}" if secret else url
-        note(f"serving {context.obj.load().settings.library}: {address} (Ctrl-C ends it)")
-        if is_opened:
-            webbrowser.open(address)
+    # A browser is started with its address as an argument, which everybody on this machine can read.
+    ticket = secrets.token_urlsafe(32) if secret and is_opened else ""
+    options = Options(host, port, secret, ticket, tuple(hosts or ()), tuple(folders or ()))
 
     with context.obj.open(create=True, flags={"model": model}) as library:
-        run(library, options, started=started)
+
+        def started(url: str) -> None:
+            address = f"{url}/login?token={secret}" if secret else url
+            note(f"{library.catalogue.directory} is at {address} - Ctrl-C ends it")
+            if is_opened:
+                webbrowser.open(f"{url}/login?token={ticket}" if secret else url)
+
+        try:
+            run(library, options, started=started, tell=note)
+        finally:
+            _leave_soon()
+
+
+def _leave_soon() -> None:
+    """End this process also if a thread still waits for a model. Nothing is half written: transactions are whole."""
+    timer = threading.Timer(_LAST_SECONDS, os._exit, [EXIT_INTERRUPTED])
+    timer.daemon = True
+    timer.start()

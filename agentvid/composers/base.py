@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeGuard
 
@@ -14,7 +15,8 @@ class ComposeRequest:
     """A question with the outcome of its program.
 
     `kind` is "" if no program ran through; then `evidence` is whatever the tools had found before.
-    `focus`: the phrases the question is about; empty if it is about a time or a whole video.
+    `focus`: the phrases the question is about; empty if it is about a time or a whole video. `tell` hears the words of
+    a model while it writes them.
     """
 
     question: str
@@ -25,6 +27,7 @@ class ComposeRequest:
     choices: tuple[str, ...] = ()
     focus: tuple[str, ...] = ()
     stopped: str = ""
+    tell: Callable[[str], None] | None = None
 
     @property
     def numbers(self) -> tuple[float, ...]:

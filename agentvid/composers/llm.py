@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from agentvid.composers.aloud import ClaimWords
 from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.examined import examined
 from agentvid.composers.extractive import ExtractiveComposer, completeness
 from agentvid.composers.quotes import Topic, confidence, probability, quote
 from agentvid.errors import ModelError
-from agentvid.models.base import ChatModel
+from agentvid.models.base import ChatModel, reply_aloud
 from agentvid.prompts import render
 from agentvid.text import clean_text
 from agentvid.tools.program.values import to_json
@@ -53,9 +54,10 @@ class LLMComposer:
         prompt = _prompt(request, evidence)
         self.prompts = {"compose": prompt_hash(prompt)}
         usage = Usage()
+        tell = ClaimWords(request.tell) if request.tell else None
         for attempt in (prompt, f"{prompt}\n\nYour last reply was not usable. Reply with the JSON object only."):
             try:
-                reply = self._chat.reply(_SYSTEM, attempt)
+                reply = reply_aloud(self._chat, _SYSTEM, attempt, tell=tell)
             except ModelError as error:
                 problem = f"{error} ({error.hint})" if error.hint else str(error)
                 break
@@ -68,6 +70,7 @@ class LLMComposer:
                 claims, choice = _parse(reply.text, request.choices)
             except ModelError as error:
                 problem = f"{self._chat.name} gave no usable reply: {error}"
+                tell = None  # what was told of it cannot be taken back
                 continue
             certainty = probability(confidence(topic, request.context.ledger.moments), topic)
             seen = examined(request.context)

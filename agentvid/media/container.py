@@ -51,7 +51,7 @@ class Clock:
     """Turns a stream's timestamps into seconds since the start of the video stream, and back."""
 
     def __init__(self, time_base: Fraction, origin_seconds: Fraction) -> None:
-        self.time_base, self._origin_seconds = time_base, origin_seconds
+        self.time_base, self.origin_seconds = time_base, origin_seconds
         # pts * time_base - origin as one fraction: exact, and rounded once. This runs for every frame.
         self._scale = time_base.numerator * origin_seconds.denominator
         self._shift = origin_seconds.numerator * time_base.denominator
@@ -62,7 +62,7 @@ class Clock:
 
     def pts(self, seconds: float) -> int:
         """The last tick at or before `seconds`."""
-        return int((Fraction(seconds) + self._origin_seconds) // self.time_base)
+        return int((Fraction(seconds) + self.origin_seconds) // self.time_base)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,13 @@ class Message:
         # A lone surrogate, which JSON can carry, would break whoever stores or prints it.
         return value[:limit].encode("utf-8", "replace").decode()
 
+    def inside(self, field: str) -> Message:
+        """An object in it, as a message without payload."""
+        value = self._header.get(field)
+        if not isinstance(value, dict):
+            self.refuse(field)
+        return Message(self._name, value, np.empty(0, np.uint8))
+
     def each(self, field: str, limit: int) -> Iterator[Message]:
         """The objects of a list, as messages without payload."""
         values = self._header.get(field)

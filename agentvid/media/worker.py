@@ -9,6 +9,7 @@ import os
 import resource
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from agentvid.errors import AgentvidError, DecoderFailed, MissingDependency
@@ -48,7 +49,7 @@ def answer(request: dict[str, Any], outbox: wire.Outbox) -> None:
     limits = Limits(**request["limits"])
     confine(limits)
     try:
-        from agentvid.media import container, exact, pictures, sound
+        from agentvid.media import container, cutting, exact, pictures, sound
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
@@ -58,7 +59,9 @@ def answer(request: dict[str, Any], outbox: wire.Outbox) -> None:
 
         still(request, limits, outbox)
         return
-    readers = {
+    readers: dict[str, Callable[[container.Source, dict[str, Any], wire.Outbox], None]] = {
+        "cut": cutting.cut,
+        "describe": cutting.describe,
         "probe": pictures.probe,
         "scan": pictures.scan,
         "frames": exact.frames_at,

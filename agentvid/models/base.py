@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,6 +137,30 @@ class ChatModel(Protocol):
         Raises ModelError when the provider fails after its retries.
         """
         ...
+
+
+@runtime_checkable
+class SpeakingChat(Protocol):
+    """A chat model that can be heard while it writes, if `speaks`: `tell` gets the pieces of its reply, in order.
+
+    A reply that fails and is asked for again is told once at most, perhaps not to its end.
+    """
+
+    @property
+    def speaks(self) -> bool: ...
+
+    def reply(
+        self, system: str, user: str, shape: Shape | None = None, *, tell: Callable[[str], None] | None = None
+    ) -> Reply: ...
+
+
+def reply_aloud(
+    chat: ChatModel, system: str, user: str, shape: Shape | None = None, *, tell: Callable[[str], None] | None = None
+) -> Reply:
+    """What `chat` replies, told while it is written by a model that can be heard. Raises as `ChatModel.reply`."""
+    if tell is not None and isinstance(chat, SpeakingChat) and chat.speaks:
+        return chat.reply(system, user, shape, tell=tell)
+    return chat.reply(system, user, shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from agentvid.errors import CassetteMiss, ModelError, UsageError
-from agentvid.models.base import ChatModel, Reply, Shape
+from agentvid.models.base import ChatModel, Reply, Shape, reply_aloud
 from agentvid.models.failures import masked
 from agentvid.types import Json
 
@@ -88,6 +88,7 @@ class RecordingChat:
 
     def __init__(self, chat: ChatModel, calls: list[Call]) -> None:
         self.timeout_seconds: float = getattr(chat, "timeout_seconds", math.inf)
+        self.speaks: bool = getattr(chat, "speaks", False)
         self._chat = chat
         self._calls = calls
 
@@ -95,11 +96,13 @@ class RecordingChat:
     def name(self) -> str:
         return self._chat.name
 
-    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+    def reply(
+        self, system: str, user: str, shape: Shape | None = None, *, tell: Callable[[str], None] | None = None
+    ) -> Reply:
         """As the chat model's; a failure is recorded too."""
         key = prompt_key(system, user)
         try:
-            reply = self._chat.reply(system, user, shape)
+            reply = reply_aloud(self._chat, system, user, shape, tell=tell)
         except ModelError as error:
             self._calls.append(Call(key, self.name, None, str(error), error.hint, system, user))
             raise

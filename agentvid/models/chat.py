@@ -14,6 +14,7 @@ import math
 import random
 import re
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ from agentvid.models.failures import Failure, describe, is_retryable, read_failu
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 
     from agentvid.types import Json
 
@@ -44,6 +45,8 @@ _LONGEST_WAIT_SECONDS = 60.0
 
 class LangChainChat:
     """A chat model named "provider:model"; temperature 0 unless the model refuses that setting."""
+
+    speaks = True
 
     def __init__(
         self, name: str, *, timeout_seconds: float = 60.0, structured_output: StructuredOutput = "auto"
@@ -73,14 +76,24 @@ class LangChainChat:
     def timeout_seconds(self) -> float:
         return self._timeout_seconds
 
-    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+    def reply(
+        self, system: str, user: str, shape: Shape | None = None, *, tell: Callable[[str], None] | None = None
+    ) -> Reply:
         """Answer within `timeout_seconds`, retries included; an empty `system` is left out.
 
-        Raises ModelError naming the model, what went wrong and what helps.
+        `tell` hears only what is not asked for by a schema. Raises ModelError naming the model, what went
+        wrong and what helps.
         """
-        return self.send(system, user, shape.schema if shape and self._takes_schema else None)
+        return self.send(system, user, shape.schema if shape and self._takes_schema else None, tell=tell)
 
-    def send(self, system: str, content: str | list[str | dict[Any, Any]], schema: Json | None = None) -> Reply:
+    def send(
+        self,
+        system: str,
+        content: str | list[str | dict[Any, Any]],
+        schema: Json | None = None,
+        *,
+        tell: Callable[[str], None] | None = None,
+    ) -> Reply:
         """As `reply`; `content` may be a list of LangChain's content blocks, in which models get images."""
         from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -91,12 +104,13 @@ class LangChainChat:
         note = ""
         for attempt in range(_ATTEMPTS):
             try:
-                message = within(deadline - time.monotonic(), lambda: self._invoke(messages, schema))  # noqa: B023
+                message = within(deadline - time.monotonic(), lambda: self._invoke(messages, schema, tell))  # noqa: B023
                 return replace(self._read(message), note=note or _departure(message, schema))
             except AgentvidError:
                 raise
             except Exception as error:  # noqa: BLE001 - providers' errors have no common base; raised typed below
                 failure = read_failure(error)
+            tell = None  # words that were told cannot be taken back
             if failure.refuses_temperature:
                 self._client = self._open(temperature=None)
                 continue
@@ -110,12 +124,27 @@ class LangChainChat:
             time.sleep(wait_seconds)
         raise self._error(failure)
 
-    def _invoke(self, messages: list[BaseMessage], schema: Json | None) -> AIMessage:
+    def _invoke(
+        self, messages: list[BaseMessage], schema: Json | None, tell: Callable[[str], None] | None
+    ) -> AIMessage:
         if schema is None:
-            return self._client.invoke(messages)
+            return self._stream(messages, tell) if tell else self._client.invoke(messages)
         structured = self._client.with_structured_output(schema, method="json_schema", include_raw=True)
         # The text is read by who asked, as that of any other reply: tokens, cassettes and repairs stay the same.
         return structured.invoke(messages)["raw"]  # type: ignore[index,no-any-return]
+
+    def _stream(self, messages: list[BaseMessage], tell: Callable[[str], None]) -> AIMessage:
+        # OpenAI counts the tokens of a stream only if it is asked to.
+        asked: dict[str, Any] = {"stream_usage": True} if "stream_usage" in type(self._client).model_fields else {}
+        whole: AIMessageChunk | None = None
+        for chunk in self._client.stream(messages, **asked):
+            tell(encodable(chunk.text))
+            whole = chunk if whole is None else whole + chunk
+            if len(whole.text) > MAX_REPLY_CHARACTERS:
+                break
+        if whole is None:
+            raise ModelError(f"model {self._name!r}: empty reply", hint="ask again, or choose another model")
+        return whole
 
     def _open(self, temperature: float | None) -> BaseChatModel:
         """Retries are ours alone: a client that retried by itself would spend the deadline unseen."""

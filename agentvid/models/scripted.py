@@ -21,6 +21,7 @@ import yaml
 from agentvid.errors import ModelError, UsageError
 from agentvid.models.base import EmbeddingSpace, Probabilities, Reply, Shape, Vectors
 
+_PIECE = re.compile(r"\s*\S+")
 _WORD = re.compile(r"\w+")
 
 
@@ -93,6 +94,7 @@ class ScriptedChat:
     def __init__(self, replies: Sequence[str | Line] | Callable[[str, str], str], *, name: str = "scripted") -> None:
         self.calls: list[Prompt] = []
         self._name = name
+        self.speaks = True
         #: Prepared replies come at once; a function may take its time.
         self.timeout_seconds = math.inf if callable(replies) else 0.0
         self._answer = replies if callable(replies) else None
@@ -120,11 +122,19 @@ class ScriptedChat:
     def name(self) -> str:
         return self._name
 
-    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
-        """The next line, whatever the shape. Raises ModelError when no line of the script is left for this prompt."""
+    def reply(
+        self, system: str, user: str, shape: Shape | None = None, *, tell: Callable[[str], None] | None = None
+    ) -> Reply:
+        """The next line, whatever the shape, told word by word.
+
+        Raises ModelError when no line of the script is left for this prompt.
+        """
         with self._lock:
             self.calls.append(Prompt(system, user))
             text = self._answer(system, user) if self._answer else self._next(f"{system}\n{user}")
+        if tell:
+            for word in _PIECE.findall(text):
+                tell(word)
         return Reply(text, input_tokens=len(system.split()) + len(user.split()), output_tokens=len(text.split()))
 
     def _next(self, prompt: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import Response
 from starlette.types import ASGIApp
 
@@ -32,13 +32,12 @@ _TYPES = {
 
 def make_app(context: Context) -> ASGIApp:
     """Everything that answers requests for one library."""
-    context.library.open_parts()
     running = jobs.Jobs(context)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        running.stop()
+        context.stopping.set()
 
     app = FastAPI(
         title="agentvid",
@@ -59,7 +58,7 @@ def make_app(context: Context) -> ASGIApp:
         jobs.routes(context, running),
         media.routes(context),
     ):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(context.check_library)])
     _add_page(app)
     return Guards(app, context.options)
 

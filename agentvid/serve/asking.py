@@ -14,12 +14,12 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from agentvid.budget import Budget
+from agentvid.budget import Budget, Cancel
 from agentvid.errors import AgentvidError
 from agentvid.serve.context import Context
 from agentvid.serve.documents import Question
 from agentvid.serve.errors import Refused, refusal_of
-from agentvid.serve.names import plain_line
+from agentvid.serve.names import Names, plain_line
 from agentvid.types import Answer, Json
 
 log = logging.getLogger("agentvid.serve")
@@ -59,10 +59,11 @@ class Ask:
     ) -> None:
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._context, self._question, self._loop, self._slots = context, question, loop, slots
-        self._cancelled = threading.Event()
+        self._cancel = Cancel()
 
     def cancel(self) -> None:
-        self._cancelled.set()
+        """End the run soon; what it found by then stays in its thread and its trace."""
+        self._cancel.set()
 
     def run(self) -> None:
         try:
@@ -80,7 +81,7 @@ class Ask:
             self._put(None)
 
     def _events(self) -> Iterator[Event]:
-        asked, library = self._question, self._context.library
+        asked, library, names = self._question, self._context.library, self._context.names()
         items = library.stream(
             asked.question,
             videos=[self._context.video(video).id for video in asked.videos],
@@ -89,15 +90,13 @@ class Ask:
             verify=asked.verify,
             thread=asked.thread,
             budget=_budget(asked, library.settings.budget),
+            cancel=self._cancel,
         )
         for item in items:
             if isinstance(item, Answer):
-                yield "answer", answer_json(self._context, item)
+                yield "answer", answer_json(names, item)
             else:
-                name = str(item.get("event", "stage"))
-                yield name, self._context.clean({"event": name, **item})
-            if self._cancelled.is_set():
-                return
+                yield item["event"], names.clean(dict(item))
 
     def _put(self, event: Event | None) -> None:
         with suppress(RuntimeError):  # the server has ended
@@ -119,32 +118,34 @@ def routes(context: Context) -> APIRouter:
                 "start the server with --model PROVIDER:NAME",
             )
         running = asks.start(question, asyncio.get_running_loop())
+        first: list[Event | None] = []
         try:
-            first = await asyncio.wait_for(running.events.get(), _FIRST_SECONDS)
-        except TimeoutError:
-            first = ("note", {"event": "note", "node": "", "detail": "thinking"})
+            with suppress(TimeoutError):
+                first.append(await asyncio.wait_for(running.events.get(), _FIRST_SECONDS))
         except BaseException:
             running.cancel()
             raise
-        if first is not None and first[0] == "error":
-            raise Refused(first[1]["status"], first[1]["error"], first[1]["hint"])
-        return StreamingResponse(
-            _lines(running, first), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
+        if first and first[0] and first[0][0] == "error":
+            told = first[0][1]
+            raise Refused(told["status"], told["error"], told["hint"])
+        headers = {"Cache-Control": "no-store"}
+        return StreamingResponse(_lines(running, first), media_type="text/event-stream", headers=headers)
 
     return router
 
 
-async def _lines(running: Ask, event: Event | None) -> AsyncIterator[bytes]:
+async def _lines(running: Ask, first: list[Event | None]) -> AsyncIterator[bytes]:
+    """The events as lines, those of `first` before the others. However it ends, the run ends with it."""
     try:
-        while event is not None:
+        while True:
+            try:
+                event = first.pop() if first else await asyncio.wait_for(running.events.get(), _KEEP_ALIVE_SECONDS)
+            except TimeoutError:
+                yield b": still at it\n\n"
+                continue
+            if event is None:
+                return
             yield _encoded(*event)
-            while True:
-                try:
-                    event = await asyncio.wait_for(running.events.get(), _KEEP_ALIVE_SECONDS)
-                    break
-                except TimeoutError:
-                    yield b": still at it\n\n"
     finally:
         running.cancel()
 
@@ -154,9 +155,9 @@ def _encoded(name: str, document: Json) -> bytes:
     return f"event: {name}\ndata: {json.dumps(document)}\n\n".encode("ascii")
 
 
-def answer_json(context: Context, answer: Answer) -> Json:
+def answer_json(names: Names, answer: Answer) -> Json:
     """The answer as docs/json.md has it, with names for paths."""
-    document: Json = context.clean(answer.to_json())
+    document: Json = names.clean(answer.to_json())
     for item in document["evidence"]:
         item["name"] = item.pop("video")
     for gap in document["coverage"]["gaps"]:

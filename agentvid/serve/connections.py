@@ -4,56 +4,93 @@ from __future__ import annotations
 
 import asyncio
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agentvid.serve.errors import problem
+
 MAX_CONNECTIONS = 32
+#: From the connection, or from the last response, to the end of a request's headers.
 HEADER_SECONDS = 10.0
+#: A reader that took nothing for so long makes room if somebody else wants to connect. A paused player is one.
+STALL_SECONDS = 5.0
+#: A connection that did not yet say anything need not go so soon after it was made.
+GRACE_SECONDS = 1.0
+#: More than this are not even told that there are too many.
+_MOST_TOLD = 2 * MAX_CONNECTIONS
 
 
 class Connection(H11Protocol):
-    """One connection. The oldest that asks for nothing makes room for a new one; if all are busy, the new one goes."""
+    """One connection. Of too many the one that is idle the longest goes; if none is, the new one is told so."""
 
-    _header_timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None
+    #: Since when it does nothing: no request is being answered, or its reader takes nothing. None while it is busy.
+    _idle_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        others = sorted(
-            (other for other in self.connections if isinstance(other, Connection)), key=lambda other: other.since
-        )
-        self.since = self.loop.time()
+        others = [other for other in self.connections if isinstance(other, Connection)]
         super().connection_made(transport)
-        if len(others) >= MAX_CONNECTIONS:
-            idle = next((other for other in others if other.is_idle), None)
-            (idle or self).transport.abort()
-        self._wait_for_headers()
+        self._wait()
+        if len(others) < MAX_CONNECTIONS:
+            return
+        waiting = [other for other in others if other._can_go()]
+        if waiting:
+            min(waiting, key=lambda other: other._idle_since or 0.0).transport.abort()
+        elif len(others) < _MOST_TOLD:
+            self.app = _too_many
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timer()
         super().connection_lost(exc)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self.cycle is None or self.cycle.response_complete
 
     def handle_events(self) -> None:
         super().handle_events()
-        if not self.is_idle:
-            self._stop_waiting()
+        if self._is_answering():
+            self._stop_timer()
+            self._idle_since = None
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.is_idle and not self.transport.is_closing():
-            self._wait_for_headers()
+        if not self._is_answering() and not self.transport.is_closing():
+            self._wait()
 
-    def _wait_for_headers(self) -> None:
-        self._stop_waiting()
-        self._header_timer = self.loop.call_later(HEADER_SECONDS, self._expire)
+    def pause_writing(self) -> None:
+        self._idle_since = self.loop.time()
+        super().pause_writing()
 
-    def _stop_waiting(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
+    def resume_writing(self) -> None:
+        self._idle_since = None if self._is_answering() else self._idle_since
+        super().resume_writing()
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _can_go(self) -> bool:
+        if self._idle_since is None or self.transport.is_closing():
+            return False
+        idle_seconds = self.loop.time() - self._idle_since
+        if self._is_answering():
+            return idle_seconds > STALL_SECONDS
+        return self.cycle is not None or idle_seconds > GRACE_SECONDS
+
+    def _wait(self) -> None:
+        self._stop_timer()
+        self._idle_since = self.loop.time()
+        self._timer = self.loop.call_later(HEADER_SECONDS, self._expire)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _expire(self) -> None:
-        if self.is_idle:
+        if not self._is_answering():
             self.transport.abort()
+
+
+async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    response = problem(503, "there are too many connections", "close some, or try later")
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)

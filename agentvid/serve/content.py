@@ -12,7 +12,9 @@ import os
 import stat
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
+from agentvid.serve.cache import Cache
 from agentvid.serve.errors import Refused
 from agentvid.types import Video
 
@@ -30,10 +32,14 @@ class Content:
     identity: Identity
 
     def read(self, offset: int, count: int) -> bytes:
-        """Raises Refused if the file changed since it was opened."""
+        """Raises Refused with 409 if the file changed since it was opened."""
+        self.check()
+        return os.pread(self.descriptor, count, offset)
+
+    def check(self) -> None:
+        """Raises Refused with 409 if the file changed since it was opened."""
         if identity_of(os.fstat(self.descriptor)) != self.identity:
             raise Refused(409, "the file changed while it was read", "index it again")
-        return os.pread(self.descriptor, count, offset)
 
     def close(self) -> None:
         if self.descriptor >= 0:
@@ -42,9 +48,10 @@ class Content:
 
 
 class Contents:
-    """Opens files of videos; safe between threads."""
+    """Opens files of videos; safe between threads. Reading a whole file for its hash ends when `stopping` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Cache, stopping: threading.Event) -> None:
+        self._cache, self._stopping = cache, stopping
         self._hashes: dict[Identity, str] = {}
         self._hashing = threading.Lock()
 
@@ -54,11 +61,15 @@ class Contents:
             raise Refused(404, "this video has no file: it was imported as text", "index its file to watch it")
         is_another = False
         for path in video.paths:
-            content = _open(path)
+            content = open_file(path)
             if content is None:
                 continue
-            if self._hash(content) == video.content_hash:
-                return content
+            try:
+                if self._hash(content) == video.content_hash:
+                    return content
+            except BaseException:
+                content.close()
+                raise
             content.close()
             is_another = True
         if is_another:
@@ -66,13 +77,28 @@ class Contents:
         raise Refused(410, "the file of this video is not there any more", "put it back, or index it where it is now")
 
     def _hash(self, content: Content) -> str:
-        known = self._hashes.get(content.identity)
+        """The sha256 of a file, read once as long as its identity stays the same, also over several starts."""
+        with self._hashing:
+            known = self._hashes.get(content.identity)
         if known is None:
+            name = "-".join(str(abs(number)) for number in content.identity) + ".sha256"
+            known = (self._cache.read(name) or b"").decode("ascii", "replace")
+            if not known:
+                known = self._read_hash(content.descriptor)
+                content.check()
+                self._cache.write(name, known.encode("ascii"))
             with self._hashing:
-                known = self._hashes.get(content.identity) or _hash(content.descriptor)
-                if identity_of(os.fstat(content.descriptor)) == content.identity:
-                    self._hashes[content.identity] = known
+                self._hashes[content.identity] = known
         return known
+
+    def _read_hash(self, descriptor: int) -> str:
+        digest, offset = hashlib.sha256(), 0
+        while block := os.pread(descriptor, _BLOCK_BYTES, offset):
+            if self._stopping.is_set():
+                raise Refused(503, "the server ends")
+            digest.update(block)
+            offset += len(block)
+        return digest.hexdigest()
 
 
 def is_there(video: Video) -> bool:
@@ -84,7 +110,8 @@ def identity_of(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _open(path: str) -> Content | None:
+def open_file(path: str | Path) -> Content | None:
+    """A regular file; None if there is none that can be read."""
     try:
         # Opening a named pipe would wait for its writer without O_NONBLOCK.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -95,11 +122,3 @@ def _open(path: str) -> Content | None:
         os.close(descriptor)
         return None
     return Content(descriptor, status.st_size, status.st_mtime, identity_of(status))
-
-
-def _hash(descriptor: int) -> str:
-    digest, offset = hashlib.sha256(), 0
-    while block := os.pread(descriptor, _BLOCK_BYTES, offset):
-        digest.update(block)
-        offset += len(block)
-    return digest.hexdigest()

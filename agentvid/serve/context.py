@@ -2,39 +2,79 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from agentvid.library import Library
-from agentvid.serve.names import without_paths
+from agentvid.media.limits import limits_of
+from agentvid.serve.cache import Cache
+from agentvid.serve.content import Contents
+from agentvid.serve.copies import Copies
+from agentvid.serve.errors import Refused
+from agentvid.serve.names import Names
+from agentvid.serve.stills import Stills
 from agentvid.types import Video
+
+#: How large what was made once may grow on the disk.
+_FACTS_BYTES, _STILLS_BYTES, _MEDIA_BYTES = 4 << 20, 256 << 20, 8 << 30
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the server was started. `token` "" means that none is asked for, which loopback alone allows."""
+    """How the server was started.
+
+    `token` "" means that none is asked for, which loopback alone allows; `ticket` opens the page once, so that the
+    token itself need not be given to the program that opens the browser. `hosts` are more names of this server,
+    `folders` those whose files may be indexed, `asks` is how many questions are answered at a time.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     token: str = ""
+    ticket: str = ""
     hosts: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     asks: int = 2
 
 
-@dataclass(frozen=True)
 class Context:
-    """One library, served. Handlers run in several threads: see `Library.open_parts`."""
+    """One library, served. `stopping` is set when the server ends: long work looks at it.
 
-    library: Library
-    options: Options
+    The rule of threads: handlers run in several of them at once. What they share is `library`, whose catalogue and
+    retriever are safe to share and whose parts `Library.open_parts` opened before, and what is made here, which holds
+    locks of its own. A handler keeps everything else to itself.
+    """
+
+    def __init__(self, library: Library, options: Options) -> None:
+        library.open_parts()
+        folder = library.settings.cache / "serve"
+        self.library, self.options = library, options
+        self.stopping = threading.Event()
+        facts = Cache(folder / "facts", _FACTS_BYTES)
+        self.contents = Contents(facts, self.stopping)
+        limits = limits_of(library.settings)
+        self.stills = Stills(self.contents, Cache(folder / "stills", _STILLS_BYTES), limits)
+        self.copies = Copies(self.contents, facts, Cache(folder / "media", _MEDIA_BYTES), limits)
+        self._identity = self._identify()
+
+    async def check_library(self) -> None:
+        """Raises Refused with 503 if the library that was opened is not where it was: SQLite would go on reading it."""
+        if self._identify() != self._identity:
+            raise Refused(503, "the library was removed or replaced", "start the server again")
 
     def video(self, video_id: str) -> Video:
         """Raises UnknownVideo; an id is whole, or it is none."""
         return self.library.catalogue.video(video_id)
 
-    def clean(self, document: Any) -> Any:
-        """A document without paths."""
-        catalogue = self.library.catalogue
-        return without_paths(document, catalogue.videos(), catalogue.directory)
+    def names(self) -> Names:
+        """What replaces paths in documents, as of now."""
+        return Names(self.library.catalogue.videos(), self.library.catalogue.directory)
+
+    def _identify(self) -> tuple[int, int]:
+        try:
+            status = os.stat(self.library.catalogue.store.path)
+        except OSError:
+            return 0, 0
+        return status.st_dev, status.st_ino

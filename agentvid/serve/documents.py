@@ -8,6 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agentvid.text import MAX_QUERY_CHARACTERS
 
+#: Later than any video ends.
+LAST_SECOND = 1e9
+
 
 def _is_unicode(text: str) -> str:
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -33,9 +34,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 class Refused(Exception):
     """A request that ends here: status, what was wrong and what is allowed, the way out."""
 
-    def __init__(self, status: int, error: str, hint: str = "") -> None:
+    def __init__(self, status: int, error: str, hint: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(error)
-        self.status, self.error, self.hint = status, error, hint
+        self.status, self.error, self.hint, self.headers = status, error, hint, dict(headers or {})
 
 
 def problem(status: int, error: str, hint: str = "") -> JSONResponse:
@@ -66,7 +67,9 @@ def refusal_of(error: AgentvidError) -> Refused:
 def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     def refused(_: Request, error: Refused) -> JSONResponse:
-        return problem(error.status, error.error, error.hint)
+        response = problem(error.status, error.error, error.hint)
+        response.headers.update(error.headers)
+        return response
 
     @app.exception_handler(AgentvidError)
     def ours(_: Request, error: AgentvidError) -> JSONResponse:

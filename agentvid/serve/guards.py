@@ -7,8 +7,8 @@ this very server. There is no CORS header anywhere.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from contextlib import suppress
 from ipaddress import ip_address
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,6 +20,7 @@ from agentvid.listening import LOOPBACK_NAMES, MAX_BODY_BYTES, is_loopback, same
 from agentvid.serve.context import Options
 from agentvid.serve.errors import problem
 
+BODY_SECONDS = 20.0
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -44,6 +45,7 @@ class Guards:
         token = options.token.encode()
         # The browser keeps what is made of the token, and not the token.
         self._session = hmac.new(token, b"agentvid page", "sha256").hexdigest()
+        self._ticket = options.ticket
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,58 +108,70 @@ class Guards:
 
     def _login(self, scope: Scope) -> Response:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["method"] != "GET" or not same_secret(given, self._options.token):
+        if scope["method"] != "GET" or not (same_secret(given, self._options.token) or self._takes(given)):
             return PlainTextResponse("This is not the token of this server.\n", 401)
         response = RedirectResponse("/", 303, {"Cache-Control": "no-store"})
         response.set_cookie(self._cookie, self._session, httponly=True, samesite="strict", path="/")
         return response
 
+    def _takes(self, ticket: str) -> bool:
+        """Whether it is the ticket, which is good for one time."""
+        if not self._ticket or not same_secret(ticket, self._ticket):
+            return False
+        self._ticket = ""
+        return True
+
 
 class _Body:
-    """Refuses bodies that are too long, whether they say so or not."""
+    """Refuses bodies that are too long, whether they say so or not, or that take too long to come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         told = problem(413, f"the body is too long; allowed: {MAX_BODY_BYTES} bytes")
+        told.headers["Connection"] = "close"
         length = Headers(scope=scope).get("content-length", "0")
         if length.isdigit() and int(length) > MAX_BODY_BYTES:
             await told(scope, receive, send)
             return
-        got, is_answered, is_over = 0, False, False
+        # The whole body is read here: no route takes one that is not small, and none has to wait for it.
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    body += message.get("body", b"")
+                    if len(body) > MAX_BODY_BYTES:
+                        await told(scope, receive, send)
+                        return
+                    if not message.get("more_body", False):
+                        break
+        except TimeoutError:
+            slow = problem(408, f"the body took more than {BODY_SECONDS:g} s", "send it at once")
+            slow.headers["Connection"] = "close"
+            await slow(scope, receive, send)
+            return
+        given = False
 
-        async def receive_limited() -> Message:
-            nonlocal got, is_over
-            message = await receive()
-            if message["type"] == "http.request":
-                got += len(message.get("body", b""))
-                if got > MAX_BODY_BYTES:
-                    is_over = True
-                    raise _TooLong
-            return message
+        async def receive_whole() -> Message:
+            nonlocal given
+            if given:
+                return await receive()
+            given = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
-        async def send_watched(message: Message) -> None:
-            nonlocal is_answered
-            if is_over:
-                return
-            is_answered = True
-            await send(message)
-
-        with suppress(_TooLong):
-            await self._app(scope, receive_limited, send_watched)
-        if is_over and not is_answered:
-            await told(scope, receive, send)
-
-
-class _TooLong(Exception):
-    pass
+        await self._app(scope, receive_whole, send)
 
 
 def _foreign(scope: Scope, headers: Headers, host: str) -> str:
     """Why a request comes from elsewhere, "" if it does not."""
     origins = headers.getlist("origin")
-    if origins and [origin.lower() for origin in origins] != [f"{scope['scheme']}://{host.lower()}"]:
+    # Behind a proxy that speaks TLS the page is https and this server is not.
+    own = (f"http://{host.lower()}", f"https://{host.lower()}")
+    if origins and (len(origins) > 1 or origins[0].lower() not in own):
         return "this request comes from another site"
     site = headers.get("sec-fetch-site", "same-origin")
     if site in ("same-origin", "none"):

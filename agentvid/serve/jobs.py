@@ -59,7 +59,6 @@ class Jobs:
         self._context = context
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, d.Job] = OrderedDict()
-        self._stopping = threading.Event()
 
     def start(self, files: list[Path]) -> str:
         """Returns the id. Raises Refused with 409 while another job runs."""
@@ -93,10 +92,6 @@ class Jobs:
             raise Refused(404, f"no job {job_id!r}", "POST /api/jobs starts one")
         return job
 
-    def stop(self) -> None:
-        """Leave the job that runs, if one does; videos that are finished stay."""
-        self._stopping.set()
-
     def _update(self, job_id: str, **changes: Any) -> None:
         with self._lock:
             self._jobs[job_id] = self._jobs[job_id].model_copy(update=changes)
@@ -105,7 +100,7 @@ class Jobs:
         seen: list[str] = []
 
         def progress(path: str, stage: str, done: float, total: float) -> None:
-            if self._stopping.is_set():
+            if self._context.stopping.is_set():
                 raise _Stopped
             if path not in seen:
                 seen.append(path)

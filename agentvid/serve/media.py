@@ -2,67 +2,91 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Future
 from email.utils import formatdate
-from typing import Annotated
-from urllib.parse import quote
+from pathlib import Path as FilePath
+from typing import Annotated, Any
 
-import anyio.to_thread
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
-from agentvid.media.limits import limits_of
-from agentvid.media.read import frames_at
-from agentvid.serve.content import Content, Contents
+from agentvid.serve.content import Content
 from agentvid.serve.context import Context
+from agentvid.serve.documents import LAST_SECOND
+from agentvid.serve.downloads import disposition
 from agentvid.serve.errors import Refused
-from agentvid.serve.ranges import Unsatisfiable, is_unchanged, parse_range
+from agentvid.serve.names import name_of
+from agentvid.serve.ranges import Unsatisfiable, is_known, is_unchanged, parse_range
+from agentvid.text import timestamp
+from agentvid.types import Span, Video
 
 _BLOCK_BYTES = 256 * 1024
-_TYPES = {
-    "mov": "video/mp4",
-    "mp4": "video/mp4",
-    "matroska": "video/x-matroska",
-    "webm": "video/webm",
-    "ogg": "video/ogg",
+#: A request waits so long for a file that is being made.
+_PATIENCE_SECONDS = 20.0
+_LONGEST_CLIP_SECONDS = 3600.0
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_JPEG = {"image/jpeg": _BINARY}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"video/mp4": _BINARY, "video/webm": _BINARY}},
+    206: {"description": "The range that was asked for", "content": {"video/mp4": _BINARY, "video/webm": _BINARY}},
+    304: {"description": "It is what the caller has"},
 }
 
 
 def routes(context: Context) -> APIRouter:
     router = APIRouter(prefix="/media", tags=["media"])
-    contents = Contents()
 
-    @router.api_route("/{video_id}", methods=["GET", "HEAD"])
-    def media(video_id: str, request: Request) -> Response:
-        """The file, or one range of it."""
-        video = context.video(video_id)
-        return _file(request, contents.open(video), f'"{video.content_hash[:32]}"', "video/mp4")
+    @router.get("/{video_id}", response_class=Response, responses=_FILE)
+    @router.head("/{video_id}", include_in_schema=False)
+    async def media(video_id: str, request: Request) -> Response:
+        """The file, or where browsers do not play it a copy that they play; whole, or one range of it."""
+        video = await run_in_threadpool(context.video, video_id)
+        tag = video.content_hash[:32]
+        if media_type := await run_in_threadpool(context.copies.media_type, video):
+            return _file(request, await run_in_threadpool(context.contents.open, video), f'"{tag}"', media_type)
+        content = await run_in_threadpool(context.copies.copy, video)
+        if content is None:
+            await _made(context.copies.make_copy(video), "a copy that browsers play is being made")
+            content = await run_in_threadpool(context.copies.copy, video)
+        if content is None:
+            raise Refused(503, "the copy that browsers play is gone again", "there is too little room in the cache")
+        return _file(request, content, f'"{tag}-copy"', "video/mp4")
 
-    @router.get("/{video_id}/still/{milliseconds}.jpg")
-    def still(
+    @router.get("/{video_id}/still/{milliseconds}.jpg", response_class=Response, responses={200: {"content": _JPEG}})
+    async def still(
         video_id: str,
         milliseconds: Annotated[int, Path(ge=0, le=10**12)],
         width: Annotated[int, Query(ge=16, le=1920)] = 320,
     ) -> Response:
         """The frame that is shown at a time."""
-        video = context.video(video_id)
-        contents.open(video).close()
-        from pathlib import Path as File
+        video = await run_in_threadpool(context.video, video_id)
+        data = await run_in_threadpool(context.stills.known, video, milliseconds, width)
+        if data is None:
+            data = await asyncio.wrap_future(context.stills.ask(video, milliseconds, width))
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
 
-        (frame,) = frames_at(
-            File(video.paths[0]), [milliseconds / 1000], max_side=width, limits=limits_of(context.library.settings)
-        )
-        import cv2
-
-        _, data = cv2.imencode(".jpg", frame.image[:, :, ::-1])
-        return Response(data.tobytes(), media_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
-
-    @router.get("/{video_id}/clip.mp4")
-    def clip(video_id: str, start: float, end: float) -> Response:
-        """The exact seconds, as a file of their own."""
-        context.video(video_id)
-        raise Refused(503, "clips are not made by this version", "")
+    @router.get("/{video_id}/clip.mp4", response_class=Response, responses=_FILE)
+    async def clip(
+        video_id: str,
+        request: Request,
+        start: Annotated[float, Query(ge=0, le=LAST_SECOND, allow_inf_nan=False)],
+        end: Annotated[float, Query(ge=0, le=LAST_SECOND, allow_inf_nan=False)],
+    ) -> Response:
+        """The exact seconds, as a file of their own to save."""
+        video = await run_in_threadpool(context.video, video_id)
+        span = _span_in(video, start, end)
+        content = await run_in_threadpool(context.copies.clip, video, span)
+        if content is None:
+            await _made(context.copies.make_clip(video, span), "the clip is being made")
+            content = await run_in_threadpool(context.copies.clip, video, span)
+        if content is None:
+            raise Refused(503, "the clip is gone again", "there is too little room in the cache")
+        name = f"{FilePath(name_of(video)).stem} {timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}.mp4"
+        tag = f'"{video.content_hash[:32]}-{span.start_seconds:.3f}-{span.end_seconds:.3f}"'
+        return _file(request, content, tag, "video/mp4", {"Content-Disposition": disposition(name)})
 
     @router.get("/{video_id}/{track}.vtt")
     def subtitles(video_id: str, track: str) -> Response:
@@ -90,14 +114,39 @@ def _cue_text(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _file(request: Request, content: Content, etag: str, media_type: str) -> Response:
+async def _made(future: Future[None], what: str) -> None:
+    """Wait for a file, but not for ever. Raises Refused with 503 if it takes longer, and what making it raised."""
+    try:
+        await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), _PATIENCE_SECONDS)
+    except TimeoutError:
+        raise Refused(503, what, "ask again in a moment") from None
+
+
+def _span_in(video: Video, start: float, end: float) -> Span:
+    """The span, to the millisecond, cut at the video's end. Raises Refused with 422."""
+    if start >= end or round(start, 3) >= min(round(end, 3), video.duration_seconds):
+        allowed = f"0 <= start < end, start < {video.duration_seconds:g}"
+        raise Refused(422, f"{start:g} to {end:g} s is no part of this video; allowed: {allowed}")
+    if end - start > _LONGEST_CLIP_SECONDS:
+        raise Refused(422, f"{end - start:g} s are too long for a clip; allowed: {_LONGEST_CLIP_SECONDS:g}")
+    return Span(round(start, 3), min(round(end, 3), video.duration_seconds))
+
+
+def _file(
+    request: Request, content: Content, etag: str, media_type: str, more: Mapping[str, str] | None = None
+) -> Response:
+    """An open file, or what the request wants of it. Closes the file."""
     headers = {
+        **(more or {}),
         "Accept-Ranges": "bytes",
         "ETag": etag,
         "Last-Modified": formatdate(int(content.modified_seconds), usegmt=True),
         "Cache-Control": "private, no-cache",
         "Content-Type": media_type,
     }
+    if is_known(request.headers.get("if-none-match", ""), etag):
+        content.close()
+        return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control")})
     asked = request.headers.get("range", "")
     unless = request.headers.get("if-range")
     part = None
@@ -106,8 +155,8 @@ def _file(request: Request, content: Content, etag: str, media_type: str) -> Res
             part = parse_range(asked, content.size)
     except Unsatisfiable:
         content.close()
-        error = Refused(416, f"the range {asked!r} is outside of {content.size} bytes", "ask for less")
-        raise error from None
+        size = {"Content-Range": f"bytes */{content.size}"}
+        raise Refused(416, f"the range lies outside of {content.size} bytes", "ask for less", size) from None
     if part is None:
         first, count, status = 0, content.size, 200
     else:
@@ -123,17 +172,10 @@ def _file(request: Request, content: Content, etag: str, media_type: str) -> Res
 async def _blocks(content: Content, first: int, count: int) -> AsyncIterator[bytes]:
     try:
         while count > 0:
-            block = await anyio.to_thread.run_sync(content.read, first, min(count, _BLOCK_BYTES))
+            block = await run_in_threadpool(content.read, first, min(count, _BLOCK_BYTES))
             if not block:
                 return
             yield block
             first, count = first + len(block), count - len(block)
     finally:
         content.close()
-
-
-def disposition(name: str) -> str:
-    """Content-Disposition of RFC 6266 for a download: an ASCII name for old clients, the whole one beside it."""
-    clean = re.sub(r'[\x00-\x1f\x7f"\\/:*?<>|]+', "_", name).strip(". ") or "download"
-    plain = clean.encode("ascii", "replace").decode().replace("?", "_")
-    return f"attachment; filename=\"{plain[:150]}\"; filename*=UTF-8''{quote(clean[:150], safe='')}"

@@ -55,3 +55,9 @@ def is_unchanged(if_range: str, etag: str, modified_seconds: float) -> bool:
     except (ValueError, TypeError, IndexError, OverflowError):
         return False
     return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() == int(modified_seconds)
+
+
+def is_known(if_none_match: str, etag: str) -> bool:
+    """Whether an If-None-Match header names what there is; a weak tag is as good here."""
+    tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return etag in tags or tags == ["*"]

@@ -18,9 +18,7 @@ from agentvid.text import MAX_QUERY_CHARACTERS
 from agentvid.trace import read_trace
 from agentvid.types import Hit, Json, Observation, Span, Video
 
-#: Later than any video ends.
-_LAST_SECOND = 1e9
-Seconds = Annotated[float, Query(ge=0, le=_LAST_SECOND, allow_inf_nan=False)]
+Seconds = Annotated[float, Query(ge=0, le=d.LAST_SECOND, allow_inf_nan=False)]
 TrackNames = Annotated[list[str] | None, Query(alias="track", max_length=64)]
 
 
@@ -121,17 +119,17 @@ def routes(context: Context) -> APIRouter:
     @router.get("/threads")
     def threads() -> d.Threads:
         """Conversations, the one asked last first."""
-        return d.Threads(threads=[d.ThreadRow(**thread) for thread in context.clean(library.threads())])
+        return d.Threads(threads=[d.ThreadRow(**thread) for thread in context.names().clean(library.threads())])
 
     @router.get("/threads/{thread}")
     def thread(thread: str) -> d.Turns:
         """The questions and answers of a conversation."""
-        return d.Turns(thread=thread, turns=context.clean(library.thread(thread)))
+        return d.Turns(thread=thread, turns=context.names().clean(library.thread(thread)))
 
     @router.get("/traces/{trace_id}")
     def trace(trace_id: str) -> dict[str, Any]:
         """Everything that a run did."""
-        found: Json = context.clean(read_trace(catalogue.directory, trace_id))
+        found: Json = context.names().clean(read_trace(catalogue.directory, trace_id))
         return found
 
     return router

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from agentvid.composers.llm import LLMComposer
 from agentvid.config import Settings
 from agentvid.errors import ModelError, UsageError
+from agentvid.events import Event
 from agentvid.graph import AskContext, ask, build_graph, stream
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
@@ -20,7 +22,7 @@ from agentvid.planners.llm import LLMPlanner
 from agentvid.planners.replies import program_in
 from agentvid.state import AskState
 from agentvid.trace import read_trace
-from agentvid.types import Answer, Json
+from agentvid.types import Answer
 
 ContextFor = Callable[..., AskContext]
 
@@ -35,13 +37,13 @@ def quotes(answer: Answer) -> str:
     return " | ".join(item.quote for item in answer.evidence)
 
 
-def nodes(events: Sequence[Json | Answer]) -> list[str]:
-    """The node that each event names; an answer among them is an error."""
+def nodes(events: Sequence[Event | Answer]) -> list[str]:
+    """The nodes that events name, each run of one once; an answer among them is an error."""
     found = []
     for event in events:
-        assert isinstance(event, dict)
+        assert not isinstance(event, Answer)
         found.append(event["node"])
-    return found
+    return [node for node, _ in groupby(found)]
 
 
 def test_what_two_overlapping_moments_say_is_quoted_once(

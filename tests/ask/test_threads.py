@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from agentvid.errors import LibraryError, NotFound, UsageError
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_server import ScriptedServer
 from agentvid.threads import FILE
+from agentvid.types import Answer
 
 ROWS = [(0, 6, "Welcome to this lecture."), (48, 54, "Rubisco is the enzyme that captures carbon dioxide.")]
 FIRST, SECOND = "How often does Rubisco come up?", "What is said right after that?"
@@ -177,5 +179,6 @@ def test_callbacks_see_every_node_and_model_call(library: Library, server: Scrip
     assert watcher.nodes[0] == "agentvid.ask"
     *events, last = library.stream(FIRST, model="openai:scripted", callbacks=[again := Watcher()])
     assert len(again.prompts) == 2
-    assert [event["node"] for event in events if isinstance(event, dict)] == ["plan", "execute", "compose", "cite"]
-    assert not isinstance(last, dict)
+    told = [event["node"] for event in events if not isinstance(event, Answer)]
+    assert [node for node, _ in groupby(told)] == ["start", "plan", "execute", "compose", "cite"]
+    assert isinstance(last, Answer)

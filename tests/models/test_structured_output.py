@@ -113,7 +113,7 @@ def test_recording_and_budget_let_the_shape_through(monkeypatch: pytest.MonkeyPa
 
 def test_a_provider_that_tells_no_tokens_is_charged_for_the_schema() -> None:
     class Silent(ScriptedChat):
-        def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+        def reply(self, system: str, user: str, shape: Shape | None = None, **_: object) -> Reply:
             return Reply("x")
 
     plain = BudgetedChat(Silent([]), Ledger()).reply("plan", "question")

@@ -11,7 +11,19 @@ ROOT = Path(__file__).parents[2]
 
 #: A module may import its own layer and those before it; docs/structure.md draws them.
 LAYERS = [
-    {"types", "errors", "text", "untrusted", "words", "identity", "budget", "profiles", "listening"},
+    {
+        "types",
+        "errors",
+        "events",
+        "text",
+        "untrusted",
+        "words",
+        "identity",
+        "budget",
+        "profiles",
+        "listening",
+        "saving",
+    },
     {"config"},
     {"media", "segment", "models", "prompts", "indexes"},
     {
@@ -27,6 +39,7 @@ LAYERS = [
         "discover",
         "tools",
         "trace",
+        "why",
         "reports",
     },
     {"planners", "composers", "state", "budgeted", "threads"},
@@ -34,10 +47,10 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "model_report"},
     {"library", "replay"},
-    {"adapters"},
+    {"exports", "adapters"},
     {"evaluate"},
     {"serve"},
-    {"cli", "demo", "__main__"},
+    {"chat", "cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from agentvid.errors import AgentvidError
+from agentvid.events import Event, Tell
 from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.program.builtins import BUILTINS
 from agentvid.tools.program.calls import CallKey, Made, call_key, make_call
@@ -28,19 +30,32 @@ from agentvid.tools.program.values import Value
 
 #: The value of what waits for a call that is not made yet.
 _PENDING: Any = object()
+#: How often who waits for calls looks whether the run is still wanted.
+_LOOK_SECONDS = 0.05
 
 
 class CallsAhead:
-    """The calls of one run that were made before their turn. `deadline` is of `time.monotonic`."""
+    """The calls of one run that were made before their turn.
+
+    `deadline` is of `time.monotonic`; `tell` hears of every call when it ends, from the thread that made it.
+    """
 
     def __init__(
-        self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, workers: int
+        self,
+        program: Program,
+        context: ToolContext,
+        limits: Limits,
+        *,
+        deadline: float,
+        workers: int,
+        tell: Tell | None = None,
     ) -> None:
         self._program = program
         self._context = context
         self._limits = limits
         self._deadline = deadline
         self._workers = workers
+        self._tell = tell
         #: Looking ahead may cost as much, all in all, as the evaluation itself.
         self._steps = limits.steps
         self._made: dict[CallKey, Made] = {}
@@ -56,9 +71,13 @@ class CallsAhead:
         return self._made.pop(call, None)
 
     def close(self) -> None:
-        """Leave calls that still run to themselves."""
+        """Leave calls that still run to themselves; of a run that somebody ended, keep what the others found."""
+        self._tell = None
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._context.ledger.is_interrupted():
+            for made in self._made.values():
+                self._context.ledger.add(made.ledger)
 
     def _look_ahead(self, known: Mapping[CallKey, Value]) -> None:
         scout = _Scout(
@@ -70,13 +89,29 @@ class CallsAhead:
             return
         self._pool = self._pool or ThreadPoolExecutor(self._workers, thread_name_prefix="agentvid-tool")
         jobs = {}
-        for call, (tool, arguments) in ready.items():
+        for call, (tool, arguments, step) in ready.items():
             apart = replace(self._context, ledger=self._context.ledger.apart())
-            jobs[call] = self._pool.submit(copy_context().run, make_call, tool, apart, arguments)
-        done, late = wait(jobs.values(), timeout=max(0.0, self._deadline - time.monotonic()))
+            make = partial(make_call, step=step, tell=self._told if self._tell else None)
+            jobs[call] = self._pool.submit(copy_context().run, make, tool, apart, arguments)
+        done = self._wait(jobs.values())
         self._made |= {call: job.result() for call, job in jobs.items() if job in done}
-        if late:
+        if len(done) < len(jobs):
             self._steps = 0
+
+    def _wait(self, jobs: Collection[Future[Made]]) -> set[Future[Made]]:
+        """Those that are done when all are, when time is up, or when somebody ends the run."""
+        ledger = self._context.ledger
+        look_seconds = math.inf if ledger.cancel is None else _LOOK_SECONDS
+        while True:
+            left = max(0.0, self._deadline - time.monotonic())
+            done, late = wait(jobs, timeout=min(left, look_seconds))
+            if not late or not left or ledger.is_interrupted():
+                return done
+
+    def _told(self, event: Event) -> None:
+        # A call that is left to itself ends after its run: nobody waits to hear of it.
+        if tell := self._tell:
+            tell(event)
 
 
 class _Scout(Evaluator):
@@ -95,15 +130,16 @@ class _Scout(Evaluator):
         self._statements = program.statements[: int(min(limits.statements, len(program.statements)))]
         self._known = dict(known)
         self._made = made
-        self._ready: dict[CallKey, tuple[Tool, dict[str, Any]]] = {}
+        self._ready: dict[CallKey, tuple[Tool, dict[str, Any], int]] = {}
         self._met: set[CallKey] = set()
         #: At most so many calls come before the next one; infinitely many where one of them keeps its turn.
         self._before = 0.0
 
-    def explore(self) -> Mapping[CallKey, tuple[Tool, dict[str, Any]]]:
-        """Tool and arguments of every call that is ready and not made yet."""
+    def explore(self) -> Mapping[CallKey, tuple[Tool, dict[str, Any], int]]:
+        """Tool, arguments and number of the statement of every call that is ready and not made yet."""
         try:
             for statement in self._statements:
+                self._statements_run += 1
                 self._names[statement.name] = self._value(statement.expression)
                 if self._before >= self._limits.tool_calls:
                     break
@@ -167,7 +203,7 @@ class _Scout(Evaluator):
         if is_made:
             return self._received(node, self._returned(node, function, self._made[call]))
         if is_allowed and function.may_overlap(self._context):
-            self._ready[call] = (function, arguments)
+            self._ready.setdefault(call, (function, arguments, self._statements_run))
         return _PENDING
 
     def _leave(self, parts: Iterable[Expression]) -> Any:

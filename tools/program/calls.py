@@ -1,4 +1,4 @@
-"""One call of a tool: what makes two calls the same, and what came of one."""
+"""One call of a tool: what makes two calls the same, what came of one, and how it is told of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from agentvid.events import Event, Tell
 from agentvid.tools.base import Ledger, Tool, ToolContext
 from agentvid.tools.program.values import to_json
 from agentvid.types import Moment
+
+#: How much of an argument an event shows.
+_SHOWN_ITEMS, _SHOWN_CHARACTERS = 3, 80
 
 CallKey: TypeAlias = Hashable
 
@@ -36,16 +40,50 @@ def call_text(tool: Tool, arguments: Mapping[str, Any]) -> str:
     return f"{tool.name}({', '.join(f'{name}={json.dumps(to_json(arguments[name]))}' for name in sorted(arguments))})"
 
 
-def make_call(tool: Tool, context: ToolContext, arguments: Mapping[str, Any]) -> Made:
-    """Call a tool. What it raises is kept: a call made ahead may be one that the program never comes to."""
+def make_call(
+    tool: Tool, context: ToolContext, arguments: Mapping[str, Any], *, step: int = 0, tell: Tell | None = None
+) -> Made:
+    """Call a tool for a statement, and `tell` when it ends.
+
+    What it raises is kept: a call made ahead may be one that the program never comes to.
+    """
     started = time.monotonic()
     value, error = None, None
     try:
         value = tool.run(context, **{name: list(v) if isinstance(v, tuple) else v for name, v in arguments.items()})
     except Exception as caught:  # noqa: BLE001 - whatever a stranger's tool raises is raised again in its turn
         error = caught
-    seconds = time.monotonic() - started
-    return Made(tuple(value) if isinstance(value, list) else value, error, context.ledger, seconds)
+    value = tuple(value) if isinstance(value, list) else value
+    made = Made(value, error, context.ledger, time.monotonic() - started)
+    if tell:
+        tell(_event(tool, arguments, step, made))
+    return made
+
+
+def _event(tool: Tool, arguments: Mapping[str, Any], step: int, made: Made) -> Event:
+    shown = {name: _shortened(value) for name, value in arguments.items()}
+    found = len(made.value) if isinstance(made.value, tuple) else int(made.value is not None)
+    what = ", ".join(str(value) for value in shown.values())
+    event: Event = {
+        "event": "tool",
+        "node": "execute",
+        "detail": f"{tool.name}({what}): {made.error or f'{found} found'}",
+        "step": step,
+        "tool": tool.name,
+        "arguments": shown,
+        "seconds": round(made.seconds, 4),
+        "found": found,
+    }
+    return {**event, "error": str(made.error)} if made.error else event
+
+
+def _shortened(value: Any) -> Any:
+    """An argument as an event shows it: a short text or list, of more the number, of a moment its place."""
+    if isinstance(value, Moment):
+        return f"{value.video_id[:8]} {value.span.start_seconds:.1f}-{value.span.end_seconds:.1f}"
+    if isinstance(value, tuple | list):
+        return f"{len(value)} items" if len(value) > _SHOWN_ITEMS else [_shortened(item) for item in value]
+    return to_json(value, characters=_SHOWN_CHARACTERS)
 
 
 def _hashable(value: Any) -> Hashable:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from agentvid.budget import INTERRUPTED
 from agentvid.errors import AgentvidError, ProgramError, ToolError
+from agentvid.events import Tell
 from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.program.builtins import BUILTINS, READING, SCOPED
 from agentvid.tools.program.calls import CallKey, Made, call_key, call_text, make_call
@@ -61,11 +63,19 @@ Ahead: TypeAlias = Callable[[CallKey, Tool, Mapping[CallKey, Value]], Made | Non
 class Evaluator:
     """The state of one run: variables, and what has been used up.
 
-    `ahead` tells what came of a call that was made before its turn; `deadline` is of `time.monotonic`.
+    `ahead` tells what came of a call that was made before its turn; `deadline` is of `time.monotonic`. `tell` hears of
+    every call that is made here.
     """
 
     def __init__(
-        self, program: Program, context: ToolContext, limits: Limits, *, deadline: float, ahead: Ahead
+        self,
+        program: Program,
+        context: ToolContext,
+        limits: Limits,
+        *,
+        deadline: float,
+        ahead: Ahead,
+        tell: Tell | None = None,
     ) -> None:
         self.steps = 0
         self.tool_calls = 0
@@ -78,6 +88,7 @@ class Evaluator:
         self._statements_run = 0
         self._deadline = deadline
         self._ahead = ahead
+        self._tell = tell
         self._known: dict[CallKey, Value] = {}
 
     def statement(self, statement: Statement) -> Value:
@@ -198,7 +209,7 @@ class Evaluator:
         self.seconds_apart -= time.monotonic() - started
         if made is None:
             self._spend(node, 0)
-            made = make_call(function, self._context, arguments)
+            made = make_call(function, self._context, arguments, step=self._statements_run, tell=self._tell)
         else:
             self.seconds_apart += made.seconds
             self._context.ledger.add(made.ledger)
@@ -257,6 +268,8 @@ class Evaluator:
 
     def _spend(self, node: Expression, steps: int) -> None:
         self.steps += steps
+        if self._context.ledger.is_interrupted():
+            raise ProgramError(INTERRUPTED)
         if self.steps > self._limits.steps:
             self._stop(node, "steps", self._limits.steps)
         if time.monotonic() > self._deadline:

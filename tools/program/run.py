@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from agentvid.events import Tell
 from agentvid.tools.base import ToolContext
 from agentvid.tools.program.ahead import CallsAhead
 from agentvid.tools.program.builtins import outcome_of
@@ -78,14 +79,22 @@ class Run:
         }
 
 
-def run_program(program: Program, context: ToolContext, limits: Limits = _LIMITS, *, workers: int = WORKERS) -> Run:
+def run_program(
+    program: Program,
+    context: ToolContext,
+    limits: Limits = _LIMITS,
+    *,
+    workers: int = WORKERS,
+    tell: Tell | None = None,
+) -> Run:
     """Run a checked program, with 1 worker one call after the other.
 
-    Raises ProgramError when a limit is reached, ToolError when a tool refuses.
+    `tell` hears of every tool call when it ends, from the thread that made it. Raises ProgramError when a limit is
+    reached or somebody ends the run, ToolError when a tool refuses.
     """
     deadline = time.monotonic() + limits.wall_seconds
-    ahead = CallsAhead(program, context, limits, deadline=deadline, workers=workers)
-    evaluator = Evaluator(program, context, limits, deadline=deadline, ahead=ahead)
+    ahead = CallsAhead(program, context, limits, deadline=deadline, workers=workers, tell=tell)
+    evaluator = Evaluator(program, context, limits, deadline=deadline, ahead=ahead, tell=tell)
     value: Value = None
     steps = []
     try:
