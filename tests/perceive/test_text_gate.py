@@ -80,7 +80,9 @@ def test_the_gate_tells_to_a_look_when_text_came_and_went(moves: bool) -> None:
         behind = camera(seconds) if moves else wall(spread=3.0)
         return write(behind, "BREAKING NEWS") if 5.0 <= seconds < 7.0 else behind
 
-    gate, came, gone = TextGate(), [], []
+    gate = TextGate()
+    came: list[float] = []
+    gone: list[float] = []
     for step in range(48):
         changes = gate.update(step / 4, draw(step / 4))
         if changes is not None and step / 4 >= 5.0:
