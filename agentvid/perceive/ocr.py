@@ -1,9 +1,10 @@
 """On-screen text with the time it stays: lines read from single frames become intervals.
 
 The decoder sends a frame when the text in it may have changed, and tells since when the edges at each place have stood
-there, or have gone. The small frames around that time tell the very frame at which a line came or went. Lines that come and go together (a slide, a caption of two lines)
-are one observation. A running clock or counter would be one row per tick; its readings are joined into one row per
-ten seconds, which keeps every reading searchable, and its exact time in the attributes.
+there, or have gone. The small frames around that time tell the very frame at which a line came or went. Lines that come
+and go together (a slide, a caption of two lines) are one observation. A running clock or counter would be one row per
+tick; its readings are joined into one row per ten seconds, which keeps every reading searchable, and its exact time in
+the attributes.
 """
 
 from __future__ import annotations
