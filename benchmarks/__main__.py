@@ -12,6 +12,7 @@ from benchmarks import (
     growth,
     hybrid,
     index_overhead,
+    mcp_search,
     memory,
     overlap,
     search_scale,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "search": search_scale.run,
     "hybrid": hybrid.run,
     "agent": agent_loop.run,
+    "mcp": mcp_search.run,
 }
 
 

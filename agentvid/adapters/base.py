@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -207,7 +208,12 @@ def words_of(text: str, *, limit: int = TEXT_CHARACTERS) -> str:
 
 def name_of(video: Video) -> str:
     """The file name, or the name given at import."""
-    return words_of(Path(video.paths[0]).name if video.paths else video.title, limit=NAME_CHARACTERS)
+    return shown_name(video.name)
+
+
+def shown_name(name: str) -> str:
+    """`Video.name` as callers see it: of a path only its end."""
+    return words_of(os.path.basename(name) if os.path.isabs(name) else name, limit=NAME_CHARACTERS)
 
 
 def notes_of(*notes: str) -> list[str]:

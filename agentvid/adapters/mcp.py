@@ -108,10 +108,12 @@ class _Door:
         self._library = library
         self._tools = tools
         self._listed = [_listed(tool, library) for tool in tools.values()]
+        # The SDK asks for one before every call, and making one takes longer than a search.
+        self._schemas = {tool.name: tool.input_schema for tool in self._listed}
         self._calls, self._questions = CapacityLimiter(_MOST_CALLS), CapacityLimiter(_MOST_QUESTIONS)
 
     def input_schema(self, name: str) -> Json | None:
-        return self._tools[name].input_schema if name in self._tools else None
+        return self._schemas.get(name)
 
     async def list_tools(self, _: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         return ListToolsResult(tools=self._listed)

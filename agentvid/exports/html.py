@@ -7,7 +7,7 @@ import hashlib
 from html import escape
 from typing import BinaryIO
 
-from agentvid.exports.base import Format, Item, LeftOut, Material
+from agentvid.exports.base import Format, Item, LeftOut, Material, utf8
 from agentvid.exports.stills import stills_of
 from agentvid.exports.telling import claims_of, facts_of, place_of, short_id
 from agentvid.media.cut import encoded
@@ -45,11 +45,11 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         parts.append(f"<p>{escape(answer.text)}</p><ul>")
         parts += [f"<li>{escape(c.text)} {_cited(c.evidence)}: {escape(c.verdict)}</li>" for c in claims_of(material)]
         parts.append(f"</ul><h2>{'Nearest moments' if answer.abstained else 'Evidence'}</h2>")
-    file.write("\n".join(parts).encode())
+    file.write(utf8("\n".join(parts)))
     for item in material.items:
-        file.write(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, "")).encode())
+        file.write(utf8(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, ""))))
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in facts_of(material))
-    file.write(f"<footer><ul>{facts}</ul></footer></body></html>\n".encode())
+    file.write(utf8(f"<footer><ul>{facts}</ul></footer></body></html>\n"))
     return left_out
 
 

@@ -348,3 +348,17 @@ def test_a_client_that_goes_away_leaves_the_server_alive(open_server: tuple[str,
             assert not (await client.call_tool("list_videos", {})).is_error
 
     anyio.run(run)
+
+
+def test_other_machines_need_the_token_and_a_name_of_this_server(directory: Path, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    options = ("--host", "0.0.0.0", "--token", str(file), "--allow-host", "films.example")
+    with served(directory, *options) as (url, port):
+        known = {"authorization": f"Bearer {TOKEN}"}
+        assert post(url) == 401
+        assert post(url, **known) == 200
+        assert post(url, host=f"films.example:{port}", **known) == 200
+        assert post(url, host=f"films.example:{port}", origin=f"http://films.example:{port}", **known) == 200
+        assert post(url, host=f"other.example:{port}", **known) == 421
+        assert post(url, host=f"films.example:{port}", origin="http://other.example", **known) == 403
