@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agentvid.adapters.base import DoorTool, Output, hiding_paths, one_line
 from agentvid.adapters.pictures import Frames, Picture
-from agentvid.adapters.registry import door_tools, warm
+from agentvid.adapters.registry import door_tools
 from agentvid.budget import Cancel
 from agentvid.errors import AgentvidError, MissingDependency, ToolError, UsageError
 from agentvid.events import Event
@@ -134,7 +134,7 @@ def bind(
     there = {name: tool for name, tool in door_tools(library, allow_index=allow_index).items() if name not in without}
     if unknown := [name for name in names if name not in there]:
         raise UsageError(f"no tool {unknown[0]!r}; allowed: {', '.join(there)}")
-    warm(library)
+    library.open_parts()
     return [BoundTool(tool, library) for name, tool in there.items() if not names or name in names]
 
 
