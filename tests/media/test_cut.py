@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 
 from agentvid import media
-from agentvid.errors import MediaError, UsageError
+from agentvid.errors import MediaError, NotSaved, UsageError
 from agentvid.media.cut import clip, make_playable, playability, still
 from agentvid.media.render import Scene, read_burnt_time, render_video
-from agentvid.saving import NotSaved
 from agentvid.types import Span
 from tests.media.conftest import CLOCKS
 
@@ -168,7 +167,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(video: Path, tmp_path: Path)
     # A file that may not grow is what a full disk is: the write fails in the middle.
     script = (
         "import resource, sys; from pathlib import Path; from agentvid.media.cut import clip;"
-        "from agentvid.saving import NotSaved; from agentvid.types import Span;"
+        "from agentvid.errors import NotSaved; from agentvid.types import Span;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "try: clip(Path(sys.argv[1]), Span(0.8, 2.4), Path(sys.argv[2]))\n"
         "except NotSaved as error: print(error)"
