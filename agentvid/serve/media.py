@@ -97,9 +97,8 @@ def routes(context: Context) -> APIRouter:
         video = context.video(video_id)
         catalogue = context.library.catalogue
         if track == CHAPTERS:
-            cues = [
-                (part.span, part.title or part.text) for part in catalogue.sections(video.id) if part.level == "chapter"
-            ]
+            chapters = [part for part in catalogue.sections(video.id) if part.level == "chapter"]
+            cues = [(part.span, part.title or part.text) for part in chapters]
         else:
             cues = [(row.span, row.text) for row in catalogue.observations(video.id, tracks=[track])]
         blocks = [f"{clock(span.start_seconds)} --> {clock(span.end_seconds)}\n{cue_text(text)}" for span, text in cues]

@@ -49,7 +49,8 @@ def comparable(answer: Any) -> Any:
 def test_the_answer_is_that_of_the_library(site: Site, question: str) -> None:
     answer, asked = answer_of(ask(site, question)), site.library.ask(question).to_json()
     for item in asked["evidence"]:
-        item["name"] = Path(item.pop("video")).name
+        name = item.pop("video")
+        item["name"] = Path(name).name if Path(name).is_absolute() else name
     assert comparable(answer) == comparable(asked)
 
 
@@ -190,12 +191,12 @@ def slow(tmp_path: Path, shelf: Library) -> Iterator[tuple[Site, ScriptedServer]
                 del os.environ[name]
 
 
-def start(site: Site, question: str) -> Any:
+def start(site: Site, question: str, thread: str) -> Any:
     """A socket on which a question was sent and its first events have come."""
     line = site.connect()
-    body = json.dumps({"question": question, "thread": "slow"}).encode()
-    head = f"POST /api/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    line.sendall(head.encode() + body)
+    body = json.dumps({"question": question, "thread": thread}).encode()
+    head = "POST /api/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     got = b""
     while b"event: stage" not in got:
         got += line.recv(4096)
@@ -217,7 +218,7 @@ HARD = "Explain why the miller waits for the tide and compare that with the boat
 
 def test_who_leaves_ends_the_run_and_frees_its_place(slow: tuple[Site, ScriptedServer]) -> None:
     site, model = slow
-    lines = [start(site, HARD), start(site, HARD)]
+    lines = [start(site, HARD, "one"), start(site, HARD, "two")]
     assert until(lambda: len(model.requests) >= 2)
     refused = ask(site, HARD)
     assert refused.status == 503
@@ -230,12 +231,4 @@ def test_who_leaves_ends_the_run_and_frees_its_place(slow: tuple[Site, ScriptedS
     assert time.monotonic() - began < 15
     traces = [site.get(f"/api/traces/{trace_id}").json() for trace_id in trace_ids(site.library.catalogue.directory)]
     assert {trace["result"]["stopped"] for trace in traces} == {"interrupted"}
-    again = start(site, HARD)
-    again.close()
-
-
-def test_a_server_ends_at_once_while_questions_run(slow: tuple[Site, ScriptedServer]) -> None:
-    site, model = slow
-    line = start(site, HARD)
-    assert until(lambda: bool(model.requests))
-    line.close()
+    start(site, HARD, "one").close()
