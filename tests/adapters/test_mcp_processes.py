@@ -194,6 +194,8 @@ def served(directory: Path, *arguments: str) -> Iterator[tuple[str, int]]:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert "Traceback" not in err
+        assert TOKEN not in err
+        assert err.replace("\n", "").isprintable()
         assert out == ""
 
 
@@ -286,6 +288,10 @@ def test_bodies_are_bounded_and_garbage_is_refused(open_server: tuple[str, int])
         assert 400 <= httpx2.post(url, content=body, headers=headers).status_code < 500, body[:20]
     assert httpx2.post(url, content=b"{}", headers=headers | {"content-type": "text/plain"}).status_code == 400
     assert httpx2.get(f"http://127.0.0.1:{port}/").status_code == 404
+    with socket.create_connection(("127.0.0.1", port)) as injecting:
+        # A terminal would act on this byte, which is allowed in a header, if it came into the log.
+        injecting.sendall(b"POST /mcp HTTP/1.1\r\nHost: x\x9b31m\r\nContent-Type: application/json\r\n\r\n")
+        assert b" 421 " in injecting.recv(100)
     with socket.create_connection(("127.0.0.1", port)) as dying:
         dying.sendall(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
     assert post(url) == 200
@@ -348,3 +354,17 @@ def test_a_client_that_goes_away_leaves_the_server_alive(open_server: tuple[str,
             assert not (await client.call_tool("list_videos", {})).is_error
 
     anyio.run(run)
+
+
+def test_other_machines_need_the_token_and_a_name_of_this_server(directory: Path, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    options = ("--host", "0.0.0.0", "--token", str(file), "--allow-host", "films.example")
+    with served(directory, *options) as (url, port):
+        known = {"authorization": f"Bearer {TOKEN}"}
+        assert post(url) == 401
+        assert post(url, **known) == 200
+        assert post(url, host=f"films.example:{port}", **known) == 200
+        assert post(url, host=f"films.example:{port}", origin=f"http://films.example:{port}", **known) == 200
+        assert post(url, host=f"other.example:{port}", **known) == 421
+        assert post(url, host=f"films.example:{port}", origin="http://other.example", **known) == 403
