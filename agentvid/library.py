@@ -462,7 +462,7 @@ class Library:
         self,
         question: str,
         *,
-        videos: Sequence[str] = (),
+        videos: Sequence[str] | None = None,
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
@@ -475,32 +475,28 @@ class Library:
     ) -> Answer:
         """Answer from evidence or abstain.
 
-        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `verify` is
-        "standard" or "strict", `budget` replaces the limits of the settings: when one is reached, the best answer so
-        far says so in `stopped`. What is not given is as in the settings.
+        `videos` limit the scope; None takes those of the thread, or all. `choices` make it multiple choice, `model` is
+        "provider:name" for an LLM, `verify` is "standard" or "strict", `budget` replaces the limits of the settings:
+        when one is reached, the best answer so far says so in `stopped`. What is not given is as in the settings.
         `cassette` records the model's calls or replays them; then nothing is sent and no key is needed. `thread` names
-        a conversation: a model that plans reads what was asked before in it. `callbacks` are LangChain's: they see
-        every node and every model call, as those of OpenTelemetry and LangSmith do. Without `keep_trace` no record is
-        written. `cancel.set()`, from a thread or a signal handler, ends the run soon with the best answer so far;
-        `stopped` is then "interrupted".
+        a conversation: "and after that?" goes on with what was asked before in it, and `understood` tells how.
+        `callbacks` are LangChain's: they see every node and every model call, as those of OpenTelemetry and LangSmith
+        do. Without `keep_trace` no record is written. `cancel.set()`, from a thread or a signal handler, ends the run
+        soon with the best answer so far; `stopped` is then "interrupted".
         Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
         MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
-        context = replace(
-            self.ask_context(videos, model, budget, cassette, verify=verify),
-            thread=thread,
-            callbacks=callbacks,
-            cancel=cancel,
-        )
+        context = self.ask_context(self._chosen(videos, thread), model, budget, cassette, verify=verify)
+        context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel)
         return ask(question, context if keep_trace else replace(context, library=None), choices=tuple(choices))
 
     def stream(
         self,
         question: str,
         *,
-        videos: Sequence[str] = (),
+        videos: Sequence[str] | None = None,
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
@@ -515,19 +511,30 @@ class Library:
         Who closes the iterator before its end ends the run: no answer, turn of a thread or trace is kept.
         """
         check_question(question)
-        scope = self._scope(videos)
+        scope = self._scope(videos or ())
         seconds = sum(video.duration_seconds for video in scope.values())
 
         def events() -> Iterator[Event | Answer]:
             # Before the graph, the models and the indexes are there: that takes longer than most answers.
-            yield stage("start", f"{len(scope)} videos, {timestamp(seconds)}")
+            where = f"thread {thread}" if thread and videos is None else f"{len(scope)} videos, {timestamp(seconds)}"
+            yield stage("start", where)
             from agentvid.graph import stream
 
-            context = self.ask_context(videos, model, budget, cassette, verify=verify)
+            context = self.ask_context(self._chosen(videos, thread), model, budget, cassette, verify=verify)
             context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel)
             yield from stream(question, context, choices=tuple(choices))
 
         return events()
+
+    def _chosen(self, videos: Sequence[str] | None, thread: str) -> Sequence[str]:
+        """The videos that a question is limited to; what is not said is as it was in the thread, if they are there."""
+        if videos is not None or not thread:
+            return videos or ()
+        from agentvid.threads import last_turn
+
+        known = {video.id for video in self.catalogue.videos()}
+        turn = last_turn(self.catalogue.directory, thread)
+        return [video_id for video_id in (turn or {}).get("videos", ()) if video_id in known]
 
     def use_model(self, name: str) -> None:
         """From now on plan and compose with the LLM `name`, "provider:name", where a question names none; "" for none.
@@ -553,13 +560,16 @@ class Library:
         return why(self.trace(reference), claim)
 
     def threads(self) -> list[Json]:
-        """`{"thread", "turns", "question"}`: the last question of each thread, the one asked last first."""
+        """`{"thread", "turns", "question", "asked_at"}`: the last question of each, the thread asked last first.
+
+        `asked_at`: ISO 8601, UTC.
+        """
         from agentvid.threads import list_threads
 
         return list_threads(self.catalogue.directory)
 
     def thread(self, name: str) -> list[Json]:
-        """The turns of a thread: `{"question", "answer", "abstained", "program", "evidence"}`. Raises NotFound."""
+        """The turns of a thread, as `agentvid thread show --json` prints them. Raises NotFound."""
         from agentvid.threads import read_thread
 
         return read_thread(self.catalogue.directory, name)
@@ -713,14 +723,16 @@ class Library:
         from agentvid.planners.exemplar import ExemplarPlanner
 
         embedded = ExemplarPlanner(self._embedder, bank or self.bank)
+        tools = self._tool_context(videos)
         context = AskContext(
             planner=embedded,
             composer=ExtractiveComposer(),
-            tools=self._tool_context(videos),
+            tools=tools,
             settings=with_verify(self.settings, verify),
             embedder=self._embedder,
             library=self.catalogue.directory,
             budget=budget or self.settings.budget,
+            chosen=tuple(tools.scope) if videos else (),
         )
         context = replace(context, deepen=self._deepen_with(context.tools, context.budget))
         name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)

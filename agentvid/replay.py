@@ -98,10 +98,9 @@ def _context(library: Library, document: Json, cassette: Cassette) -> AskContext
         verify=document["verify"],
         learned_before=document["trace_id"],
     )
+    earlier = document["turns"] if document["thread"] or document["turns"] else None
     context.tools.ledger.spend(Usage(**document.get("captioned", {})))  # captions that were made then are there now
-    return replace(
-        context, tools=replace(context.tools, scope=scope), library=None, earlier=document["turns"], deepen=None
-    )
+    return replace(context, tools=replace(context.tools, scope=scope), library=None, earlier=earlier, deepen=None)
 
 
 def _changes(library: Library, document: Json) -> Iterator[str]:

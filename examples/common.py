@@ -38,6 +38,8 @@ def main(answer: Callable[[Library, str, str], str], *, scripted_model: str = "g
                 print(answer(library, options.question, options.model))
     except AgentvidError as error:
         sys.exit(f"{error}; {error.hint}")
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error}; docs/frameworks.md says what each framework needs")
 
 
 def _scripted(answer: Callable[[Library, str, str], str], model: str) -> str:

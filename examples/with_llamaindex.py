@@ -3,14 +3,15 @@
 import asyncio
 
 from common import main
-from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.llms.openai import OpenAI
 
 from agentvid import Library
 from agentvid.adapters.llamaindex import tools
 
 
 def answer(library: Library, question: str, model: str) -> str:
+    from llama_index.core.agent.workflow import FunctionAgent
+    from llama_index.llms.openai import OpenAI
+
     agent = FunctionAgent(tools=tools(library), llm=OpenAI(model))
 
     async def run() -> str:

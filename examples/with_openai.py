@@ -1,13 +1,14 @@
 """OpenAI's client, or any server that speaks its protocol: the loop of an agent in plain Python."""
 
 from common import main
-from openai import OpenAI
 
 from agentvid import Library
 from agentvid.adapters.openai import tools
 
 
 def answer(library: Library, question: str, model: str) -> str:
+    from openai import OpenAI
+
     client, toolbox = OpenAI(), tools(library)
     messages = [{"role": "user", "content": question}]
     while True:

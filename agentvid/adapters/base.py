@@ -12,15 +12,17 @@ import json
 import math
 import os
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from agentvid.errors import AgentvidError, UsageError
+from agentvid.errors import AgentvidError, LibraryError, UsageError
 from agentvid.events import Event
 from agentvid.text import MAX_QUERY_CHARACTERS, clean_text, parse_timestamp
 from agentvid.types import Json, Video
@@ -29,6 +31,7 @@ from agentvid.untrusted import inert
 if TYPE_CHECKING:
     from agentvid.budget import Cancel
     from agentvid.library import Library
+    from agentvid.tools.base import ToolContext
 
 #: JSON of usual text has three to four bytes in a token of today's models: an estimate from above.
 BYTES_PER_TOKEN = 3
@@ -182,9 +185,10 @@ class PathHider:
     """Takes folders out of texts that were written for the owner: "/home/a/films/talk.mp4" is "talk.mp4"."""
 
     def __init__(self, library: Library, *more: Path) -> None:
-        folders = {str(Path(path).parent) for video in library.catalogue.videos() for path in video.paths}
-        folders |= {str(Path(failure.path).parent) for failure in library.catalogue.failures()}
-        folders |= {str(folder) for folder in more}
+        folders = {str(folder) for folder in more}
+        with suppress(LibraryError):  # what cannot be read cannot be told
+            folders |= {str(Path(path).parent) for video in library.catalogue.videos() for path in video.paths}
+            folders |= {str(Path(failure.path).parent) for failure in library.catalogue.failures()}
         self._folders = sorted({f"{folder.rstrip('/')}/" for folder in folders}, key=len, reverse=True)
         self._library = str(library.catalogue.directory)
 
@@ -219,6 +223,13 @@ def shown_name(name: str) -> str:
 def notes_of(*notes: str) -> list[str]:
     """The first few notes, short enough for the smallest page."""
     return [words_of(note, limit=150) for note in notes[:3]]
+
+
+def reading_context(library: Library, videos: Sequence[str]) -> ToolContext:
+    """What tools of programs need for one call, within the budget of a question; all videos if none is named."""
+    context = library.ask_context(videos).tools
+    context.ledger.begin(library.settings.budget, clock=time.monotonic)
+    return context
 
 
 def tokens_of(output: Output) -> int:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from agentvid.adapters.base import DoorTool, one_line
+from agentvid.adapters.base import DoorTool, Output, hiding_paths, one_line
 from agentvid.adapters.pictures import Frames, Picture
-from agentvid.adapters.registry import door_tools, warm
+from agentvid.adapters.registry import door_tools
+from agentvid.budget import Cancel
 from agentvid.errors import AgentvidError, MissingDependency, ToolError, UsageError
+from agentvid.events import Event
 from agentvid.types import Json
 
 if TYPE_CHECKING:
@@ -65,14 +67,15 @@ class BoundTool:
         """JSON schema of the arguments, the same in every framework."""
         return self.tool.input_schema
 
-    def call(self, arguments: Mapping[str, Any] | str) -> Result:
+    def call(self, arguments: Mapping[str, Any] | str, watch: Callable[[Event], object] | None = None) -> Result:
         """`arguments` as an object or its JSON; null counts as not given, since some frameworks fill up with it.
 
+        `watch` gets the events of `Library.stream` while a tool that has steps runs.
         Raises ToolError whose text is one line for the model: what is wrong, what is allowed, the way out.
         """
         try:
             given = self._read(arguments) if isinstance(arguments, str) else arguments
-            output = self.tool.call(self.library, {name: value for name, value in given.items() if value is not None})
+            output = self._run({name: value for name, value in given.items() if value is not None}, watch)
         except AgentvidError as error:
             raise ToolError(one_line(error)) from None
         pictures = output.frames if isinstance(output, Frames) else ()
@@ -84,6 +87,16 @@ class BoundTool:
             return self.call(arguments)
         except ToolError as error:
             return Result(str(error))
+
+    def _run(self, given: Json, watch: Callable[[Event], object] | None) -> Any:
+        if watch is None or self.tool.steps is None:
+            return self.tool.call(self.library, given)
+        with hiding_paths(self.library):
+            for event in self.tool.stream(self.library, given, cancel=Cancel()):
+                if isinstance(event, Output):
+                    return event
+                watch(event)
+        raise AssertionError("the last event is the output")
 
     def _read(self, arguments: str) -> Json:
         try:
@@ -121,7 +134,7 @@ def bind(
     there = {name: tool for name, tool in door_tools(library, allow_index=allow_index).items() if name not in without}
     if unknown := [name for name in names if name not in there]:
         raise UsageError(f"no tool {unknown[0]!r}; allowed: {', '.join(there)}")
-    warm(library)
+    library.open_parts()
     return [BoundTool(tool, library) for name, tool in there.items() if not names or name in names]
 
 

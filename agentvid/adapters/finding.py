@@ -19,6 +19,7 @@ from agentvid.adapters.base import (
     fill,
     name_of,
     notes_of,
+    reading_context,
     shown_name,
     words_of,
 )
@@ -139,7 +140,7 @@ def _ground(library: Library, asked: Ground) -> Grounded:
     from agentvid.tools.ground import ground
 
     within = _within(library, asked)
-    context = library.ask_context([asked.video] if asked.video else []).tools
+    context = reading_context(library, [asked.video] if asked.video else [])
     moments = ground(context, query=asked.query, k=asked.k, track=asked.track or None, within=within)
     found = _told(moments, {video_id: name_of(video) for video_id, video in context.scope.items()})
     empty = Grounded(

@@ -1,18 +1,17 @@
-"""The tools for LangChain and LangGraph.
+"""The tools for LangChain and LangGraph: `create_agent("openai:NAME", tools(library))`.
 
-    agent = create_agent("openai:NAME", tools(library))
-
-A message of a tool holds JSON for the model and, as `artifact`, the same as an object for the program around it. It is
-plain, not typed, so that it comes back from a checkpoint as it went in.
+A tool's message holds JSON for the model and, as `artifact`, the same as an object for the program around it: plain,
+so that it comes back from a checkpoint as it went in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import StructuredTool, ToolException
+from langgraph.config import get_stream_writer
 
 from agentvid.adapters.binding import BoundTool, Result, bind
 from agentvid.errors import ToolError
@@ -32,7 +31,7 @@ def tools(
 def _tool(bound: BoundTool) -> StructuredTool:
     def run(**arguments: Any) -> tuple[str | list[str | Json], Json]:
         try:
-            result = bound.call(arguments)
+            result = bound.call(arguments, _writer())
         except ToolError as error:
             raise ToolException(str(error)) from None
         return _content(result), result.document
@@ -48,7 +47,13 @@ def _tool(bound: BoundTool) -> StructuredTool:
 
 
 def _content(result: Result) -> str | list[str | Json]:
-    if not result.pictures:
-        return result.text
     pictures = [{"type": "image", "base64": each.data, "mime_type": each.mime_type} for each in result.pictures]
-    return [{"type": "text", "text": result.text}, *pictures]
+    return [{"type": "text", "text": result.text}, *pictures] if pictures else result.text
+
+
+def _writer() -> Callable[[object], None] | None:
+    """Where a graph around the call sends custom events, as the steps of `ask_video` are; None outside of one."""
+    try:
+        return get_stream_writer()
+    except (RuntimeError, KeyError):
+        return None

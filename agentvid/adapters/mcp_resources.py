@@ -23,6 +23,7 @@ from agentvid.adapters.base import name_of, words_of
 from agentvid.adapters.pictures import FRAMES
 from agentvid.adapters.reading import SAID, span_of, transcript_rows
 from agentvid.errors import NotFound, UsageError
+from agentvid.exports.vtt import clock, cue_text
 from agentvid.library import Library
 from agentvid.media.cut import clip as cut
 from agentvid.media.limits import limits_of
@@ -102,10 +103,10 @@ def _transcript(library: Library, uri: str, values: Mapping[str, str]) -> TextRe
     video = library.catalogue.find_video(values["video"])
     span = span_of(video, _seconds(values, "start"), _seconds(values, "end"))
     track = values.get("track", "")
-    cues, size = [f"WEBVTT - {_escaped(name_of(video))}"], 0
+    cues, size = [f"WEBVTT - {cue_text(name_of(video))}"], 0
     for row in transcript_rows(library, video, span, (track,) if track else SAID):
-        times = f"{_vtt_time(row.span.start_seconds)} --> {_vtt_time(row.span.end_seconds)}"
-        cue = f"{times}\n<v {_escaped(words_of(row.track, limit=20))}>{_escaped(words_of(row.text))}"
+        times = f"{clock(row.span.start_seconds)} --> {clock(row.span.end_seconds)}"
+        cue = f"{times}\n<v {cue_text(words_of(row.track, limit=20))}>{cue_text(words_of(row.text))}"
         size += len(cue.encode()) + 2
         if size > MOST_BYTES:
             rest = f"start={row.span.start_seconds:g}&end={span.end_seconds:g}&track={quote(track)}"
@@ -152,13 +153,3 @@ def _seconds(values: Mapping[str, str], name: str) -> float | None:
         return parse_timestamp(values[name])
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
-
-
-def _vtt_time(seconds: float) -> str:
-    milliseconds = round(seconds * 1000)
-    rest, thousandths = divmod(milliseconds, 1000)
-    return f"{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}.{thousandths:03d}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from agentvid.adapters.base import (
     fill,
     name_of,
     notes_of,
+    reading_context,
     words_of,
 )
 from agentvid.adapters.reading import span_of, transcript_rows
@@ -106,8 +106,7 @@ def _written(library: Library, video_id: str, rows: Sequence[Observation]) -> tu
     with _LOCK:
         if key in _CARDS:
             return model, *_CARDS[key]
-    context = library.ask_context([video_id]).tools
-    context.ledger.begin(library.settings.budget, clock=time.monotonic)
+    context = reading_context(library, [video_id])
     found = write_steps(context, rows)
     notes = notes_of(*context.ledger.notes)
     with _LOCK:

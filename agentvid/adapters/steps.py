@@ -20,8 +20,8 @@ _PAUSE_SECONDS, _SENTENCE_CHARACTERS = 1.5, 300
 #: Instructions so close to each other are one step, unless a word of order stands between them.
 _ONE_STEP_SECONDS, _STEP_SECONDS = 4.0, 45.0
 #: What makes a tutorial: so many steps, such a part of all sentences, and words of order, or else so much more of both.
-#: Of 33 screencasts (TutorialVQA) and 221 cooking shows as heard by ASR (YouCook2) it finds most, of 171 meetings and
-#: scenes (QMSum, FriendsQA) and 11 halves of football, lectures and films it takes none for one.
+#: Chosen on screencasts (TutorialVQA) and cooking shows as heard by ASR (YouCook2), most of which it finds, and on
+#: meetings and scenes (QMSum, FriendsQA), none of which it takes for one.
 _LEAST_STEPS, _LEAST_SHARE, _LEAST_ORDER = 3, 0.08, 2
 _SURE_INSTRUCTIONS, _SURE_SHARE = 6, 0.12
 

@@ -198,7 +198,7 @@ def ask(
         answer = ask_showing_steps(
             library,
             question,
-            videos=videos or (),
+            videos=videos,
             choices=choices or (),
             model=model or "",
             cassette=cassette,
@@ -308,6 +308,8 @@ def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
 
 
 def _print_answer(answer: Answer) -> None:
+    if answer.understood:
+        print_text(f"({answer.understood})")
     print_text(answer.text)
     if answer.evidence:
         print_text()

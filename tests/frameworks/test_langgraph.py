@@ -48,6 +48,26 @@ def test_a_tool_can_be_awaited(library: Library) -> None:
     assert SAID in asyncio.run(_search(library))
 
 
+def test_an_agent_streams_the_steps_of_a_question(library: Library) -> None:
+    create_agent = pytest.importorskip("langchain.agents", reason="langchain is not installed: make test").create_agent
+    from langchain_openai import ChatOpenAI
+
+    with ScriptedServer(ScriptedAgent([("ask_video", {"question": QUESTION})])) as server:
+        agent = create_agent(ChatOpenAI(model="scripted", base_url=server.base_url, api_key="none"), tools(library))
+        asked = {"messages": [{"role": "user", "content": QUESTION}]}
+        events = [event["event"] for event in agent.stream(asked, stream_mode="custom")]
+    assert set(events) >= {"stage", "program", "tool"}
+    assert events.count("program") == 1
+
+
+def test_tools_are_called_by_several_threads(library: Library) -> None:
+    made = {tool.name: tool for tool in tools(library)}
+    search = made["search_moments"].batch([{"query": "Calvin cycle"}] * 8)
+    answers = made["ask_video"].batch([{"question": QUESTION}] * 4)
+    assert len(set(search)) == 1
+    assert len({json.loads(answer)["answer"] for answer in answers}) == 1
+
+
 def test_an_agent_with_a_thread_asks_twice(library: Library) -> None:
     """The graph of `ask_video` runs inside that of the agent: its state must not get into the agent's checkpoints."""
     create_agent = pytest.importorskip("langchain.agents", reason="langchain is not installed: make test").create_agent
