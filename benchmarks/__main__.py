@@ -9,6 +9,7 @@ import sys
 from benchmarks import (
     agent_loop,
     exact_frames,
+    first_event,
     growth,
     hybrid,
     index_overhead,
@@ -25,6 +26,7 @@ BENCHMARKS = {
     "index": index_overhead.run,
     "frames": exact_frames.run,
     "start": start_up.run,
+    "first_event": first_event.run,
     "memory": memory.run,
     "overlap": overlap.run,
     "growth": growth.run,

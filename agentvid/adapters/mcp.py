@@ -23,6 +23,9 @@ from mcp_types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    Completion,
     ContentBlock,
     GetPromptRequestParams,
     GetPromptResult,
@@ -42,7 +45,7 @@ from mcp_types import (
 from agentvid import __version__
 from agentvid.adapters.base import DoorTool, Output, PathHider, hiding_paths, one_line, words_of
 from agentvid.adapters.mcp_prompts import PROMPTS, prompt_of
-from agentvid.adapters.mcp_resources import TEMPLATES, list_transcripts, read_resource
+from agentvid.adapters.mcp_resources import TEMPLATES, list_transcripts, read_resource, video_names
 from agentvid.adapters.pictures import Frames
 from agentvid.adapters.registry import door_tools
 from agentvid.budget import Cancel
@@ -62,6 +65,8 @@ _MOST_CALLS, _MOST_QUESTIONS = 16, 4
 #: Events that are worth a line of progress; words of an answer that is not yet checked are not.
 _TOLD = frozenset({"stage", "program", "tool", "note"})
 _PROGRESS_CHARACTERS = 200
+#: The protocol allows no more.
+_MOST_COMPLETIONS = 100
 
 Context = ServerRequestContext[Any, Any]
 T = TypeVar("T")
@@ -87,6 +92,7 @@ def make_server(library: Library, *, allow_index: Sequence[str | Path] = ()) -> 
         on_read_resource=door.read_resource,
         on_list_prompts=door.list_prompts,
         on_get_prompt=door.get_prompt,
+        on_completion=door.complete,
     )
 
 
@@ -174,6 +180,15 @@ class _Door:
 
     async def get_prompt(self, _: Context, params: GetPromptRequestParams) -> GetPromptResult:
         return await self._answered(lambda: prompt_of(params.name, params.arguments or {}))
+
+    async def complete(self, _: Context, params: CompleteRequestParams) -> CompleteResult:
+        """Names of videos, wherever a prompt or the template of a resource asks for one."""
+        argument = params.argument
+        if argument.name != "video":
+            return CompleteResult(completion=Completion(values=[]))
+        names = await self._answered(lambda: video_names(self._library, argument.value))
+        shown = names[:_MOST_COMPLETIONS]
+        return CompleteResult(completion=Completion(values=shown, total=len(names), has_more=len(names) > len(shown)))
 
     async def _answered(self, function: Callable[[], T]) -> T:
         """What is no tool has no result in which to tell an error: a protocol error with the same line tells it."""

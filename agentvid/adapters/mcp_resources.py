@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,6 +87,14 @@ def _transcript_of(video: Video) -> Resource:
         title=f"Transcript of {name_of(video)}",
         mime_type="text/vtt",
     )
+
+
+def video_names(library: Library, beginning: str) -> list[str]:
+    """The names that begin so, in order; ids where two videos share a name."""
+    named = [(name_of(video), video.id) for video in library.catalogue.videos()]
+    count = Counter(name for name, _ in named)
+    called = (name if count[name] == 1 else video_id for name, video_id in named)
+    return sorted(name for name in called if name.casefold().startswith(beginning.casefold()))
 
 
 def read_resource(library: Library, uri: str) -> ReadResourceResult:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agentvid.cli.output import note
+from agentvid.cli.output import log_plainly, note
 from agentvid.cli.state import Model
 from agentvid.errors import MissingDependency, UsageError
 from agentvid.listening import read_token
@@ -55,6 +55,7 @@ def mcp(
         from agentvid.adapters.mcp_http import Access, serve_http
     except ModuleNotFoundError as error:
         raise MissingDependency(f"{error.name} is not installed", hint="pip install 'agentvid[mcp]'") from None
+    log_plainly()
     if transport == "stdio":
         if token or hosts:
             raise UsageError(

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import CallToolResult, ImageContent, PromptReference, ResourceTemplateReference, TextContent
 
 from agentvid import Library, __version__
 from agentvid.adapters.mcp import INSTRUCTIONS, make_server
@@ -269,6 +269,18 @@ def test_a_long_transcript_names_the_uri_of_its_rest(tmp_path: Path, quick_setti
             return found
 
         assert talk(library, say) == [f"{n:05d}" for n in range(400)]
+
+
+def test_names_of_videos_are_completed(library: Library) -> None:
+    async def say(client: Client) -> None:
+        template = ResourceTemplateReference(uri="agentvid://videos/{video}/transcript{?start,end,track}")
+        for reference in (template, PromptReference(name="cite_the_evidence")):
+            for beginning, expected in (("LEC", ["lecture"]), ("", ["bread", "lecture"]), ("x", [])):
+                found = await client.complete(reference, {"name": "video", "value": beginning})
+                assert found.completion.values == expected
+        assert not (await client.complete(template, {"name": "start", "value": "1"})).completion.values
+
+    talk(library, say)
 
 
 def test_prompts_tell_how_to_cite(library: Library) -> None:

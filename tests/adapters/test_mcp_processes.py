@@ -194,6 +194,8 @@ def served(directory: Path, *arguments: str) -> Iterator[tuple[str, int]]:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert "Traceback" not in err
+        assert TOKEN not in err
+        assert err.replace("\n", "").isprintable()
         assert out == ""
 
 
@@ -286,6 +288,10 @@ def test_bodies_are_bounded_and_garbage_is_refused(open_server: tuple[str, int])
         assert 400 <= httpx2.post(url, content=body, headers=headers).status_code < 500, body[:20]
     assert httpx2.post(url, content=b"{}", headers=headers | {"content-type": "text/plain"}).status_code == 400
     assert httpx2.get(f"http://127.0.0.1:{port}/").status_code == 404
+    with socket.create_connection(("127.0.0.1", port)) as injecting:
+        # A terminal would act on this byte, which is allowed in a header, if it came into the log.
+        injecting.sendall(b"POST /mcp HTTP/1.1\r\nHost: x\x9b31m\r\nContent-Type: application/json\r\n\r\n")
+        assert b" 421 " in injecting.recv(100)
     with socket.create_connection(("127.0.0.1", port)) as dying:
         dying.sendall(b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
     assert post(url) == 200
