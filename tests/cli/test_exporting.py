@@ -17,8 +17,8 @@ from agentvid.exports.material import Gatherer
 from agentvid.exports.registry import EXPORTS, export
 from agentvid.media.render import read_burnt_time
 
-#: Subtitles are of one video, the hits here are not; the chapters are too few for YouTube.
-UNFIT = {("vtt", "hits"), ("srt", "hits"), ("youtube", "chapters")}
+#: Subtitles are of one video, hits and evidence here are not; the chapters are too few for YouTube.
+UNFIT = {(name, subject) for name in ("vtt", "srt") for subject in ("hits", "answer")} | {("youtube", "chapters")}
 
 
 @pytest.fixture
