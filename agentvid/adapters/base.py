@@ -15,7 +15,7 @@ import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
@@ -164,21 +164,16 @@ def _faults(error: ValidationError) -> str:
     return "; ".join(faults)
 
 
-class hiding_paths:
-    """A context manager: an AgentvidError that leaves it names no folder of the library's videos."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, AgentvidError):
-            hide = PathHider(self._library)
-            error.args = (hide(str(error)), *error.args[1:])
-            # A caller of tools has no command line.
-            error.hint = hide(error.hint).replace("`agentvid ls`", "list_videos")
+@contextmanager
+def hiding_paths(library: Library) -> Iterator[None]:
+    """An AgentvidError that leaves it names no folder, and no command where a tool does the same."""
+    try:
+        yield
+    except AgentvidError as error:
+        hide = PathHider(library)
+        error.args = (hide(str(error)), *error.args[1:])
+        error.hint = hide(error.hint).replace("`agentvid ls`", "list_videos")
+        raise
 
 
 class PathHider:

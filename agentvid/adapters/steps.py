@@ -27,7 +27,7 @@ _SURE_INSTRUCTIONS, _SURE_SHARE = 6, 0.12
 
 _NUMBER = "|".join([r"\d{1,2}", *(word for word, number in NUMBER_WORDS.items() if 1 <= number <= 20)])
 _STEP = re.compile(rf"(?:step|schritt|étape|paso|passo|stap|шаг)\s*(?:number\s*)?#?({_NUMBER})\b[\s:.,)\-–—]*", re.I)
-_LISTED = re.compile(r"(\d{1,2})\s?[.)]\s*(?=[^\W\d_])")
+_LISTED = re.compile(r"^(\d{1,2})\s?[.)]\s*(?=[^\W\d_])")
 _FILLER = r"(?:(?:and|so|but|okay|ok|alright|all right|well|right|um|uh|again|also)[,.]?\s+)*"
 _ORDER = re.compile(
     rf"{_FILLER}(?:the\s+)?(first(?:ly)?(?:\s+of\s+all)?|second(?:ly)?|third(?:ly)?|next(?:\s+up)?|then|after\s+that|afterwards?"
@@ -99,11 +99,14 @@ class Found:
 def find_steps(rows: Iterable[Observation]) -> Found:
     """The steps that rows of one video tell."""
     told = _sentences(rows)
-    numbered = _numbered(told)
-    if len(numbered) >= 2:
-        return Found(tuple(_until_next(numbered, told)), f"{len(numbered)} steps are numbered")
     spoken = [said for said in told if said.track != OCR]
     instructions = [said for said in spoken if _is_instruction(said.text)]
+    numbered = _counted(told, _STEP)
+    # Numbered lines on slides are the parts of a talk, unless who speaks tells what to do, or nobody speaks.
+    if not numbered and len(instructions) >= _LEAST_SHARE * len(spoken):
+        numbered = _counted([said for said in told if said.track == OCR], _LISTED)
+    if numbered:
+        return Found(tuple(_until_next(numbered, told)), f"{len(numbered)} steps are numbered")
     steps = _grouped(instructions)
     ordered = sum(bool(_ORDER.match(said.text)) for said in instructions)
     counted = f"{len(instructions)} of {len(spoken)} sentences tell what to do, {ordered} of them in an order"
@@ -163,20 +166,17 @@ def _cut(held: Sequence[Observation]) -> list[Said]:
     return found
 
 
-def _numbered(told: Sequence[Said]) -> list[tuple[int, Said]]:
-    """Steps whose number is said or shown, each once and rising; "step N" goes before lines that begin with N."""
-    for pattern in (_STEP, _LISTED):
-        found: list[tuple[int, Said]] = []
-        for said in told:
-            match = pattern.match(said.text) if pattern is _LISTED else pattern.search(said.text)
-            if not match or (pattern is _LISTED and said.track != OCR):
-                continue
-            number = NUMBER_WORDS.get(match[1].casefold()) or (int(match[1]) if match[1].isdecimal() else 0)
-            if number == (found[-1][0] + 1 if found else 1):
-                found.append((number, Said(said.span, said.track, said.text[match.start() :], said.rows)))
-        if len(found) >= 2:
-            return found
-    return []
+def _counted(told: Sequence[Said], pattern: re.Pattern[str]) -> list[tuple[int, Said]]:
+    """What has the numbers 1, 2, 3..., each once and later than the one before; nothing if there is no 2."""
+    found: list[tuple[int, Said]] = []
+    for said in told:
+        match = pattern.search(said.text)
+        if not match or (found and said.span.start_seconds == found[-1][1].span.start_seconds):
+            continue
+        number = NUMBER_WORDS.get(match[1].casefold()) or (int(match[1]) if match[1].isdecimal() else 0)
+        if number == len(found) + 1:
+            found.append((number, Said(said.span, said.track, said.text[match.start() :], said.rows)))
+    return found if len(found) >= 2 else []
 
 
 def _until_next(numbered: Sequence[tuple[int, Said]], told: Sequence[Said]) -> Iterable[Step]:

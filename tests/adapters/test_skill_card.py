@@ -6,6 +6,7 @@ import json
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,18 @@ def test_steps_that_are_numbered_on_the_screen_are_taken_in_any_language() -> No
         "Step two is the water.",
         "step 3, the salt.",
     ]
+
+
+def test_the_numbered_parts_of_a_talk_are_no_steps() -> None:
+    slides = rows("1. Introduction", "2. Related work", "3. Results", track=OCR)
+    talk = [
+        replace(row, id=row.id + 100) for row in rows("Welcome to my talk.", "Others did this too.", "It is faster.")
+    ]
+    assert find_steps([*slides, *talk]).steps == ()
+    agenda = [replace(row, span=Span(0, 9)) for row in slides]
+    assert find_steps(agenda).steps == ()
+    recipe = [replace(row, id=row.id + 100) for row in rows("Weigh the flour.", "Boil the water.", "Stir it well.")]
+    assert len(find_steps([*slides, *recipe]).steps) == 3
 
 
 @pytest.mark.parametrize(
