@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agentvid.budget import Budget
+from agentvid.budget import INTERRUPTED, Budget
 from agentvid.errors import AgentvidError, LibraryError
 from agentvid.graph import AskContext, ask
 from agentvid.models.cassette import Call, Cassette
@@ -110,6 +110,8 @@ def _changes(library: Library, document: Json) -> Iterator[str]:
             yield f"video {video_id} is not in the library any more"
         elif now != fingerprint:
             yield f"video {video_id} was indexed anew"
+    if document.get("result", {}).get("stopped") == INTERRUPTED:
+        yield "the run was interrupted"
     for setting in SHAPING_SETTINGS:
         before, after = document["settings"][setting], getattr(library.settings, setting)
         if before != after:

@@ -54,7 +54,8 @@ def mcp(
         from agentvid.adapters.mcp import serve_stdio
         from agentvid.adapters.mcp_http import Access, serve_http
     except ModuleNotFoundError as error:
-        raise MissingDependency(f"{error.name} is not installed", hint="pip install 'agentvid[mcp]'") from None
+        package = (error.name or "mcp").partition(".")[0]
+        raise MissingDependency(f"{package} is not installed", hint="pip install 'agentvid[mcp]'") from None
     log_plainly()
     if transport == "stdio":
         if token or hosts:

@@ -73,7 +73,7 @@ class TextGate:
         self._credit_seconds = 0.0
 
     def update(self, seconds: float, luma: Luma) -> Changes | None:
-        """What changed, if the frame, (height, width) uint8, may show text that the last one sent did not, or lost it."""
+        """What changed, if the frame, (height, width) uint8, may show text that the last sent did not, or lost it."""
         found = [look.update(seconds, luma) for look in self._looks]
         since = seconds - self._sent_seconds
         self._credit = min(_BURST, self._credit + max(0.0, seconds - self._credit_seconds))

@@ -323,10 +323,11 @@ class ExemplarPlanner:
         return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
 
     def phrases(self, question: str, videos: Sequence[Video]) -> tuple[str, ...]:
-        """The phrases that a question is about: what its form leaves open."""
+        """The phrases that a question is about: what the form that fits it best word for word leaves open."""
         stem, choices = slots.split_choices(question)
         stem, _ = slots.take_video(slots.plain_question(stem), videos)
-        return self._matches(stem, videos, bool(choices))[0].phrases
+        fitting = self._aligned(*_mask_quotes(stem), videos, bool(choices))
+        return max(fitting, key=lambda match: match.weight).phrases
 
     def alternatives(self, request: PlanRequest, about: str, k: int) -> list[Plan]:
         """Programs of the k forms nearest to the question that need no more than `about`, a phrase of it.

@@ -24,6 +24,8 @@ from agentvid.words import FUNCTION_WORDS, words
 _SAME_PLACE_SECONDS = 30.0
 #: "There" and "then" reach a little further than the words that were quoted.
 _AROUND_SECONDS = 5.0
+#: Of a shorter span nothing would be left between two rounded times.
+_SHORT_SECONDS = 0.05
 _MOST_PHRASE_WORDS, _LISTED = 6, 5
 
 #: The phrases that a question is about, for which others can stand: the slots of its form.
@@ -48,7 +50,7 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """The phrase that a question is about. `is_clause`: with its verb, as "the train leave" in "When does ...?"."""
+    """The phrase that a question is about. `is_clause`: with its verb, as in "When does *the train leave*?"."""
 
     question: str
     phrase: str
@@ -56,10 +58,11 @@ class Topic:
 
     @classmethod
     def of(cls, question: str, phrase: str) -> Topic:
-        if not re.search(rf"\b(?:do|does|did) {re.escape(phrase)}(?!\w)", question, re.IGNORECASE):
+        verb = r"(?:do|does|did|how (?:is|are|was|were|can|to))"
+        if not re.search(rf"\b{verb} (?:(?:the|an?) )?{re.escape(phrase)}(?!\w)", question, re.IGNORECASE):
             return cls(question, phrase, is_clause=False)
         # Of two words the first one can only be the subject.
-        subject = re.fullmatch(r"((?:(?:the|an?) )?\w+) \w+", phrase)
+        subject = re.fullmatch(r"((?:(?:the|an?) )?(?!(?:the|an?) )\w+) \w+", phrase)
         return cls(question, subject[1], is_clause=False) if subject else cls(question, phrase, is_clause=True)
 
 
@@ -77,8 +80,12 @@ class Conversation:
     phrases: Phrases
 
     def place(self) -> Place:
-        """What "that" points at: the first span that the last turn cited, and its neighbours."""
-        turn = self.last()
+        """What "that" points at: the first span that the last turn cited, and its neighbours.
+
+        A follow-up that found nothing leaves the place where it was.
+        """
+        self.last()
+        turn = next((turn for turn in reversed(self.turns) if not (turn.abstained and turn.understood)), self.turns[0])
         if turn.abstained or not turn.cited:
             raise NothingFits("the answer before it cited nothing that could be meant")
         video_id, span = turn.cited[0]
@@ -96,10 +103,14 @@ class Conversation:
         """What the last turn that is about just one thing is about."""
         self.last()
         for turn in reversed(self.turns):
-            found = [phrase for phrase in self.phrases(turn.standalone) if _occurs(phrase, turn.standalone)]
-            if len(found) == 1:
-                return Topic.of(turn.standalone, found[0])
+            if topic := self.topic_of(turn):
+                return topic
         raise NothingFits("no question before it is about one thing that could be meant")
+
+    def topic_of(self, turn: Turn) -> Topic | None:
+        """The one thing that a turn is about, None if it is about a time or several."""
+        found = [phrase for phrase in self.phrases(turn.standalone) if _occurs(phrase, turn.standalone)]
+        return Topic.of(turn.standalone, found[0]) if len(found) == 1 else None
 
     def other(self) -> Video:
         """What "the other video" names: the only other one in scope, else in the library, else among those cited."""
@@ -156,9 +167,8 @@ def _before(found: re.Match[str], talk: Conversation) -> FollowUp:
 
 def _when(_: re.Match[str], talk: Conversation) -> FollowUp:
     place = talk.place()
-    try:
-        topic = talk.topic()
-    except NothingFits:
+    topic = talk.topic_of(talk.last())
+    if topic is None:
         return _at(f"What is said {_between(place[1])}", place)
     return _within(f"When {'does' if topic.is_clause else 'is'} {topic.phrase}?", place, "that")
 
@@ -228,9 +238,13 @@ def _pronoun(found: re.Match[str], talk: Conversation) -> FollowUp | None:
     rest = set(words(_joined(found))) - FUNCTION_WORDS
     if not rest or not rest <= _GENERIC or not talk.turns:
         return None
-    phrase = talk.topic().phrase
-    question = _sentence(f"{found['before']} {phrase}{found['after'] or ''}")
-    return FollowUp(question, said=f"“{found['it']}” = {phrase}; read as: {question}")
+    return _substituted(found, talk.topic().phrase)
+
+
+def _object(found: re.Match[str], talk: Conversation) -> FollowUp | None:
+    """ "Who invented it?": a thing, if the question before is about one."""
+    topic = talk.topic_of(talk.last()) if talk.turns else None
+    return _substituted(found, topic.phrase) if topic and not topic.is_clause else None
 
 
 # -- what they look like ----------------------------------------------------------------------------------------------
@@ -278,6 +292,7 @@ _KINDS = tuple(
         (r"(?:what|how) about (?P<x>.+)", _instead),
         (r"(?P<before>(?:how (?:often|many times|long)|when|where|is|was|are|were|does|did|do)\b(?: \w+)*?)"
          r" (?P<it>it|that|this|they|them)\b(?P<after> .+)?", _pronoun),
+        (rf"(?P<before>(?:who|how|why|when|where|what|which)\b.* (?!{_BE}|in)\w+) (?P<it>it|them)", _object),
         (r"and (?P<x>.+)", _instead),
     )
 )  # fmt: skip
@@ -350,6 +365,12 @@ def _in_video(question: str, video: Video, phrase: str) -> FollowUp:
     return FollowUp(question, videos=(video.id,), said=f"{meant}read as: {question} ({_name(video)})")
 
 
+def _substituted(found: re.Match[str], phrase: str) -> FollowUp:
+    """The question with a phrase in the place of its pronoun."""
+    question = _sentence(f"{found['before']} {phrase}{found.groupdict().get('after') or ''}")
+    return FollowUp(question, said=f"“{found['it']}” = {phrase}; read as: {question}")
+
+
 def _read_as(question: str) -> FollowUp:
     return FollowUp(question, said=f"read as: {question}")
 
@@ -373,7 +394,11 @@ _PLAIN_NAME = re.compile(r"[\w.-]+(?: [\w.-]+){0,5}")
 
 
 def _between(span: Span) -> str:
-    return f"between {_clock(span.start_seconds, math.floor)} and {_clock(span.end_seconds, math.ceil)}"
+    """Rounded inwards: what only touches the span is no part of it."""
+    is_short = span.duration_seconds < _SHORT_SECONDS
+    inwards = (math.floor, math.ceil) if is_short else (math.ceil, math.floor)
+    start, end = map(_clock, (span.start_seconds, span.end_seconds), inwards)
+    return f"between {start} and {end}"
 
 
 def _clock(seconds: float, rounded: Callable[[float], int]) -> str:

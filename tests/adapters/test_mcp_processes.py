@@ -368,3 +368,12 @@ def test_other_machines_need_the_token_and_a_name_of_this_server(directory: Path
         assert post(url, host=f"films.example:{port}", origin=f"http://films.example:{port}", **known) == 200
         assert post(url, host=f"other.example:{port}", **known) == 421
         assert post(url, host=f"films.example:{port}", origin="http://other.example", **known) == 403
+
+
+def test_without_the_sdk_it_names_the_command_that_brings_it(directory: Path) -> None:
+    without = "import sys; sys.modules['mcp'] = None; from agentvid.cli import main; main(['mcp'])"
+    environ = {**os.environ, **environment(directory)}
+    finished = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, env=environ, check=False)
+    assert finished.returncode == 1
+    assert finished.stdout == ""
+    assert finished.stderr.strip() == "agentvid: mcp is not installed - pip install 'agentvid[mcp]'"

@@ -434,6 +434,13 @@ def test_every_format_says_what_it_is() -> None:
     assert len({one["suffix"] for one in formats_json()}) == len(EXPORTS)
 
 
+def test_the_page_of_exports_tells_of_every_format() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "exports.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)` \| `(\.\w+)` \|", page, re.MULTILINE) == [
+        (one.name, one.suffix) for one in EXPORTS.values()
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
