@@ -12,8 +12,13 @@ from typing import Any
 
 import pytest
 
-from agentvid import media
+from agentvid import Library, media
+from agentvid.exports.material import Gatherer
+from agentvid.exports.registry import EXPORTS, export
 from agentvid.media.render import read_burnt_time
+
+#: Subtitles are of one video, hits and evidence here are not; the chapters are too few for YouTube.
+UNFIT = {(name, subject) for name in ("vtt", "srt") for subject in ("hits", "answer")} | {("youtube", "chapters")}
 
 
 @pytest.fixture
@@ -252,3 +257,24 @@ def test_what_cannot_be_exported_is_one_line(
     assert (finished.code, finished.stdout, finished.stderr.count("\n")) == (code, "", 1), finished.stderr
     assert says in finished.stderr
     assert sorted(shelf.iterdir()) == before
+
+
+def test_a_server_exports_without_giving_a_folder_away(agentvid: Callable[..., Any], shelf: Path) -> None:
+    assert agentvid("import", "rows.jsonl").code == 0
+    with Library.open(shelf / "library") as library:
+        gatherer = Gatherer(library, page="http://127.0.0.1:1", tells_paths=False)
+        folders = {str(Path(video.paths[0]).parent) for video in library.catalogue.videos() if video.paths}
+        materials = [
+            gatherer.answer("last"),
+            gatherer.hits("launch date", library.search("launch date", k=8)),
+            gatherer.track("talk.mp4", "speech"),
+            gatherer.chapters("lecture"),
+        ]
+        texts = [
+            export(one.name, material)[0].decode()
+            for material in materials
+            for one in EXPORTS.values()
+            if one.is_text and material.subject in one.subjects and (one.name, material.subject) not in UNFIT
+        ]
+    assert len(texts) > 20
+    assert not [text for text in texts if "file:" in text or any(folder in text for folder in folders)]
