@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from agentvid.types import Json
 FILE = "threads.sqlite3"
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _WAIT_SECONDS = 30.0
+_SETTING_UP = threading.Lock()
 _WAY_OUT = "delete the file to go on: it holds conversations and no videos"
 
 
@@ -32,11 +34,13 @@ class _Saver(SqliteSaver):
     """Write-ahead logging only on a SQLite that is safe with it; the base class would switch it on at every start."""
 
     def setup(self) -> None:
-        is_new = not self.conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone()
-        if is_new:
-            super().setup()
-        if not is_wal_safe(sqlite3.sqlite_version):
-            self.conn.execute("PRAGMA journal_mode = DELETE")
+        # SQLite waits for no lock when the journal is changed: of two questions that begin a file at once, one would fail.
+        with _SETTING_UP:
+            is_new = not self.conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone()
+            if is_new:
+                super().setup()
+            if not is_wal_safe(sqlite3.sqlite_version):
+                self.conn.execute("PRAGMA journal_mode = DELETE")
         self.is_setup = True
 
 
