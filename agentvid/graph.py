@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.graph import END, START, StateGraph
@@ -78,7 +78,8 @@ class AskContext:
     `shortcut` plans look-ups when `planner` is an LLM; None sends every question to `planner`. `library`: the directory
     whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
     chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
-    question goes on with, "" for none; needs `library`. `chosen`: the ids that the user limited it to, none for all.
+    question goes on with, "" for none; needs `library`. `chosen`: the ids that the user limited it to, none for all;
+    `is_scope_kept`: with a question before it in the thread.
     `earlier`: turns of a conversation that is kept elsewhere, None if there is none.
     `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
     then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
@@ -98,6 +99,7 @@ class AskContext:
     calls: list[Call] = field(default_factory=list)
     thread: str = ""
     chosen: tuple[str, ...] = ()
+    is_scope_kept: bool = False
     earlier: Sequence[Json] | None = None
     callbacks: Sequence[BaseCallbackHandler] = ()
     learns: bool = False
@@ -240,6 +242,9 @@ def _start(
     if follow.videos:
         scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in follow.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))
+    elif context.is_scope_kept:
+        names = ", ".join(PurePath(video.name).name for video in context.tools.scope.values())
+        follow = replace(follow, said="; ".join(filter(None, (f"only in {plain(names)}, as before", follow.said))))
     stopped = context.tools.ledger.spent() or follow.problem if context.tools.scope else _NO_VIDEO
     state: AskState = {
         "turns": list(context.earlier or ()),
@@ -600,8 +605,11 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
 def _learn(state: AskState, library: Path, answer: Answer, settings: Settings) -> str:
     """Keep the program of a sure answer as an example, if one before it failed; returns what to say of it, or "".
 
-    What failed scored nothing, so that the new one scores no worse.
+    What failed scored nothing, so that the new one scores no worse. What goes on with a conversation teaches nothing:
+    "and then?" is no question of its own.
     """
+    if len(state.get("turns", ())) > 1:
+        return ""
     failed = [one for one in state["tried"] if one["error"]]
     if not failed or answer.abstained or answer.confidence < settings.confident or answer.stopped:
         return ""
@@ -624,6 +632,7 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "standalone": state["question"],
         "choices": list(choices),
         "scope": state["scope"],
+        "is_scope_kept": context.is_scope_kept,
         "fingerprints": {video_id: catalogue.fingerprint(video_id) for video_id in state["scope"]},
         "model": context.model,
         "thread": context.thread,

@@ -488,8 +488,9 @@ class Library:
         """
         from agentvid.graph import ask
 
-        context = self.ask_context(self._chosen(videos, thread), model, budget, cassette, verify=verify)
-        context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel)
+        kept = self._kept(thread) if videos is None else ()
+        context = self.ask_context(videos or kept, model, budget, cassette, verify=verify)
+        context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel, is_scope_kept=bool(kept))
         return ask(question, context if keep_trace else replace(context, library=None), choices=tuple(choices))
 
     def stream(
@@ -520,16 +521,17 @@ class Library:
             yield stage("start", where)
             from agentvid.graph import stream
 
-            context = self.ask_context(self._chosen(videos, thread), model, budget, cassette, verify=verify)
-            context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel)
+            kept = self._kept(thread) if videos is None else ()
+            context = self.ask_context(videos or kept, model, budget, cassette, verify=verify)
+            context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel, is_scope_kept=bool(kept))
             yield from stream(question, context, choices=tuple(choices))
 
         return events()
 
-    def _chosen(self, videos: Sequence[str] | None, thread: str) -> Sequence[str]:
-        """The videos that a question is limited to; what is not said is as it was in the thread, if they are there."""
-        if videos is not None or not thread:
-            return videos or ()
+    def _kept(self, thread: str) -> Sequence[str]:
+        """The videos that the last question of a thread was limited to, if they are still there; none for all."""
+        if not thread:
+            return ()
         from agentvid.threads import last_turn
 
         known = {video.id for video in self.catalogue.videos()}

@@ -100,7 +100,8 @@ def _context(library: Library, document: Json, cassette: Cassette) -> AskContext
     )
     earlier = document["turns"] if document["thread"] or document["turns"] else None
     context.tools.ledger.spend(Usage(**document.get("captioned", {})))  # captions that were made then are there now
-    return replace(context, tools=replace(context.tools, scope=scope), library=None, earlier=earlier, deepen=None)
+    context = replace(context, earlier=earlier, is_scope_kept=document.get("is_scope_kept", False))
+    return replace(context, tools=replace(context.tools, scope=scope), library=None, deepen=None)
 
 
 def _changes(library: Library, document: Json) -> Iterator[str]:

@@ -27,6 +27,8 @@ _AROUND_SECONDS = 5.0
 #: Of a shorter span nothing would be left between two rounded times.
 _SHORT_SECONDS = 0.05
 _MOST_PHRASE_WORDS, _LISTED = 6, 5
+#: Who says only half does not say so much.
+_MOST_CHARACTERS = 500
 
 #: The phrases that a question is about, for which others can stand: the slots of its form.
 Phrases = Callable[[str], Sequence[str]]
@@ -137,6 +139,8 @@ class Conversation:
 
 def understand(question: str, conversation: Conversation) -> FollowUp | None:
     """What a follow-up means; None for a question that stands alone."""
+    if len(question) > _MOST_CHARACTERS:
+        return None
     asked = _plain(question)
     has_quotes = bool(slots.quoted_phrases(question))
     for pattern, resolve in _KINDS:

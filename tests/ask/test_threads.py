@@ -16,6 +16,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
 from agentvid import Library, Settings
+from agentvid.cli import main
 from agentvid.errors import LibraryError, NotFound, UsageError
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_server import ScriptedServer
@@ -142,11 +143,30 @@ def test_videos_once_chosen_are_those_of_the_thread(library: Library) -> None:
     assert library.ask("Is Rubisco mentioned?", thread="a", videos=["other"]).coverage.videos == 1
     chosen = library.ask("How often is Rubisco mentioned?", thread="a")
     assert {item.video for item in chosen.evidence} == {"other"}
+    assert chosen.understood == "only in other, as before"
+    assert library.replay(chosen.trace_id).is_same
     other = library.ask("and in the other video?", thread="a")
     assert {item.video for item in other.evidence} == {"talk"}
+    assert library.replay(other.trace_id).is_same
     assert library.ask("Is Rubisco mentioned?", thread="a", videos=[]).coverage.videos == 2
     assert library.ask("Is Rubisco mentioned?", thread="a").coverage.videos == 2
     assert library.ask("Is Rubisco mentioned?", thread="b").coverage.videos == 2
+
+
+def test_on_the_command_line_all_videos_are_taken_back(
+    library: Library, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"video": "other", "duration": 90, "track": "speech", "start": 1, "end": 5, "text": "Rubisco is slow."}
+    library.import_file([json.dumps(row).encode()])
+    monkeypatch.setenv("AGENTVID_EMBED", "false")
+    monkeypatch.setenv("AGENTVID_LIBRARY", str(library.catalogue.directory))
+    looked_at = []
+    for videos in (["--video", "other"], [], ["--video", "all"], []):
+        with pytest.raises(SystemExit) as ended:
+            main(["ask", "Is Rubisco mentioned?", "--thread", "c", "--json", *videos])
+        assert ended.value.code == 0
+        looked_at.append(json.loads(capsys.readouterr().out)["coverage"]["videos"])
+    assert looked_at == [1, 1, 2, 2]
 
 
 def test_a_thread_of_an_earlier_version_is_gone_on_with(library: Library) -> None:
