@@ -19,6 +19,7 @@
     ├── MissingDependency         1  a package or model is not installed; names the command
     ├── ModelError                1  a model server or model failed
     │   └── BudgetSpent           1  a model was not asked, because a limit of the question is reached
+    ├── NotSaved                  1  a file for the user could not be written
     └── ToolError                 1  a tool refused its arguments; the planner may read and repair
 
 A message has three parts: the offending value, what is allowed, the way out. The first two are
@@ -123,6 +124,10 @@ class ModelError(AgentvidError):
 
 class BudgetSpent(ModelError):
     """A model was not asked, or not waited for, because a limit of the question's budget is reached."""
+
+
+class NotSaved(AgentvidError):
+    """A file for the user could not be written: a full disk, a folder that is not there or not writable."""
 
 
 class ToolError(AgentvidError):

@@ -11,14 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from agentvid.errors import AgentvidError, UsageError
+from agentvid.errors import NotSaved, UsageError
 from agentvid.text import terminal_text
 
 _LONGEST_NAME_BYTES = 200
-
-
-class NotSaved(AgentvidError):
-    """A file could not be written: a full disk, a folder that is not there or not writable."""
 
 
 @contextmanager

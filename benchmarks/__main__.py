@@ -9,9 +9,11 @@ import sys
 from benchmarks import (
     agent_loop,
     exact_frames,
+    first_event,
     growth,
     hybrid,
     index_overhead,
+    mcp_search,
     memory,
     overlap,
     search_scale,
@@ -24,6 +26,7 @@ BENCHMARKS = {
     "index": index_overhead.run,
     "frames": exact_frames.run,
     "start": start_up.run,
+    "first_event": first_event.run,
     "memory": memory.run,
     "overlap": overlap.run,
     "growth": growth.run,
@@ -32,6 +35,7 @@ BENCHMARKS = {
     "search": search_scale.run,
     "hybrid": hybrid.run,
     "agent": agent_loop.run,
+    "mcp": mcp_search.run,
 }
 
 

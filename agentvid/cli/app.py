@@ -9,12 +9,15 @@ import typer
 
 from agentvid import __version__
 from agentvid.cli import (
+    agents,
     answering,
     calibrating,
     catalogue,
+    chatting,
     checking_up,
     evaluating,
     examples,
+    exporting,
     finding,
     indexing,
     serving,
@@ -72,8 +75,13 @@ for command in (
     catalogue.rm,
     finding.search,
     finding.ask,
+    chatting.chat,
     finding.program,
+    exporting.play,
+    exporting.clip,
+    exporting.export,
     serving.serve,
+    agents.mcp,
     settings.config,
     settings.models,
 ):

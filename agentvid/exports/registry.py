@@ -6,7 +6,7 @@ import io
 from typing import BinaryIO
 
 from agentvid.errors import UsageError
-from agentvid.exports import jsonl, srt, vtt
+from agentvid.exports import clips, edl, fcpxml, html, jsonl, markdown, otio, sheet, srt, vtt, webannotation, youtube
 from agentvid.exports.base import Format, LeftOut, Material
 from agentvid.types import Json
 
@@ -14,8 +14,17 @@ EXPORTS: dict[str, Format] = {
     one.name: one
     for one in (
         jsonl.FORMAT,
+        markdown.FORMAT,
+        html.FORMAT,
+        webannotation.FORMAT,
+        edl.FORMAT,
+        otio.FORMAT,
+        fcpxml.FORMAT,
+        sheet.FORMAT,
+        clips.FORMAT,
         vtt.FORMAT,
         srt.FORMAT,
+        youtube.FORMAT,
     )
 }
 

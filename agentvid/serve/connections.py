@@ -49,7 +49,8 @@ class Connection(H11Protocol):
         super().handle_events()
         if self._is_answering():
             self._stop_timer()
-            self._idle_since = None
+            if not self.flow.write_paused:  # a pipelined request waits for a reader that takes nothing
+                self._idle_since = None
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -39,6 +39,7 @@ LAYERS = [
         "discover",
         "tools",
         "trace",
+        "why",
         "reports",
     },
     {"planners", "composers", "state", "budgeted", "threads"},
@@ -49,7 +50,7 @@ LAYERS = [
     {"exports", "adapters"},
     {"evaluate"},
     {"serve"},
-    {"cli", "demo", "__main__"},
+    {"chat", "cli", "demo", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(
