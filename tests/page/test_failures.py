@@ -64,14 +64,15 @@ def test_a_file_that_goes_while_it_is_watched_is_told_in_the_player(
 ) -> None:
     folder = tmp_path / "films"
     folder.mkdir()
-    film = shutil.copy(rendered / "harbour.mp4", folder)
+    film = folder / "harbour.mp4"
+    shutil.copy(rendered / "harbour.mp4", film)
     with serving(tmp_path / "library", folder) as served:
-        served.agentvid("index", film)
+        served.agentvid("index", str(film))
         with opened(browser, served.url, refusals=True) as page:
             page.goto("/")
             page.locator("li.card a.cover").click()
             page.locator("video").wait_for()
-            Path(film).unlink()
+            film.unlink()
             # As when the browser has thrown its own copy away.
             page.evaluate("document.querySelector('video').src += '?again'")
             expect(page.locator(".stage .problem")).to_contain_text("not there any more")

@@ -83,6 +83,10 @@ def test_an_answer_cites_the_second_and_can_be_followed_up(page: Page) -> None:
     page.get_by_text("Program and trace").click()
     expect(page.locator(".trace .steps .step").first).to_contain_text("hits = search(")
     expect(page.locator(".coverage")).to_contain_text("captions: none")
+    page.locator(".more").get_by_text("Export").click()
+    with page.expect_download() as saved:
+        page.locator(".menu a", has_text="markdown").click()
+    assert "The blue ferry carries the mail" in saved.value.path().read_text("utf-8")
 
     page.get_by_label("Ask a follow-up").fill("Which senator won the chess tournament?")
     page.keyboard.press("Enter")
@@ -114,7 +118,9 @@ def test_a_span_pauses_or_repeats_at_its_end(page: Page, served: Served) -> None
     page.get_by_label("At the end of the span").select_option("pause")
     page.locator("h1").first.click()
     page.keyboard.press("Space")
-    page.wait_for_function("() => document.querySelector('video').paused && document.querySelector('video').currentTime > 9")
+    page.wait_for_function(
+        "() => document.querySelector('video').paused && document.querySelector('video').currentTime > 9"
+    )
     assert 9.2 <= now(page) < 9.5
     page.get_by_role("button", name="From its start").click()
     stands_at(page, 8.5)
@@ -249,13 +255,16 @@ def contrast(page: Page) -> float:
         page.evaluate(
             """() => {
               const style = getComputedStyle(document.documentElement);
-              const part = (value) => { const c = value / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+              const linear = (share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
               const light = (name) => {
                 const hex = style.getPropertyValue(name).trim().slice(1);
-                const [r, g, b] = [0, 2, 4].map((at) => part(parseInt(hex.slice(at, at + 2), 16)));
+                const [r, g, b] = [0, 2, 4].map((at) => linear(parseInt(hex.slice(at, at + 2), 16) / 255));
                 return 0.2126 * r + 0.7152 * g + 0.0722 * b;
               };
-              const ratio = (one, other) => (Math.max(light(one), light(other)) + 0.05) / (Math.min(light(one), light(other)) + 0.05);
+              const ratio = (...colours) => {
+                const [dark, bright] = colours.map(light).sort((one, other) => one - other);
+                return (bright + 0.05) / (dark + 0.05);
+              };
               const pairs = [["--on-accent", "--accent"], ["--text", "--mark"]];
               for (const front of ["--text", "--muted", "--accent", "--warn", "--danger"])
                 for (const back of ["--bg", "--surface"]) pairs.push([front, back]);

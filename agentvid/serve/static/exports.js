@@ -22,19 +22,21 @@ export function exportMenu({ trace = "", video = null }) {
 }
 
 const link = (url, text) => h("li", {}, h("a", { href: url, download: true }, text));
-const fits = (what) => registry.filter((format) => format.of.some((one) => one.startsWith(what)));
+const fits = (subject) => registry.filter((format) => format.subjects.includes(subject));
+const titleOf = (format, of = "") => h("span", {}, h("strong", {}, format.name), ` ${of || format.about}`);
 
 function ofAnswer(trace) {
   return fits("answer").map((format) =>
-    link(`/api/answers/${encodeURIComponent(trace)}/export/${encodeURIComponent(format.format)}`, format.title));
+    link(`/api/answers/${encodeURIComponent(trace)}/export/${encodeURIComponent(format.name)}`, titleOf(format)));
 }
 
 function ofVideo(video) {
   const base = `/api/videos/${encodeURIComponent(video.video_id)}/export`;
   const tracks = Object.keys(video.tracks ?? {});
+  const canWrite = (format) => video.playable || !format.needs_files;
   return [
-    ...fits("chapters").map((format) => link(`${base}/${encodeURIComponent(format.format)}`, `${format.title}: chapters`)),
-    ...fits("track").flatMap((format) => tracks.map((track) =>
-      link(`${base}/${encodeURIComponent(format.format)}?track=${encodeURIComponent(track)}`, `${format.title}: ${track}`))),
+    ...fits("chapters").filter(canWrite).map((format) => link(`${base}/${encodeURIComponent(format.name)}`, titleOf(format, "chapters"))),
+    ...fits("track").filter(canWrite).flatMap((format) => tracks.map((track) =>
+      link(`${base}/${encodeURIComponent(format.name)}?track=${encodeURIComponent(track)}`, titleOf(format, track)))),
   ];
 }
