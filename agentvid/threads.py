@@ -34,7 +34,7 @@ class _Saver(SqliteSaver):
     """Write-ahead logging only on a SQLite that is safe with it; the base class would switch it on at every start."""
 
     def setup(self) -> None:
-        # SQLite waits for no lock when the journal is changed: of two questions that begin a file at once, one would fail.
+        # SQLite waits for no lock when the journal is changed: of two questions that begin a file, one would fail.
         with _SETTING_UP:
             is_new = not self.conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone()
             if is_new:

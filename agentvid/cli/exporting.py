@@ -12,7 +12,7 @@ import typer
 
 from agentvid.cli.output import note, print_json, print_table, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, Videos
-from agentvid.errors import MediaError, UsageError
+from agentvid.errors import MediaError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +216,9 @@ def _gatherer(library: Library) -> Gatherer:
 
 
 def _one(material: Material) -> tuple[Item, Source]:
-    """The first item, and a note if there are more."""
+    """The first item, and a note if there are more. Raises NotFound for an answer without evidence."""
+    if not material.items:
+        raise NotFound(f"the answer to {material.title!r} has no evidence", hint="name a span, as in VIDEO@1:15-1:20")
     item = material.items[0]
     if len(material.items) > 1:
         others = ", ".join(other.id for other in material.items[1:4])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 from urllib.parse import quote
 
-from agentvid.errors import UsageError
+from agentvid.errors import MediaError, UsageError
 from agentvid.media.cut import Timing, timing
 from agentvid.media.limits import DEFAULT, Limits
 from agentvid.types import Answer, Span
@@ -58,8 +58,13 @@ class Source:
 
     @cached_property
     def timing(self) -> Timing | None:
-        """The clock and frame rate of the file's own stream; None without a file."""
-        return timing(self.file, self.limits) if self.file is not None else None
+        """The clock and frame rate of the file's own stream; None without a file that can be read."""
+        if self.file is None:
+            return None
+        try:
+            return timing(self.file, self.limits)
+        except MediaError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)

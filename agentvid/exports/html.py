@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from html import escape
 from typing import BinaryIO
 
@@ -14,6 +15,8 @@ from agentvid.media.cut import encoded
 from agentvid.media.types import Frame
 
 _STILL_SIDE = 480
+#: A thousand hits are never all in memory as pixels.
+_STILLS_AT_ONCE = 64
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
   background: #fff; overflow-wrap: anywhere; }
@@ -30,8 +33,7 @@ _POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_HASH}';
 
 
 def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
-    stills, left_out = stills_of(material, each=1, max_side=_STILL_SIDE)
-    reasons = {one.id: one.reason for one in left_out}
+    left_out: list[LeftOut] = []
     title = escape(material.title)
     answer = material.answer
     parts = [
@@ -46,8 +48,13 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         parts += [f"<li>{escape(c.text)} {_cited(c.evidence)}: {escape(c.verdict)}</li>" for c in claims_of(material)]
         parts.append(f"</ul><h2>{'Nearest moments' if answer.abstained else 'Evidence'}</h2>")
     file.write(utf8("\n".join(parts)))
-    for item in material.items:
-        file.write(utf8(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, ""))))
+    for first in range(0, len(material.items), _STILLS_AT_ONCE):
+        items = material.items[first : first + _STILLS_AT_ONCE]
+        stills, missing = stills_of(replace(material, items=items), each=1, max_side=_STILL_SIDE)
+        reasons = {one.id: one.reason for one in missing}
+        for item in items:
+            file.write(utf8(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, ""))))
+        left_out += missing
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in facts_of(material))
     file.write(utf8(f"<footer><ul>{facts}</ul></footer></body></html>\n"))
     return left_out

@@ -53,7 +53,7 @@ class Gatherer:
         document = read_trace(library, trace_id)
         answer = _answer_of(document)
         chosen = [item for item in answer.evidence if not evidence or item.id == evidence]
-        if not chosen:
+        if evidence and not chosen:
             held = ", ".join(item.id for item in answer.evidence) or "none"
             raise NotFound(f"the answer {document['trace_id']} has no evidence {evidence}; it has: {held}")
         items = [

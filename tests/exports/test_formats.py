@@ -121,6 +121,17 @@ def test_a_question_that_is_no_unicode_is_exported() -> None:
             assert text_of(name, material_of(["word"], title="caf\udce9 \x1b[31m"))
 
 
+def test_an_answer_without_evidence_is_told_where_words_are_enough() -> None:
+    empty = answer_of(material_of([]), "Nothing in the videos tells.")
+    for name, one in EXPORTS.items():
+        if one.is_text and "answer" in one.subjects:
+            text = text_of(name, empty)
+            assert ("Nothing in the videos tells." in text) == (name in {"markdown", "html"})
+    for name in ("sheet", "clips"):
+        with pytest.raises(MediaError, match="there is no span"):
+            export(name, empty)
+
+
 # -- subtitles ---------------------------------------------------------------------------------------------------
 
 

@@ -153,8 +153,14 @@ def test_the_token_is_told_once_and_never_again(folder: Path, tmp_path: Path) ->
         if status.exists():
             assert TOKEN.encode() not in status.read_bytes()
             assert TOKEN.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes()
-        for path in ("/", f"/login?token={TOKEN}x", f"/api/library?token={TOKEN}", f"/{TOKEN}", f"/api/videos/{TOKEN}"):
-            assert TOKEN.encode() not in get(port, path)[1]
+        for place in (
+            "/",
+            f"/login?token={TOKEN}x",
+            f"/api/library?token={TOKEN}",
+            f"/{TOKEN}",
+            f"/api/videos/{TOKEN}",
+        ):
+            assert TOKEN.encode() not in get(port, place)[1]
         assert get(port, f"/api/videos/{'x' * 16}", Authorization=f"Bearer {TOKEN}")[0] == 404
         with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port))) as line:
             line.sendall(f"GET /?{TOKEN} HTTP/9\r\n\r\n".encode())
