@@ -445,9 +445,8 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         is_strict=settings.verify == "strict",
     )
     checked, answer = verified.checked, _answer(state, draft, verified, context)
-    runtime.stream_writer(
-        stage("cite", f"{counted(len(checked.claims), 'claim')} kept, {len(checked.rejected)} dropped")
-    )
+    kept = counted(len(checked.claims), "claim")
+    runtime.stream_writer(stage("cite", f"{kept} kept, {len(checked.rejected)} dropped"))
     made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
     context.tools.ledger.spend(verified.usage)

@@ -517,12 +517,8 @@ class Library:
 
         def events() -> Iterator[Event | Answer]:
             # Before the graph, the models and the indexes are there: that takes longer than most answers.
-            where = (
-                f"thread {thread}"
-                if thread and videos is None
-                else f"{counted(len(scope), 'video')}, {timestamp(seconds)}"
-            )
-            yield stage("start", where)
+            looked_at = f"{counted(len(scope), 'video')}, {timestamp(seconds)}"
+            yield stage("start", f"thread {thread}" if thread and videos is None else looked_at)
             from agentvid.graph import stream
 
             kept = self._kept(thread) if videos is None else ()
