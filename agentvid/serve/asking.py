@@ -27,7 +27,15 @@ log = logging.getLogger("agentvid.serve")
 _FIRST_SECONDS = 1.0
 #: An empty line so often finds out that the other side is gone, and keeps what lies between from giving up.
 _KEEP_ALIVE_SECONDS = 15.0
-_CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "description": "a name of docs/json.md, then answer or error"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+_CONTENT = {"text/event-stream": {"itemSchema": _EVENT}}
 Event = tuple[str, Json]
 
 

@@ -168,9 +168,9 @@ def test_the_token_is_told_once_and_never_again(folder: Path, tmp_path: Path) ->
         process.send_signal(signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=20)
     assert TOKEN not in stdout + stderr
-    for path in folder.rglob("*"):
-        if path.is_file():
-            assert TOKEN.encode() not in path.read_bytes(), path
+    for file in folder.rglob("*"):
+        if file.is_file():
+            assert TOKEN.encode() not in file.read_bytes(), file
 
 
 def test_two_servers_for_one_library_both_serve(folder: Path) -> None:
