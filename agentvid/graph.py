@@ -29,7 +29,7 @@ from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
-from agentvid.events import Event, note, stage, token
+from agentvid.events import Event, counted, note, stage, token
 from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
@@ -152,7 +152,8 @@ def _run(
             yield note("thread", state["understood"])
         if context.deepen is not None and not state["stopped"]:
             yield stage("caption", "captions where the question lands")
-            yield stage("caption", f"{context.deepen(state['question'])} captions made where the question lands")
+            made = counted(context.deepen(state["question"]), "caption")
+            yield stage("caption", f"{made} made where the question lands")
         ledger.captioned = ledger.usage
         options: Any = {"context": context, "stream_mode": modes}
         if context.thread:
@@ -367,7 +368,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             "asked": _asked(state, ledger.calls[before:]),
         }
     outcome = _with_looks(run.outcome, context.tools)
-    runtime.stream_writer(stage("execute", f"{outcome.kind}: {len(outcome.evidence)} moments"))
+    runtime.stream_writer(stage("execute", f"{outcome.kind}: {counted(len(outcome.evidence), 'moment')}"))
     return {
         "feedback": {},
         "tried": [*state["tried"], {"program": program, "error": ""}],
@@ -426,14 +427,14 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         )
     )
     tools.ledger.spend(draft.usage)
-    runtime.stream_writer(stage("compose", f"{len(draft.claims)} claims"))
+    runtime.stream_writer(stage("compose", counted(len(draft.claims), "claim")))
     return {"draft": draft_to_json(draft)}
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     """Publish what survives the check; abstain if nothing does; ask again, if it is not sure enough."""
     context, settings, draft = runtime.context, runtime.context.settings, draft_from_json(state["draft"])
-    runtime.stream_writer(stage("cite", f"checking {len(draft.claims)} claims"))
+    runtime.stream_writer(stage("cite", f"checking {counted(len(draft.claims), 'claim')}"))
     verified = verify(
         draft,
         question=state["question"],
@@ -444,7 +445,8 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         is_strict=settings.verify == "strict",
     )
     checked, answer = verified.checked, _answer(state, draft, verified, context)
-    runtime.stream_writer(stage("cite", f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"))
+    kept = counted(len(checked.claims), "claim")
+    runtime.stream_writer(stage("cite", f"{kept} kept, {len(checked.rejected)} dropped"))
     made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
     context.tools.ledger.spend(verified.usage)

@@ -22,7 +22,7 @@ from agentvid.errors import (
     NotFound,
     UsageError,
 )
-from agentvid.events import Event, stage
+from agentvid.events import Event, counted, stage
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
@@ -517,8 +517,8 @@ class Library:
 
         def events() -> Iterator[Event | Answer]:
             # Before the graph, the models and the indexes are there: that takes longer than most answers.
-            where = f"thread {thread}" if thread and videos is None else f"{len(scope)} videos, {timestamp(seconds)}"
-            yield stage("start", where)
+            looked_at = f"{counted(len(scope), 'video')}, {timestamp(seconds)}"
+            yield stage("start", f"thread {thread}" if thread and videos is None else looked_at)
             from agentvid.graph import stream
 
             kept = self._kept(thread) if videos is None else ()

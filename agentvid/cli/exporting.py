@@ -163,7 +163,7 @@ def export(
     elif text is not None:
         _print_exported(text)
     if left_out or not material.items:
-        raise typer.Exit(EXIT_SOME_FAILED if len(left_out) < len(material.items) else EXIT_NOTHING_FOUND)
+        raise typer.Exit(EXIT_SOME_FAILED if left_out else EXIT_NOTHING_FOUND)
 
 
 def _write(

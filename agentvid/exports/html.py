@@ -54,7 +54,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         reasons = {one.id: one.reason for one in missing}
         for item in items:
             file.write(utf8(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, ""))))
-        left_out += missing
+        left_out += [LeftOut(one.id, f"its picture: {one.reason}") for one in missing]
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in facts_of(material))
     file.write(utf8(f"<footer><ul>{facts}</ul></footer></body></html>\n"))
     return left_out

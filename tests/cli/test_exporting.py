@@ -208,6 +208,10 @@ def test_imported_videos_are_left_out_of_what_needs_pictures(agentvid: Callable[
     assert (alone.code, (shelf / "none.zip").exists()) == (1, False)
     assert "no clip can be made: it was imported as text" in alone.stderr
     assert agentvid("export", "markdown", "--query", "launch date", "--video", "lecture").code == 0
+    words = agentvid("export", "html", "--query", "launch date", "--video", "lecture", "-o", "words.html")
+    assert words.code == 4
+    assert "its picture: it was imported as text" in words.stderr
+    assert "third of March" in (shelf / "words.html").read_text()
 
 
 def test_clips_of_an_answer_go_into_a_folder(agentvid: Callable[..., Any], shelf: Path) -> None:
