@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from agentvid.library import Library
+from agentvid.media.render import Scene, render_video
 from agentvid.serve.presence import present, running_page
 
 from .conftest import running, settings_for
@@ -101,6 +102,61 @@ def test_it_starts_tells_where_and_ends_at_ctrl_c_with_open_streams(folder: Path
     assert seconds < 3.5  # 2 on a machine that does nothing else
     assert running_page(folder) is None
     assert not list(folder.glob("page-*"))
+
+
+def test_sigterm_tidies_up_too(folder: Path) -> None:
+    with started(folder, "--port", "0") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert not list(folder.glob("page-*"))
+
+
+def test_a_job_that_runs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """What was finished is kept, the rest waits in the inbox."""
+    films = tmp_path / "films"
+    films.mkdir()
+    scenes = [Scene(20.0, (10, 90, 160), motion="pan"), Scene(20.0, (160, 90, 10), motion="left")]
+    render_video(films / "long.mp4", scenes, size=(640, 360), rate=25)
+    library = tmp_path / "library"
+    with started(library, "--port", "0", "--media", str(films)) as (process, said):
+        port = port_of(said)
+        (file,) = json.loads(get(port, "/api/inbox")[1])["files"]
+        with closing(HTTPConnection("127.0.0.1", port)) as connection:
+            body = json.dumps({"files": [file["file_id"]]})
+            connection.request("POST", "/api/jobs", body, {"Content-Type": "application/json"})
+            job_id = json.loads(connection.getresponse().read())["job_id"]
+        deadline = time.monotonic() + 30
+        while not json.loads(get(port, f"/api/jobs/{job_id}")[1])["seconds_done"] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=20)
+        assert time.monotonic() - began < 3.5
+    assert process.returncode == 130
+    assert stderr == ""
+    with Library.open(settings=settings_for(tmp_path)) as opened:
+        opened.add([films / "long.mp4"])
+        assert len(opened.catalogue.videos()) == 1
+
+
+def test_the_browser_gets_a_ticket_and_not_the_token(folder: Path, tmp_path: Path) -> None:
+    browser, told, token = tmp_path / "browser.sh", tmp_path / "told", tmp_path / "token"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {told}.new && mv {told}.new {told}\n')
+    browser.chmod(0o755)
+    token.write_text(TOKEN)
+    os.environ["BROWSER"] = f"{browser} %s"
+    try:
+        with started(folder, "--port", "0", "--open", "--token", str(token)) as (_, said):
+            deadline = time.monotonic() + 20
+            while not told.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            address = told.read_text().strip()
+            assert TOKEN not in address
+            path = address.partition(f":{port_of(said)}")[2]
+            assert get(port_of(said), path)[0] == 303
+            assert get(port_of(said), path)[0] == 401
+    finally:
+        del os.environ["BROWSER"]
 
 
 def test_a_port_that_is_in_use_is_one_line(folder: Path) -> None:
