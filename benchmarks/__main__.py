@@ -16,6 +16,7 @@ from benchmarks import (
     mcp_search,
     memory,
     overlap,
+    page_server,
     search_scale,
     shot_speed,
     shots,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "hybrid": hybrid.run,
     "agent": agent_loop.run,
     "mcp": mcp_search.run,
+    "page": page_server.run,
 }
 
 
