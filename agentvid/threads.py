@@ -80,7 +80,8 @@ def list_threads(library: Path) -> list[Json]:
         with saver.cursor(transaction=False) as cursor:
             newest = "SELECT thread_id FROM checkpoints GROUP BY thread_id ORDER BY max(checkpoint_id) DESC"
             names = [row[0] for row in cursor.execute(newest)]
-        return [_listed(saver, name) for name in names]
+        # A first question that was left before its end has no turn.
+        return [listed for name in names if (listed := _listed(saver, name))["turns"]]
 
 
 def _listed(saver: SqliteSaver, thread: str) -> Json:

@@ -228,6 +228,7 @@ def test_left_alone_at_any_event_it_stores_a_turn_or_none(library: Library, ques
         assert trace_ids(directory) == before
         kept = {item["thread"]: item["turns"] for item in library.threads()}.get(thread, 0)
         assert kept in (0, 1)
+        assert all(item["turns"] for item in library.threads()), "no thread without a question"
         library.ask(question, thread=thread)
         assert [turn["question"] for turn in library.thread(thread)] == [question] * (kept + 1)
 

@@ -158,6 +158,9 @@ def test_a_video_that_changed_or_is_gone_is_said_and_never_cut(agentvid: Callabl
     # The shelf is a copy: what was indexed lies elsewhere and must stay for other tests.
     assert agentvid("--library", "own", "index", "talk.mp4").code == 0
     status = (shelf / "talk.mp4").stat()
+    os.utime(shelf / "talk.mp4")
+    touched = agentvid("--library", "own", "clip", "talk.mp4@1-2", "-o", "touched.mp4")
+    assert touched.code == 0, "another time of change, but the same bytes"
     (shelf / "talk.mp4").write_bytes((shelf / "demo.mp4").read_bytes())
     os.utime(shelf / "talk.mp4", ns=(status.st_atime_ns, status.st_mtime_ns))
     changed = agentvid("--library", "own", "clip", "talk.mp4@1-2", "-o", "out.mp4")

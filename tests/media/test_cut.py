@@ -23,7 +23,7 @@ from tests.media.conftest import CLOCKS
 
 TICK_SECONDS = 0.0011  # times in Matroska are whole milliseconds
 #: Each is a decoder process or five; the others show nothing new every day.
-EVERY_DAY = {"film-23976.mp4", "edit-list.mov", "late-start.mkv", "transport-late.ts", "b-frames.avi", "turned-90.mp4"}
+EVERY_DAY = {"film-23976.mp4", "edit-list.mov", "transport-late.ts", "turned-90.mp4"}
 EACH_CLOCK = [pytest.param(name, marks=() if name in EVERY_DAY else pytest.mark.slow, id=name) for name in CLOCKS]
 
 
