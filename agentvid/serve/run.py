@@ -14,7 +14,7 @@ import uvicorn
 from agentvid.library import Library
 from agentvid.listening import base_url, bind, check_access
 from agentvid.serve.app import make_app
-from agentvid.serve.connections import Connection
+from agentvid.serve.connections import connections_with
 from agentvid.serve.context import Context, Options
 from agentvid.serve.logs import told
 from agentvid.serve.presence import present
@@ -41,7 +41,7 @@ class Running(uvicorn.Server):
         self.ended_by = 0
         config = uvicorn.Config(
             make_app(self.context),
-            http=Connection,
+            http=connections_with(options.waits),
             ws="none",
             loop="asyncio",
             log_config=None,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, suppress
 
 import pytest
 
-from agentvid.serve import connections, guards
 from agentvid.serve.connections import MAX_CONNECTIONS
+from agentvid.serve.context import Waits
 
 from .conftest import Site
 
@@ -77,17 +77,8 @@ def test_what_is_no_http(site: Site) -> None:
     assert site.get("/api/library").status == 200
 
 
-@pytest.fixture
-def hasty() -> Iterator[None]:
-    """The limits of time, a tenth of what they are."""
-    before = connections.HEADER_SECONDS, guards.BODY_SECONDS
-    connections.HEADER_SECONDS, guards.BODY_SECONDS = 1.0, 1.0
-    yield
-    connections.HEADER_SECONDS, guards.BODY_SECONDS = before
-
-
-def test_headers_and_bodies_that_do_not_come(serve: Serve, hasty: None) -> None:
-    with serve() as site:
+def test_headers_and_bodies_that_do_not_come(serve: Serve) -> None:
+    with serve(waits=Waits(header_seconds=1.0, body_seconds=1.0)) as site:
         silent, half, body = site.connect(), site.connect(), site.connect()
         with silent, half, body:
             half.sendall(b"GET /api/library HTTP/1.1\r\nHost: localho")
@@ -110,7 +101,7 @@ def test_many_that_send_nothing_do_not_keep_others_out(serve: Serve) -> None:
         for line in lines:
             with suppress(OSError):
                 line.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-")
-        time.sleep(connections.GRACE_SECONDS + 0.3)
+        time.sleep(Waits().grace_seconds + 0.3)
         beside = latencies(site, 20)
         for line in lines:
             line.close()
@@ -129,13 +120,13 @@ def latencies(site: Site, count: int) -> list[float]:
 
 def test_there_are_never_more_connections_than_allowed(serve: Serve) -> None:
     """Readers that take nothing hold theirs for some seconds; who comes then is told so, and served when they go."""
-    with serve() as site:
+    with serve(waits=Waits(stall_seconds=0.5)) as site:
         head = f"GET /media/{site.ids['north']} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         # Small windows: the file must not fit into the buffers on the way.
         readers = []
         for _ in range(MAX_CONNECTIONS):
             line = socket.socket()
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
             line.connect(("127.0.0.1", site.port))
             line.sendall(head * 60)
             readers.append(line)
