@@ -145,7 +145,7 @@ def look_at_names(page: Page) -> None:
     expect(page.locator(".row").first).to_be_visible()
     assert page.evaluate(_LOOK) == []
     page.get_by_role("link", name="Add videos").click()
-    expect(page.locator("#list li")).to_contain_text("waiting <script>")
+    expect(page.locator("#list .inbox li")).to_contain_text("waiting <script>")
     assert page.evaluate(_LOOK) == []
 
 

@@ -21,22 +21,26 @@ export function exportMenu({ trace = "", video = null }) {
   return details;
 }
 
-const link = (url, text) => h("li", {}, h("a", { href: url, download: true }, text));
 const fits = (subject) => registry.filter((format) => format.subjects.includes(subject));
-const titleOf = (format, of = "") => h("span", {}, h("strong", {}, format.name), ` ${of || format.about}`);
+const link = (url, format, ...text) => h("a", { href: url, download: true, title: format.about }, text);
 
 function ofAnswer(trace) {
-  return fits("answer").map((format) =>
-    link(`/api/answers/${encodeURIComponent(trace)}/export/${encodeURIComponent(format.name)}`, titleOf(format)));
+  return fits("answer").map((format) => h("li", {},
+    link(`/api/answers/${encodeURIComponent(trace)}/export/${encodeURIComponent(format.name)}`, format, h("strong", {}, format.name), ` ${format.about}`)));
 }
 
+/** A line for the chapters and for every track, with all formats that hold it. */
 function ofVideo(video) {
   const base = `/api/videos/${encodeURIComponent(video.video_id)}/export`;
-  const tracks = Object.keys(video.tracks ?? {});
-  const canWrite = (format) => video.playable || !format.needs_files;
+  const line = (of, subject, query) => h("li", { class: "of" }, h("strong", {}, of),
+    h("span", {}, fits(subject).filter((format) => video.playable || !format.needs_files)
+      .map((format) => link(`${base}/${encodeURIComponent(format.name)}${query}`, format, format.name))));
   return [
-    ...fits("chapters").filter(canWrite).map((format) => link(`${base}/${encodeURIComponent(format.name)}`, titleOf(format, "chapters"))),
-    ...fits("track").filter(canWrite).flatMap((format) => tracks.map((track) =>
-      link(`${base}/${encodeURIComponent(format.name)}?track=${encodeURIComponent(track)}`, titleOf(format, track)))),
+    video.chapters?.length > 0 && line("chapters", "chapters", ""),
+    ...Object.keys(video.tracks ?? {}).map((track) => line(track, "track", `?track=${encodeURIComponent(track)}`)),
   ];
 }
+
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.exports[open]")) if (!open.contains(event.target)) open.open = false;
+});

@@ -50,7 +50,9 @@ export function refreshForm() {
   const tracks = Array.isArray(shared.library.tracks) ? shared.library.tracks : Object.keys(shared.library.tracks ?? {});
   const chosen = new Set(checkedTracks());
   fill(byId("tracks"), tracks.map((track) => h("label", {}, h("input", { type: "checkbox", value: track, checked: chosen.has(track) }), track)));
+  // The server asks one model, or none: the page only says which.
   byId("model-field").hidden = !shared.library.may?.model;
+  byId("model").textContent = shared.library.may?.model ?? "";
   byId("inbox-link").hidden = !shared.library.may?.index;
   showScope();
 }
@@ -86,6 +88,7 @@ function submitSearch() {
   }
   const k = byId("k").value;
   said("");
+  showOptions(false);
   go(listUrl({ q, video: [...scope], track: checkedTracks(), ...times, level: byId("level").value, k: k === "10" ? "" : k }));
 }
 
@@ -98,12 +101,11 @@ function submitAsk() {
     return refuse(byId("choices"), "Give two choices or more, or none.");
   }
   const seconds = Number(byId("seconds").value);
-  const model = byId("model-field").hidden ? "" : byId("model").value.trim();
   said("");
+  showOptions(false);
   const body = { question };
   if (scope.size) body.videos = [...scope];
   if (choices.length) body.choices = choices;
-  if (model) body.model = model;
   if (byId("verify").value) body.verify = byId("verify").value;
   if (seconds > 0) body.budget = { seconds };
   onAsk(body);
