@@ -145,13 +145,13 @@ def export(
         return
     if not format_name or bool(reference) == bool(query):
         raise UsageError("export needs a FORMAT and a REF or --query", hint="as in `agentvid export markdown last`")
-    find_format(format_name)
+    subjects = find_format(format_name).subjects
     with context.obj.open() as library:
         gatherer = _gatherer(library)
         if query:
             material = gatherer.hits(query, library.search(query, k=k, videos=videos or ()))
         else:
-            material = gatherer.refer(reference or "", track)
+            material = gatherer.refer(reference or "", track, subjects=subjects)
     text, left_out = _write(format_name, material, output, overwrite=force)
     for one in left_out:
         note(f"left out: {one.id}: {one.reason}")

@@ -7,13 +7,13 @@ video's Source says so, and formats that need no pictures go on without it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentvid.errors import LibraryError, NotFound, UnknownVideo, UsageError
-from agentvid.exports.base import Item, Material, Source
+from agentvid.exports.base import SUBJECTS, Item, Material, Source, Subject
 from agentvid.identity import holds
 from agentvid.media.limits import limits_of
 from agentvid.media.process import display_name
@@ -111,9 +111,10 @@ class Gatherer:
         items = [Item(_id(video.id, "span", inside), video.id, inside, "", "")]
         return Material("span", _title(video), tuple(items), self._sources(items), page=self._page)
 
-    def refer(self, reference: str, track: str = "") -> Material:
+    def refer(self, reference: str, track: str = "", *, subjects: Collection[Subject] = SUBJECTS) -> Material:
         """What a user's words name: "last", TRACE, TRACE:e2, VIDEO@START-END, or VIDEO with a track or "chapters".
 
+        Of a VIDEO alone its chapters are meant where a format's `subjects` leave nothing else.
         A video whose name looks like a trace's id is meant if there is no such trace.
         """
         if track:
@@ -125,6 +126,8 @@ class Gatherer:
         ):
             return self.answer(found[1], found[2] or "")
         video = self._library.catalogue.find_video(reference)
+        if "track" not in subjects:
+            return self.chapters(reference)
         raise UsageError(
             f"which part of {video.name!r}? allowed: one of its tracks, {self._tracks(video)}, or its chapters",
             hint="add --track NAME or --track chapters, or write VIDEO@START-END",

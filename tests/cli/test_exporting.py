@@ -237,6 +237,12 @@ def test_an_answer_is_exported_after_its_video_was_removed(agentvid: Callable[..
     assert (cut.code, "it is no longer in the library" in cut.stderr) == (1, True)
 
 
+def test_a_video_alone_means_its_chapters_where_a_format_has_no_use_for_tracks(agentvid: Callable[..., Any]) -> None:
+    alone = agentvid("export", "html", "talk.mp4")
+    assert alone.code == 0
+    assert alone.stdout == agentvid("export", "html", "talk.mp4", "--track", "chapters").stdout
+
+
 def test_formats_are_listed(agentvid: Callable[..., Any]) -> None:
     listed = json.loads(agentvid("export", "--list", "--json").stdout)["formats"]
     assert {"jsonl", "html", "edl", "otio", "fcpxml", "vtt", "srt", "clips", "sheet"} <= {one["name"] for one in listed}
