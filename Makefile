@@ -5,12 +5,14 @@ PIP_ARGS ?= -c constraints.txt
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.dev-ready
+FRAMEWORKS := $(VENV)-frameworks
 
-.PHONY: help demo test test-slow check bench format clean
+.PHONY: help demo test test-slow test-frameworks check bench format clean
 help:
 	@echo "make demo [VIDEO=path QUESTION=...]  install, index a video, print cited answers"
 	@echo "make test                            install and run the tests"
 	@echo "make test-slow                       the long tests as well"
+	@echo "make test-frameworks                 those of CrewAI and LlamaIndex, in an environment of their own"
 	@echo "make check                           lint, format, types, layers, docs"
 	@echo "make bench                           the speed ratios of benchmarks/"
 
@@ -24,6 +26,14 @@ $(DEV_READY): $(READY)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGS) --group dev -e ".[cpu,openai]"
 	@touch $@
 
+# They need older versions of packages than $(VENV) has: an environment over it, whose own packages are found first.
+$(FRAMEWORKS)/.ready: $(DEV_READY) .ci/constraints-frameworks.txt
+	$(PYTHON) -m venv $(FRAMEWORKS)
+	$(BIN)/python -c "import sysconfig as s; print('import site; site.addsitedir(%r)' % s.get_path('purelib'))" \
+	    > $$($(FRAMEWORKS)/bin/python -c "import sysconfig as s; print(s.get_path('purelib'))")/over.pth
+	$(BIN)/python -m pip --python $(FRAMEWORKS) install --quiet -c .ci/constraints-frameworks.txt --group frameworks
+	@touch $@
+
 demo: $(READY)
 	@$(BIN)/python -m agentvid.demo $(if $(VIDEO),--video "$(VIDEO)") $(if $(QUESTION),--question "$(QUESTION)")
 
@@ -32,6 +42,9 @@ test: $(DEV_READY)
 
 test-slow: $(DEV_READY)
 	$(BIN)/pytest -q -n 2 $(PYTEST_ARGS)
+
+test-frameworks: $(FRAMEWORKS)/.ready
+	$(FRAMEWORKS)/bin/python -m pytest -q tests/frameworks -k "llamaindex or crewai" -W ignore::DeprecationWarning
 
 check: $(DEV_READY)
 	$(BIN)/ruff check .
@@ -47,4 +60,4 @@ bench: $(DEV_READY)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .demo
+	rm -rf $(VENV) $(FRAMEWORKS) build dist *.egg-info .demo

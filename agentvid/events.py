@@ -30,6 +30,11 @@ class Event(TypedDict, total=False):
 Tell: TypeAlias = Callable[[Event], None]
 
 
+def counted(number: int, thing: str) -> str:
+    """ "1 video", "2 videos"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def stage(node: str, detail: str) -> Event:
     """A part of the run began, or says what came of it."""
     return {"event": "stage", "node": node, "detail": detail}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.graph import END, START, StateGraph
@@ -29,10 +29,12 @@ from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
-from agentvid.events import Event, note, stage, token
+from agentvid.events import Event, counted, note, stage, token
 from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
+from agentvid.planners.exemplar import ExemplarPlanner
+from agentvid.planners.followups import Conversation, FollowUp, understand
 from agentvid.planners.packs import packs
 from agentvid.planners.routes import route_of
 from agentvid.state import (
@@ -53,7 +55,7 @@ from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
 from agentvid.tools.program.values import Outcome, to_json
-from agentvid.types import LOOK, Answer, Json, Usage
+from agentvid.types import LOOK, Answer, Json, Span, Usage
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -76,7 +78,9 @@ class AskContext:
     `shortcut` plans look-ups when `planner` is an LLM; None sends every question to `planner`. `library`: the directory
     whose `traces/` keeps the record; None keeps none. `budget`: that of the settings, if None. `model`: the name of the
     chat model, "" for none; `calls`: where its recorder puts them, for the trace. `thread`: the conversation that the
-    question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
+    question goes on with, "" for none; needs `library`. `chosen`: the ids that the user limited it to, none for all;
+    `is_scope_kept`: with a question before it in the thread.
+    `earlier`: turns of a conversation that is kept elsewhere, None if there is none.
     `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
     then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
     question lands before it is planned, and returns how many; None makes none. `cancel` ends the run. `is_heard`:
@@ -94,7 +98,9 @@ class AskContext:
     model: str = ""
     calls: list[Call] = field(default_factory=list)
     thread: str = ""
-    earlier: Sequence[Json] = ()
+    chosen: tuple[str, ...] = ()
+    is_scope_kept: bool = False
+    earlier: Sequence[Json] | None = None
     callbacks: Sequence[BaseCallbackHandler] = ()
     learns: bool = False
     clock: Callable[[], float] = time.monotonic
@@ -139,27 +145,30 @@ def _run(
 ) -> Generator[Event | Answer, None, None]:
     ledger = context.tools.ledger
     ledger.begin(context.budget or context.settings.budget, clock=context.clock, cancel=context.cancel)
-    state = _start(question, choices, context)
-    if context.deepen is not None and not state["stopped"]:
-        yield stage("caption", "captions where the question lands")
-        yield stage("caption", f"{context.deepen(question)} captions made where the question lands")
-    ledger.captioned = ledger.usage
-    config = _config(context)
-    options: Any = {"context": context, "stream_mode": modes}
-    if context.thread:
-        # Only the end of a question is kept: what tools returned is alive and in no checkpoint, so that an answer could
-        # not cite from half a run.
-        options["durability"] = "exit"
-    try:
-        with _compiled(context) as graph:
-            for mode, part in cast("Iterator[tuple[str, Any]]", graph.stream(state, config, **options)):
+    _check(question, choices)
+    with _compiled(context) as (graph, turns):
+        context, state = _start(question, choices, context, turns)
+        if state["understood"]:
+            yield note("thread", state["understood"])
+        if context.deepen is not None and not state["stopped"]:
+            yield stage("caption", "captions where the question lands")
+            made = counted(context.deepen(state["question"]), "caption")
+            yield stage("caption", f"{made} made where the question lands")
+        ledger.captioned = ledger.usage
+        options: Any = {"context": context, "stream_mode": modes}
+        if context.thread:
+            # Only the end of a question is kept: what tools returned is alive and in no checkpoint, so that an answer
+            # could not cite from half a run.
+            options["durability"] = "exit"
+        try:
+            for mode, part in cast("Iterator[tuple[str, Any]]", graph.stream(state, _config(context), **options)):
                 if mode == "custom":
                     yield part
                 else:
                     state = part
-    except AgentvidError as error:
-        _record(state, context, choices, {"error": str(error), "hint": error.hint})
-        raise
+        except AgentvidError as error:
+            _record(state, context, choices, {"error": str(error), "hint": error.hint})
+            raise
     answer = answer_from_json(state["answer"], usage=ledger.total())
     if ledger.is_interrupted():
         answer = replace(answer, stopped=INTERRUPTED)
@@ -174,18 +183,18 @@ def _run(
 
 
 @contextmanager
-def _compiled(context: AskContext) -> Iterator[Graph]:
-    """The graph; with a thread, one that keeps the state of the question in it."""
+def _compiled(context: AskContext) -> Iterator[tuple[Graph, Sequence[Json] | None]]:
+    """The graph, with a thread one that keeps the state of the question in it; and the turns of the conversation."""
     if not context.thread:
-        yield build_graph()
+        yield build_graph(), context.earlier
         return
     from agentvid.threads import checkpointer, turns_of
 
     if context.library is None:
         raise UsageError(f"thread {context.thread!r} needs a library to be kept in")
     with checkpointer(context.library) as saver:
-        turns_of(saver, context.thread)  # what cannot be read is told before anything is asked
-        yield build_graph().copy(update={"checkpointer": saver})
+        turns = turns_of(saver, context.thread)  # what cannot be read is told before anything is asked
+        yield build_graph().copy(update={"checkpointer": saver}), turns
 
 
 def _config(context: AskContext) -> RunnableConfig:
@@ -220,13 +229,31 @@ def build_graph() -> Graph:
     return graph.compile()
 
 
-def _start(question: str, choices: Sequence[str], context: AskContext) -> AskState:
+def _check(question: str, choices: Sequence[str]) -> None:
     check_question(question)
     if choices and (not 2 <= len(choices) <= MAX_OPTIONS or not all(choice.strip() for choice in choices)):
         raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty")
-    return {
-        "turns": list(context.earlier),
-        "question": question,
+
+
+def _start(
+    question: str, choices: Sequence[str], context: AskContext, turns: Sequence[Json] | None
+) -> tuple[AskContext, AskState]:
+    """The question made complete, and the scope that it names; from here on nothing changes either."""
+    follow = FollowUp(question) if turns is None else _understood(question, context, turns)
+    if follow.videos:
+        scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in follow.videos}
+        context = replace(context, tools=replace(context.tools, scope=scope))
+    elif context.is_scope_kept:
+        names = ", ".join(PurePath(video.name).name for video in context.tools.scope.values())
+        follow = replace(follow, said="; ".join(filter(None, (f"only in {plain(names)}, as before", follow.said))))
+    stopped = context.tools.ledger.spent() or follow.problem if context.tools.scope else _NO_VIDEO
+    state: AskState = {
+        "turns": list(context.earlier or ()),
+        "question": follow.question or question,
+        "wording": question,
+        "understood": follow.said,
+        "place": _place_to_json(*follow.place) if follow.place else {},
+        "chosen": list(context.chosen),
         "choices": list(choices),
         "scope": list(context.tools.scope),
         "route": "",
@@ -243,8 +270,29 @@ def _start(question: str, choices: Sequence[str], context: AskContext) -> AskSta
         "again": False,
         "asks": 0,
         "answer": {},
-        "stopped": context.tools.ledger.spent() if context.tools.scope else _NO_VIDEO,
+        "stopped": stopped,
     }
+    return context, state
+
+
+def _place_to_json(video_id: str, span: Span) -> Json:
+    return {"video_id": video_id, "start": span.start_seconds, "end": span.end_seconds}
+
+
+def _understood(question: str, context: AskContext, turns: Sequence[Json]) -> FollowUp:
+    """What a question of a conversation means for the embedded planner; an LLM reads the turns itself."""
+    planner, known = context.planner, context.tools.catalogue.videos()
+    if not isinstance(planner, ExemplarPlanner):
+        return FollowUp(question)
+    # What was not understood is no part of the conversation.
+    earlier_turns = [turn for turn in map(turn_from_json, turns) if turn.program or not turn.abstained]
+    talk = Conversation(
+        earlier_turns,
+        tuple(context.tools.scope.values()),
+        known,
+        lambda earlier: planner.phrases(earlier, known),
+    )
+    return understand(question, talk) or FollowUp(question)
 
 
 # -- nodes ------------------------------------------------------------------------------------------------------------
@@ -271,8 +319,6 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         return {}
     planner, request, feedback = runtime.context.planner, _request(state, runtime), state["feedback"]
     ledger = runtime.context.tools.ledger
-    if request.turns and not feedback and runtime.context.shortcut is None:
-        ledger.notes.append("thread: without a model, earlier questions are not read; choose one with --model")
     is_again = state.get("again", False) and not feedback
     runtime.stream_writer(stage("plan", f"{'repairing the program' if feedback else 'planning'} ({planner.name})"))
     try:
@@ -322,7 +368,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             "asked": _asked(state, ledger.calls[before:]),
         }
     outcome = _with_looks(run.outcome, context.tools)
-    runtime.stream_writer(stage("execute", f"{outcome.kind}: {len(outcome.evidence)} moments"))
+    runtime.stream_writer(stage("execute", f"{outcome.kind}: {counted(len(outcome.evidence), 'moment')}"))
     return {
         "feedback": {},
         "tried": [*state["tried"], {"program": program, "error": ""}],
@@ -381,14 +427,14 @@ def compose(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         )
     )
     tools.ledger.spend(draft.usage)
-    runtime.stream_writer(stage("compose", f"{len(draft.claims)} claims"))
+    runtime.stream_writer(stage("compose", counted(len(draft.claims), "claim")))
     return {"draft": draft_to_json(draft)}
 
 
 def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     """Publish what survives the check; abstain if nothing does; ask again, if it is not sure enough."""
     context, settings, draft = runtime.context, runtime.context.settings, draft_from_json(state["draft"])
-    runtime.stream_writer(stage("cite", f"checking {len(draft.claims)} claims"))
+    runtime.stream_writer(stage("cite", f"checking {counted(len(draft.claims), 'claim')}"))
     verified = verify(
         draft,
         question=state["question"],
@@ -399,7 +445,8 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         is_strict=settings.verify == "strict",
     )
     checked, answer = verified.checked, _answer(state, draft, verified, context)
-    runtime.stream_writer(stage("cite", f"{len(checked.claims)} claims kept, {len(checked.rejected)} dropped"))
+    kept = counted(len(checked.claims), "claim")
+    runtime.stream_writer(stage("cite", f"{kept} kept, {len(checked.rejected)} dropped"))
     made = {"steps": state["steps"], "form": state.get("form", ""), "planner": state.get("planner", "")}
     rejected = [{"text": r.text, "verdict": r.verdict, "reason": r.reason} for r in checked.rejected]
     context.tools.ledger.spend(verified.usage)
@@ -412,18 +459,19 @@ def cite(state: AskState, runtime: Runtime[AskContext]) -> AskState:
         "again": again,
         "asks": asks,
         "outcome": {} if again else state["outcome"],
-        "turns": [] if again else [_turn(best)],
+        "turns": [] if again else [_turn(best, state)],
         "counters": context.tools.ledger.usage.to_json(),
     }
 
 
 def _settled(state: AskState) -> AskState:
     """Nothing new to try: what was answered before stands."""
-    return {"program": "", "turns": [_turn(state["answer"])]}
+    return {"program": "", "turns": [_turn(state["answer"], state)]}
 
 
-def _turn(answer: Json) -> Json:
-    return turn_to_json(answer_from_json(answer, usage=Usage()))
+def _turn(answer: Json, state: AskState) -> Json:
+    said = answer_from_json(answer, usage=Usage())
+    return turn_to_json(said, standalone=state["question"], videos=state.get("chosen", ()))
 
 
 def _surer(old: Json, new: Json, confident: float) -> Json:
@@ -446,6 +494,7 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     tried = tuple(one["program"] for one in state["tried"]) if state.get("again") else ()
     # The first program of a look-up came from the shortcut.
     attempt = max(0, len(tried) - (state.get("route") == "lookup"))
+    place = state.get("place")
     return PlanRequest(
         question=question,
         choices=tuple(state["choices"]),
@@ -457,6 +506,7 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
         turns=turns,
         tried=tried,
         attempt=attempt,
+        place=(place["video_id"], Span(place["start"], place["end"])) if place else None,
     )
 
 
@@ -540,7 +590,7 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
     # Reasons repeat what a program said, and statements name files.
     text = plain(text)
     return Answer(
-        question=state["question"],
+        question=state.get("wording", state["question"]),
         text=text,
         abstained=abstained,
         confidence=min(1.0, max(0.0, draft.confidence * verified.trust)),
@@ -550,14 +600,18 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
         choice=None if abstained else draft.choice,
         program=state["program"],
         stopped=state["stopped"],
+        understood=state.get("understood", ""),
     )
 
 
 def _learn(state: AskState, library: Path, answer: Answer, settings: Settings) -> str:
     """Keep the program of a sure answer as an example, if one before it failed; returns what to say of it, or "".
 
-    What failed scored nothing, so that the new one scores no worse.
+    What failed scored nothing, so that the new one scores no worse. What goes on with a conversation teaches nothing:
+    "and then?" is no question of its own.
     """
+    if len(state.get("turns", ())) > 1:
+        return ""
     failed = [one for one in state["tried"] if one["error"]]
     if not failed or answer.abstained or answer.confidence < settings.confident or answer.stopped:
         return ""
@@ -576,9 +630,11 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
     catalogue = context.tools.catalogue
     made: Json = state.get("answer") or dict(state)  # of the program that led to the answer, or to the failure
     record: dict[str, Any] = {
-        "question": state["question"],
+        "question": state["wording"],
+        "standalone": state["question"],
         "choices": list(choices),
         "scope": state["scope"],
+        "is_scope_kept": context.is_scope_kept,
         "fingerprints": {video_id: catalogue.fingerprint(video_id) for video_id in state["scope"]},
         "model": context.model,
         "thread": context.thread,

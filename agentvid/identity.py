@@ -20,7 +20,7 @@ def hash_file(path: Path) -> str:
 
 
 def holds(path: Path, content_hash: str) -> bool:
-    """Whether a file still holds the content with this sha256; remembered while size and time of change stay.
+    """Whether a file holds the content with this sha256; remembered while its size and time of change stay.
 
     Raises OSError if it cannot be read.
     """

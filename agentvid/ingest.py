@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -89,9 +90,16 @@ class Ingested:
 
 
 def ingest_file(
-    path: Path, content_hash: str, pipeline: Pipeline, progress: Progress, known: Known = NOTHING
+    path: Path,
+    content_hash: str,
+    pipeline: Pipeline,
+    progress: Progress,
+    known: Known = NOTHING,
+    status: os.stat_result | None = None,
 ) -> Ingested:
     """Make a record of one video file; of what is `known` of it, only stale stages are read again.
+
+    `status` is the file's from before it was hashed: by it, later doors know the file again without reading it.
 
     A track that fails becomes a gap of the whole video. Raises MediaError if the file cannot be decoded,
     MissingDependency if the package of one of our own tracks is absent.
@@ -134,7 +142,7 @@ def ingest_file(
             title=info.title or path.stem,
             duration_seconds=duration_seconds,
             paths=(str(path),),
-            media=_media_json(info),
+            media=_media_json(info, status),
         ),
         pipeline.fingerprint,
         shots,
@@ -228,8 +236,9 @@ def _clips(
     )
 
 
-def _media_json(info: MediaInfo) -> dict[str, object]:
-    return {
+def _media_json(info: MediaInfo, status: os.stat_result | None) -> dict[str, object]:
+    file = {"bytes": status.st_size, "modified_ns": status.st_mtime_ns} if status is not None else {}
+    return file | {
         "container": info.container,
         "codec": info.codec,
         "width": info.width,

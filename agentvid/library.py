@@ -22,7 +22,7 @@ from agentvid.errors import (
     NotFound,
     UsageError,
 )
-from agentvid.events import Event, stage
+from agentvid.events import Event, counted, stage
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
@@ -131,6 +131,7 @@ class Library:
         pipeline = self._pipeline
         content_hash = None
         try:
+            status = path.stat()
             content_hash = hash_file(path)
             known = self.catalogue.find_hash(content_hash)
             if known and not self._is_stale(known, path):
@@ -143,6 +144,7 @@ class Library:
                 pipeline,
                 lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
                 read_known(self.catalogue, known, space) if known else NOTHING,
+                status,
             )
         except (LibraryError, MissingDependency):
             raise
@@ -460,7 +462,7 @@ class Library:
         self,
         question: str,
         *,
-        videos: Sequence[str] = (),
+        videos: Sequence[str] | None = None,
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
@@ -473,32 +475,29 @@ class Library:
     ) -> Answer:
         """Answer from evidence or abstain.
 
-        `videos` limit the scope, `choices` make it multiple choice, `model` is "provider:name" for an LLM, `verify` is
-        "standard" or "strict", `budget` replaces the limits of the settings: when one is reached, the best answer so
-        far says so in `stopped`. What is not given is as in the settings.
+        `videos` limit the scope; None takes those of the thread, or all. `choices` make it multiple choice, `model` is
+        "provider:name" for an LLM, `verify` is "standard" or "strict", `budget` replaces the limits of the settings:
+        when one is reached, the best answer so far says so in `stopped`. What is not given is as in the settings.
         `cassette` records the model's calls or replays them; then nothing is sent and no key is needed. `thread` names
-        a conversation: a model that plans reads what was asked before in it. `callbacks` are LangChain's: they see
-        every node and every model call, as those of OpenTelemetry and LangSmith do. Without `keep_trace` no record is
-        written. `cancel.set()`, from a thread or a signal handler, ends the run soon with the best answer so far;
-        `stopped` is then "interrupted".
+        a conversation: "and after that?" goes on with what was asked before in it, and `understood` tells how.
+        `callbacks` are LangChain's: they see every node and every model call, as those of OpenTelemetry and LangSmith
+        do. Without `keep_trace` no record is written. `cancel.set()`, from a thread or a signal handler, ends the run
+        soon with the best answer so far; `stopped` is then "interrupted".
         Raises UsageError for an empty or over-long question, and for a budget that no run can keep; UnknownVideo,
         MissingDependency, ModelError, CassetteMiss.
         """
         from agentvid.graph import ask
 
-        context = replace(
-            self.ask_context(videos, model, budget, cassette, verify=verify),
-            thread=thread,
-            callbacks=callbacks,
-            cancel=cancel,
-        )
+        kept = self._kept(thread) if videos is None else ()
+        context = self.ask_context(videos or kept, model, budget, cassette, verify=verify)
+        context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel, is_scope_kept=bool(kept))
         return ask(question, context if keep_trace else replace(context, library=None), choices=tuple(choices))
 
     def stream(
         self,
         question: str,
         *,
-        videos: Sequence[str] = (),
+        videos: Sequence[str] | None = None,
         choices: Sequence[str] = (),
         model: str = "",
         budget: Budget | None = None,
@@ -513,19 +512,31 @@ class Library:
         Who closes the iterator before its end ends the run: no answer, turn of a thread or trace is kept.
         """
         check_question(question)
-        scope = self._scope(videos)
+        scope = self._scope(videos or ())
         seconds = sum(video.duration_seconds for video in scope.values())
 
         def events() -> Iterator[Event | Answer]:
             # Before the graph, the models and the indexes are there: that takes longer than most answers.
-            yield stage("start", f"{len(scope)} videos, {timestamp(seconds)}")
+            looked_at = f"{counted(len(scope), 'video')}, {timestamp(seconds)}"
+            yield stage("start", f"thread {thread}" if thread and videos is None else looked_at)
             from agentvid.graph import stream
 
-            context = self.ask_context(videos, model, budget, cassette, verify=verify)
-            context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel)
+            kept = self._kept(thread) if videos is None else ()
+            context = self.ask_context(videos or kept, model, budget, cassette, verify=verify)
+            context = replace(context, thread=thread, callbacks=callbacks, cancel=cancel, is_scope_kept=bool(kept))
             yield from stream(question, context, choices=tuple(choices))
 
         return events()
+
+    def _kept(self, thread: str) -> Sequence[str]:
+        """The videos that the last question of a thread was limited to, if they are still there; none for all."""
+        if not thread:
+            return ()
+        from agentvid.threads import last_turn
+
+        known = {video.id for video in self.catalogue.videos()}
+        turn = last_turn(self.catalogue.directory, thread)
+        return [video_id for video_id in (turn or {}).get("videos", ()) if video_id in known]
 
     def use_model(self, name: str) -> None:
         """From now on plan and compose with the LLM `name`, "provider:name", where a question names none; "" for none.
@@ -551,13 +562,16 @@ class Library:
         return why(self.trace(reference), claim)
 
     def threads(self) -> list[Json]:
-        """`{"thread", "turns", "question"}`: the last question of each thread, the one asked last first."""
+        """`{"thread", "turns", "question", "asked_at"}`: the last question of each, the thread asked last first.
+
+        `asked_at`: ISO 8601, UTC.
+        """
         from agentvid.threads import list_threads
 
         return list_threads(self.catalogue.directory)
 
     def thread(self, name: str) -> list[Json]:
-        """The turns of a thread: `{"question", "answer", "abstained", "program", "evidence"}`. Raises NotFound."""
+        """The turns of a thread, as `agentvid thread show --json` prints them. Raises NotFound."""
         from agentvid.threads import read_thread
 
         return read_thread(self.catalogue.directory, name)
@@ -711,14 +725,16 @@ class Library:
         from agentvid.planners.exemplar import ExemplarPlanner
 
         embedded = ExemplarPlanner(self._embedder, bank or self.bank)
+        tools = self._tool_context(videos)
         context = AskContext(
             planner=embedded,
             composer=ExtractiveComposer(),
-            tools=self._tool_context(videos),
+            tools=tools,
             settings=with_verify(self.settings, verify),
             embedder=self._embedder,
             library=self.catalogue.directory,
             budget=budget or self.settings.budget,
+            chosen=tuple(tools.scope) if videos else (),
         )
         context = replace(context, deepen=self._deepen_with(context.tools, context.budget))
         name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)

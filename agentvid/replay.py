@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from agentvid.budget import Budget
+from agentvid.budget import INTERRUPTED, Budget
 from agentvid.errors import AgentvidError, LibraryError
 from agentvid.graph import AskContext, ask
 from agentvid.models.cassette import Call, Cassette
@@ -98,10 +98,10 @@ def _context(library: Library, document: Json, cassette: Cassette) -> AskContext
         verify=document["verify"],
         learned_before=document["trace_id"],
     )
+    earlier = document["turns"] if document["thread"] or document["turns"] else None
     context.tools.ledger.spend(Usage(**document.get("captioned", {})))  # captions that were made then are there now
-    return replace(
-        context, tools=replace(context.tools, scope=scope), library=None, earlier=document["turns"], deepen=None
-    )
+    context = replace(context, earlier=earlier, is_scope_kept=document.get("is_scope_kept", False))
+    return replace(context, tools=replace(context.tools, scope=scope), library=None, deepen=None)
 
 
 def _changes(library: Library, document: Json) -> Iterator[str]:
@@ -111,6 +111,8 @@ def _changes(library: Library, document: Json) -> Iterator[str]:
             yield f"video {video_id} is not in the library any more"
         elif now != fingerprint:
             yield f"video {video_id} was indexed anew"
+    if document.get("result", {}).get("stopped") == INTERRUPTED:
+        yield "the run was interrupted"
     for setting in SHAPING_SETTINGS:
         before, after = document["settings"][setting], getattr(library.settings, setting)
         if before != after:

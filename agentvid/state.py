@@ -6,7 +6,7 @@ Live things (catalogue, models, ledger, clock) are in `AskContext` and never ent
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypedDict
 
 from agentvid.composers.base import Draft
@@ -18,7 +18,11 @@ class AskState(TypedDict, total=False):
     """One question on its way through the graph; every key is set by the node named beside it."""
 
     turns: Annotated[list[Json], operator.add]  # start, cite: the thread's questions, the last one is this
-    question: str  # start
+    question: str  # start: complete in itself, whatever was asked
+    wording: str  # start: as the user put it
+    understood: str  # start: how a question that says only half was understood, "" for one that says all
+    place: Json  # start: video id and span where alone to look, {} for the whole scope
+    chosen: list[str]  # start: the video ids that the user chose, none for all
     choices: list[str]  # start, or plan when the question holds them
     scope: list[str]  # start: video ids, frozen before any text of a video is read
     route: str  # route: "lookup" or "loop"
@@ -106,17 +110,23 @@ def draft_from_json(data: Mapping[str, Any]) -> Draft:
     )
 
 
-def turn_to_json(answer: Answer) -> Json:
-    """What the next question of a thread may refer to, and what people read of it later."""
+def turn_to_json(answer: Answer, *, standalone: str, videos: Sequence[str]) -> Json:
+    """What the next question of a thread may refer to, and what people read of it later.
+
+    `standalone`: the question made complete; `videos`: the ids that the user chose.
+    """
     cited = [{"video_id": item.video_id, **item.span.to_json()} for item in answer.evidence]
     said = {"answer": answer.text, "abstained": answer.abstained}
-    return {"question": answer.question, **said, "program": answer.program, "evidence": cited}
+    meant = {"understood": "" if standalone == answer.question else standalone, "videos": list(videos)}
+    return {"question": answer.question, **meant, **said, "program": answer.program, "evidence": cited}
 
 
 def turn_from_json(data: Mapping[str, Any]) -> Turn:
     """For a planner: without the answer, whose words are a video's."""
     cited = tuple((item["video_id"], Span(item["start"], item["end"])) for item in data["evidence"])
-    return Turn(data["question"], data["program"], cited)
+    # Threads of earlier versions tell less of their turns.
+    understood, videos = data.get("understood", ""), tuple(data.get("videos", ()))
+    return Turn(data["question"], data["program"], cited, understood, videos, data.get("abstained", False))
 
 
 def answer_to_json(answer: Answer) -> Json:
@@ -142,6 +152,7 @@ def answer_from_json(data: Mapping[str, Any], *, usage: Usage) -> Answer:
         choice=data["choice"],
         program=data["program"],
         stopped=data["stopped"],
+        understood=data["understood"],
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from agentvid.types import Json
 FILE = "threads.sqlite3"
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 _WAIT_SECONDS = 30.0
+_SETTING_UP = threading.Lock()
 _WAY_OUT = "delete the file to go on: it holds conversations and no videos"
 
 
@@ -32,11 +34,13 @@ class _Saver(SqliteSaver):
     """Write-ahead logging only on a SQLite that is safe with it; the base class would switch it on at every start."""
 
     def setup(self) -> None:
-        is_new = not self.conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone()
-        if is_new:
-            super().setup()
-        if not is_wal_safe(sqlite3.sqlite_version):
-            self.conn.execute("PRAGMA journal_mode = DELETE")
+        # SQLite waits for no lock when the journal is changed: of two questions that begin a file, one would fail.
+        with _SETTING_UP:
+            is_new = not self.conn.execute("SELECT 1 FROM sqlite_master WHERE name = 'writes'").fetchone()
+            if is_new:
+                super().setup()
+            if not is_wal_safe(sqlite3.sqlite_version):
+                self.conn.execute("PRAGMA journal_mode = DELETE")
         self.is_setup = True
 
 
@@ -66,22 +70,30 @@ def checkpointer(library: Path) -> Iterator[SqliteSaver]:
 
 
 def list_threads(library: Path) -> list[Json]:
-    """`{"thread", "turns", "question"}`: the last question of each, the thread asked last first."""
+    """`{"thread", "turns", "question", "asked_at"}`: the last question of each, the thread asked last first.
+
+    `asked_at`: ISO 8601, UTC.
+    """
     if not (library / FILE).exists():
         return []
     with checkpointer(library) as saver:
         with saver.cursor(transaction=False) as cursor:
             newest = "SELECT thread_id FROM checkpoints GROUP BY thread_id ORDER BY max(checkpoint_id) DESC"
             names = [row[0] for row in cursor.execute(newest)]
-        found = [(name, turns_of(saver, name)) for name in names]
-    return [
-        {"thread": name, "turns": len(turns), "question": turns[-1]["question"] if turns else ""}
-        for name, turns in found
-    ]
+        # A first question that was left before its end has no turn.
+        return [listed for name in names if (listed := _listed(saver, name))["turns"]]
+
+
+def _listed(saver: SqliteSaver, thread: str) -> Json:
+    turns = turns_of(saver, thread)
+    found = saver.get_tuple(config_of(thread))
+    asked_at = found.checkpoint["ts"] if found else ""
+    question = turns[-1]["question"] if turns else ""
+    return {"thread": thread, "turns": len(turns), "question": question, "asked_at": asked_at}
 
 
 def read_thread(library: Path, thread: str) -> list[Json]:
-    """Its turns, the first first: `{"question", "answer", "abstained", "program", "evidence"}`. Raises NotFound."""
+    """Its turns, the first first, as `turn_to_json` makes them. Raises NotFound."""
     turns: list[Json] = []
     if (library / FILE).exists():
         with checkpointer(library) as saver:
@@ -90,6 +102,15 @@ def read_thread(library: Path, thread: str) -> list[Json]:
         known = ", ".join(item["thread"] for item in list_threads(library)[:5]) or "none"
         raise NotFound(f"no thread {thread!r} in {library}", hint=f"newest threads: {known}")
     return turns
+
+
+def last_turn(library: Path, thread: str) -> Json | None:
+    """The last turn of a thread, None if it is new. Raises as `checkpointer` and `turns_of`."""
+    if not (library / FILE).exists():
+        return None
+    with checkpointer(library) as saver:
+        turns = turns_of(saver, thread)
+    return turns[-1] if turns else None
 
 
 def remove_thread(library: Path, thread: str) -> None:

@@ -341,6 +341,7 @@ class Answer:
     """Claims with evidence, or an abstention with the nearest moments as evidence of no claim.
 
     `stopped`: why the run ended before it was done (a spent budget, a planner that repeats itself), or "".
+    `understood`: how a question that goes on with a conversation was completed, "" for one that says all itself.
     Raises UsageError if a claim cites evidence that the answer does not hold.
     """
 
@@ -356,6 +357,7 @@ class Answer:
     program: str = ""
     trace_id: str = ""
     stopped: str = ""
+    understood: str = ""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.confidence <= 1.0:
@@ -371,6 +373,7 @@ class Answer:
     def to_json(self) -> Json:
         return {
             "question": self.question,
+            "understood": self.understood,
             "answer": self.text,
             "abstained": self.abstained,
             "confidence": round(self.confidence, 4),

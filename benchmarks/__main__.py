@@ -9,11 +9,14 @@ import sys
 from benchmarks import (
     agent_loop,
     exact_frames,
+    first_event,
     growth,
     hybrid,
     index_overhead,
+    mcp_search,
     memory,
     overlap,
+    page_server,
     search_scale,
     shot_speed,
     shots,
@@ -24,6 +27,7 @@ BENCHMARKS = {
     "index": index_overhead.run,
     "frames": exact_frames.run,
     "start": start_up.run,
+    "first_event": first_event.run,
     "memory": memory.run,
     "overlap": overlap.run,
     "growth": growth.run,
@@ -32,6 +36,8 @@ BENCHMARKS = {
     "search": search_scale.run,
     "hybrid": hybrid.run,
     "agent": agent_loop.run,
+    "mcp": mcp_search.run,
+    "page": page_server.run,
 }
 
 

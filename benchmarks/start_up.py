@@ -35,7 +35,7 @@ def _search() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"AGENTVID_LIBRARY": str(Path(folder) / "library")}
         rows = Path(folder) / "rows.jsonl"
-        rows.write_text("".join(_rows(CLIPS)), "utf-8")
+        rows.write_text("".join(made_up_rows(CLIPS)), "utf-8")
         command = [sys.executable, "-m", "agentvid"]
         subprocess.run([*command, "import", str(rows)], env=environment, check=True, capture_output=True)
 
@@ -54,7 +54,7 @@ def _search() -> Iterator[str]:
         yield f"B15 search on {CLIPS} clips: {typical:.3f} s bar {SEARCH_BAR_SECONDS:g} s -> {verdict}"
 
 
-def _rows(clips: int) -> Iterator[str]:
+def made_up_rows(clips: int) -> Iterator[str]:
     """Clips of 20 s with made-up sentences, 360 to a video of two hours."""
     draw = random.Random(7)
     nouns = ("boat", "harbour", "crane", "market", "engine", "bridge", "garden", "violin", "storm", "ladder", "window")

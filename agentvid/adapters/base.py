@@ -10,22 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from agentvid.errors import AgentvidError, UsageError
+from agentvid.errors import AgentvidError, LibraryError, UsageError
 from agentvid.events import Event
 from agentvid.text import MAX_QUERY_CHARACTERS, clean_text, parse_timestamp
 from agentvid.types import Json, Video
 from agentvid.untrusted import inert
 
 if TYPE_CHECKING:
+    from agentvid.budget import Cancel
     from agentvid.library import Library
+    from agentvid.tools.base import ToolContext
 
 #: JSON of usual text has three to four bytes in a token of today's models: an estimate from above.
 BYTES_PER_TOKEN = 3
@@ -139,6 +145,11 @@ class DoorTool(Generic[I, O]):
         with hiding_paths(library):
             return self.run(library, self.parse(arguments))
 
+    def stream(self, library: Library, arguments: Mapping[str, Any], *, cancel: Cancel) -> Iterator[Event | O]:
+        """Events of a tool that has steps, its output last; `cancel.set()` ends it soon. Raises AgentvidError."""
+        assert self.steps is not None
+        return self.steps(library, self.parse(arguments), cancel=cancel)
+
     def _allowed(self) -> str:
         return f"arguments: {', '.join(self.input_schema['properties'])}"
 
@@ -153,29 +164,26 @@ def _faults(error: ValidationError) -> str:
     return "; ".join(faults)
 
 
-class hiding_paths:
-    """A context manager: an AgentvidError that leaves it names no folder of the library's videos."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, AgentvidError):
-            hide = PathHider(self._library)
-            error.args = (hide(str(error)), *error.args[1:])
-            error.hint = hide(error.hint)
+@contextmanager
+def hiding_paths(library: Library) -> Iterator[None]:
+    """An AgentvidError that leaves it names no folder, and no command where a tool does the same."""
+    try:
+        yield
+    except AgentvidError as error:
+        hide = PathHider(library)
+        error.args = (hide(str(error)), *error.args[1:])
+        error.hint = hide(error.hint).replace("`agentvid ls`", "list_videos")
+        raise
 
 
 class PathHider:
     """Takes folders out of texts that were written for the owner: "/home/a/films/talk.mp4" is "talk.mp4"."""
 
     def __init__(self, library: Library, *more: Path) -> None:
-        folders = {str(Path(path).parent) for video in library.catalogue.videos() for path in video.paths}
-        folders |= {str(Path(failure.path).parent) for failure in library.catalogue.failures()}
-        folders |= {str(folder) for folder in more}
+        folders = {str(folder) for folder in more}
+        with suppress(LibraryError):  # what cannot be read cannot be told
+            folders |= {str(Path(path).parent) for video in library.catalogue.videos() for path in video.paths}
+            folders |= {str(Path(failure.path).parent) for failure in library.catalogue.failures()}
         self._folders = sorted({f"{folder.rstrip('/')}/" for folder in folders}, key=len, reverse=True)
         self._library = str(library.catalogue.directory)
 
@@ -199,12 +207,24 @@ def words_of(text: str, *, limit: int = TEXT_CHARACTERS) -> str:
 
 def name_of(video: Video) -> str:
     """The file name, or the name given at import."""
-    return words_of(Path(video.paths[0]).name if video.paths else video.title, limit=NAME_CHARACTERS)
+    return shown_name(video.name)
+
+
+def shown_name(name: str) -> str:
+    """`Video.name` as callers see it: of a path only its end."""
+    return words_of(os.path.basename(name) if os.path.isabs(name) else name, limit=NAME_CHARACTERS)
 
 
 def notes_of(*notes: str) -> list[str]:
     """The first few notes, short enough for the smallest page."""
     return [words_of(note, limit=150) for note in notes[:3]]
+
+
+def reading_context(library: Library, videos: Sequence[str]) -> ToolContext:
+    """What tools of programs need for one call, within the budget of a question; all videos if none is named."""
+    context = library.ask_context(videos).tools
+    context.ledger.begin(library.settings.budget, clock=time.monotonic)
+    return context
 
 
 def tokens_of(output: Output) -> int:
@@ -266,14 +286,13 @@ def shortened(item: Output, room: int) -> Output:
     """`item` in at most `room` bytes of JSON, if the length of its text allows that."""
     if not isinstance(item, Words):
         return item
-    text = item.text
-    while text:
-        short = item.model_copy(update={"text": text, "is_cut": text != item.text})
-        excess = _bytes(short) - room
-        if excess <= 0:
-            return short
-        text = text.encode()[: -max(excess, 1)].decode("utf-8", "ignore").rstrip()
-    return item.model_copy(update={"text": "", "is_cut": True})
+
+    def cut(length: int) -> Words:
+        return item.model_copy(update={"text": item.text[:length].rstrip(), "is_cut": True})
+
+    # The longest beginning that fits: characters take from one to six bytes of JSON.
+    length = bisect_right(range(len(item.text)), room, key=lambda length: _bytes(cut(length))) - 1
+    return cut(max(0, length))
 
 
 def schema_of(model: type[BaseModel], mode: Any) -> Json:

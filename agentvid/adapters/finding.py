@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -18,6 +19,8 @@ from agentvid.adapters.base import (
     fill,
     name_of,
     notes_of,
+    reading_context,
+    shown_name,
     words_of,
 )
 from agentvid.errors import UsageError
@@ -75,13 +78,12 @@ def _search(library: Library, asked: Search) -> Found:
         end=asked.end,
         level=None if asked.level == "moment" else asked.level,
     )
-    found = _told(library, [hit.moment for hit in hits])
+    found = _told([hit.moment for hit in hits], {hit.moment.video_id: shown_name(hit.video) for hit in hits})
     empty = Found(total=len(found), moments=[], notes=notes_of(*library.notes()))
     return fill(SEARCH.name, library, asked, empty, "moments", found)
 
 
-def _told(library: Library, moments: list[Moment]) -> list[FoundMoment]:
-    names = {video_id: name_of(library.catalogue.video(video_id)) for video_id in {each.video_id for each in moments}}
+def _told(moments: list[Moment], names: Mapping[str, str]) -> list[FoundMoment]:
     return [
         FoundMoment(
             text=words_of(moment.text),
@@ -138,9 +140,9 @@ def _ground(library: Library, asked: Ground) -> Grounded:
     from agentvid.tools.ground import ground
 
     within = _within(library, asked)
-    context = library.ask_context([asked.video] if asked.video else []).tools
+    context = reading_context(library, [asked.video] if asked.video else [])
     moments = ground(context, query=asked.query, k=asked.k, track=asked.track or None, within=within)
-    found = _told(library, moments)
+    found = _told(moments, {video_id: name_of(video) for video_id, video in context.scope.items()})
     empty = Grounded(
         total=len(found),
         found=bool(found),

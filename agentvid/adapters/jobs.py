@@ -175,6 +175,40 @@ def _told(job: Job) -> JobState:
     )
 
 
+def _off(_: Library, __: Input) -> JobState:
+    raise UsageError("indexing is off", hint="its owner allows folders, as in `agentvid mcp --allow-index DIR`")
+
+
+INDEX_TOOLS: tuple[DoorTool[Any, Any], ...] = (
+    DoorTool(
+        name="index_video",
+        title="Index a video file",
+        description=(
+            "Add a video file to the library so that it can be searched and asked about. Only files in the folders "
+            "that the owner of this server allowed; a wrong name is answered with names that are there. Returns at "
+            "once with a job_id: the work takes from seconds to longer than the video lasts. Ask get_job every few "
+            "seconds until state is done or failed."
+        ),
+        input=IndexVideo,
+        output=JobState,
+        run=_off,
+        reads_only=False,
+    ),
+    DoorTool(
+        name="get_job",
+        title="State of an index job",
+        description=(
+            "Tell how far an index_video job is. Returns its state: queued, running (stage, done of total "
+            "seconds), done (video_id and how many rows were found) or failed (message says why and what would "
+            "help)."
+        ),
+        input=GetJob,
+        output=JobState,
+        run=_off,
+    ),
+)
+
+
 def index_tools(jobs: IndexJobs) -> tuple[DoorTool[Any, Any], ...]:
     """The two tools that may write, for one server or agent."""
 
@@ -184,30 +218,5 @@ def index_tools(jobs: IndexJobs) -> tuple[DoorTool[Any, Any], ...]:
     def look(_: Library, asked: GetJob) -> JobState:
         return _told(jobs.get(asked.job_id))
 
-    return (
-        DoorTool(
-            name="index_video",
-            title="Index a video file",
-            description=(
-                "Add a video file to the library so that it can be searched and asked about. Only files in the folders "
-                "that the owner of this server allowed; a wrong name is answered with names that are there. Returns at "
-                "once with a job_id: the work takes from seconds to longer than the video lasts. Ask get_job every few "
-                "seconds until state is done or failed."
-            ),
-            input=IndexVideo,
-            output=JobState,
-            run=start,
-            reads_only=False,
-        ),
-        DoorTool(
-            name="get_job",
-            title="State of an index job",
-            description=(
-                "Tell how far an index_video job is: queued, running (stage, done of total seconds), done (video_id "
-                "and how many rows were found) or failed (message says why and what would help)."
-            ),
-            input=GetJob,
-            output=JobState,
-            run=look,
-        ),
-    )
+    index_video, get_job = INDEX_TOOLS
+    return replace(index_video, run=start), replace(get_job, run=look)

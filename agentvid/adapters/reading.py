@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agentvid.library import Library
 
 #: What a transcript is made of unless tracks are named.
-_TELLING = (SPEECH, OCR, CAPTION, SOUND)
+SAID = (SPEECH, OCR, CAPTION, SOUND)
 _MOST_TRACKS, _FACT_CHARACTERS, _CHAPTERS = 12, 400, 12
 
 
@@ -79,9 +79,10 @@ LIST = DoorTool(
     name="list_videos",
     title="List the videos",
     description=(
-        "List the videos that can be searched and asked about, with id, name, length in seconds and how many rows "
-        "each track has: a video without speech rows cannot tell what was said in it. Use it to learn ids and names "
-        "for the other tools. If next_cursor is not empty there are more: call again with that cursor."
+        "List the videos that can be searched and asked about. Use it to learn the ids and names that the other tools "
+        "take. Returns for each its id, name, length in seconds and how many rows each track has: a video without "
+        "speech rows cannot tell what was said in it. If next_cursor is not empty there are more: call again with that "
+        "cursor."
     ),
     input=ListVideos,
     output=Listed,
@@ -123,7 +124,7 @@ class Transcript(Pages):
 
 def _read(library: Library, asked: ReadTranscript) -> Transcript:
     video = library.catalogue.find_video(asked.video)
-    rows = transcript_rows(library, video, span_of(video, asked.start, asked.end), asked.tracks or _TELLING)
+    rows = transcript_rows(library, video, span_of(video, asked.start, asked.end), asked.tracks or SAID)
     found = [Row(text=words_of(row.text), **row.span.to_json(), track=row.track) for row in rows]
     empty = Transcript(
         total=len(found),
@@ -257,9 +258,9 @@ VIDEO_FACT = DoorTool(
     name="video_fact",
     title="Facts of a video or moment",
     description=(
-        "Get one small dictionary of facts: of a whole video its length, chapters, summary and tracks, or of the clip "
-        "around one time its chapter, words, text on screen and measured picture facts. It never takes more than a few "
-        "hundred tokens, so use it to get an idea before you read or ask more."
+        "Get an idea of a video, or of one moment of it, before you read or ask more. Returns one small dictionary of "
+        "facts, a few hundred tokens at most: of a whole video its length, chapters, summary and tracks, or of the "
+        "clip around one time its chapter, words, text on screen and measured picture facts."
     ),
     input=AskFact,
     output=VideoFact,

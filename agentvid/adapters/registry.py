@@ -23,7 +23,7 @@ from agentvid.adapters.skill_card import SKILL_CARD
 if TYPE_CHECKING:
     from agentvid.library import Library
 
-__all__ = ["DOOR_TOOLS", "DoorTool", "door_tools", "warm"]
+__all__ = ["DOOR_TOOLS", "DoorTool", "door_tools"]
 
 DOOR_TOOLS: Mapping[str, DoorTool[Any, Any]] = MappingProxyType(
     {tool.name: tool for tool in (LIST, SEARCH, ASK, GROUND, READ, FRAMES, VIDEO_FACT, SKILL_CARD)}
@@ -39,11 +39,3 @@ def door_tools(library: Library, *, allow_index: Sequence[str | Path] = ()) -> M
         return DOOR_TOOLS
     tools = index_tools(IndexJobs(library, allow_index))
     return MappingProxyType({**DOOR_TOOLS, **{tool.name: tool for tool in tools}})
-
-
-def warm(library: Library) -> None:
-    """Open what a library opens when it is first needed. Call it once before several threads call tools.
-
-    The parts are properties that two threads would make twice; the parts themselves are safe between threads.
-    """
-    _ = library.retriever, library.bank, library.ask_context().tools

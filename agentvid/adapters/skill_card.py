@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -18,15 +20,21 @@ from agentvid.adapters.base import (
     Words,
     fill,
     name_of,
+    notes_of,
+    reading_context,
     words_of,
 )
 from agentvid.adapters.reading import span_of, transcript_rows
-from agentvid.adapters.steps import Step, find_steps
-from agentvid.types import CAPTION, OCR, SPEECH
+from agentvid.adapters.steps import Found, Step, find_steps
+from agentvid.adapters.steps_by_model import write_steps
+from agentvid.types import CAPTION, OCR, SPEECH, Observation
 
 if TYPE_CHECKING:
     from agentvid.library import Library
 
+_REMEMBERED = 32
+_CARDS: dict[tuple[str, str, int], tuple[Found | None, list[str]]] = {}
+_LOCK = threading.Lock()
 _CITED_ROWS, _CITED_CHARACTERS = 3, 150
 
 
@@ -75,19 +83,38 @@ class SkillCard(Pages):
 def _card(library: Library, asked: AskCard) -> SkillCard:
     video = library.catalogue.find_video(asked.video)
     rows = transcript_rows(library, video, span_of(video, asked.start, asked.end), (SPEECH, OCR, CAPTION))
-    found = find_steps(rows)
+    writer, written, notes = _written(library, video.id, rows) if rows and library.settings.model else ("", None, [])
+    found = find_steps(rows) if written is None else written
     empty = SkillCard(
         total=len(found.steps),
         video_id=video.id,
         name=name_of(video),
         is_tutorial=bool(found.steps),
-        reason=found.reason if rows else "nothing was said, shown as text or captioned in it",
-        made_by="rows",
+        reason=words_of(found.reason, limit=200) if rows else "nothing was said, shown as text or captioned in it",
+        made_by=writer if written else "rows",
         steps=[],
-        notes=[],
+        notes=notes,
     )
     steps = [_told(number, step) for number, step in enumerate(found.steps, 1)]
     return fill(SKILL_CARD.name, library, asked, empty, "steps", steps)
+
+
+def _written(library: Library, video_id: str, rows: Sequence[Observation]) -> tuple[str, Found | None, list[str]]:
+    """(model, what it found, notes). Asked once for the same rows: the pages of one card are of one card."""
+    model = library.settings.model
+    key = (model, video_id, hash(tuple((row.id, row.text) for row in rows)))
+    with _LOCK:
+        if key in _CARDS:
+            return model, *_CARDS[key]
+    context = reading_context(library, [video_id])
+    found = write_steps(context, rows)
+    notes = notes_of(*context.ledger.notes)
+    with _LOCK:
+        if found is not None:
+            _CARDS[key] = found, notes
+        while len(_CARDS) > _REMEMBERED:
+            _CARDS.pop(next(iter(_CARDS)))
+    return model, found, notes
 
 
 def _told(number: int, step: Step) -> CardStep:
@@ -102,10 +129,10 @@ SKILL_CARD = DoorTool(
     name="skill_card",
     title="Steps of a tutorial",
     description=(
-        "Turn a tutorial, a recipe or a how-to video, or a part of it, into ordered steps with times: what to do and "
-        "at which second it is told. Use it to follow, check or write down a procedure. Each step cites the rows that "
-        "it was made of. is_tutorial is false, with a reason and without steps, if the video does not tell any: do not "
-        "make them up then. If next_cursor is not empty there are more steps: call again with that cursor."
+        "Turn a tutorial, a recipe or a how-to video, or a part of it, into ordered steps. Use it to follow, check or "
+        "write down a procedure. Returns for each step what to do, at which seconds it is told, and the rows that it "
+        "was made of. is_tutorial is false, with a reason and without steps, if the video does not tell any: do not "
+        "make them up then. If next_cursor is not empty there are more: call again with that cursor."
     ),
     input=AskCard,
     output=SkillCard,

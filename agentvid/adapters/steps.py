@@ -19,12 +19,15 @@ from agentvid.words import NUMBER_WORDS, sentences, stem
 _PAUSE_SECONDS, _SENTENCE_CHARACTERS = 1.5, 300
 #: Instructions so close to each other are one step, unless a word of order stands between them.
 _ONE_STEP_SECONDS, _STEP_SECONDS = 4.0, 45.0
-#: What makes a tutorial: so many steps, such a part of all sentences, so many words of order.
-_LEAST_STEPS, _LEAST_SHARE, _LEAST_ORDER = 3, 0.1, 2
+#: What makes a tutorial: so many steps, such a part of all sentences, and words of order, or else so much more of both.
+#: Chosen on screencasts (TutorialVQA) and cooking shows as heard by ASR (YouCook2), most of which it finds, and on
+#: meetings and scenes (QMSum, FriendsQA), none of which it takes for one.
+_LEAST_STEPS, _LEAST_SHARE, _LEAST_ORDER = 3, 0.08, 2
+_SURE_INSTRUCTIONS, _SURE_SHARE = 6, 0.12
 
 _NUMBER = "|".join([r"\d{1,2}", *(word for word, number in NUMBER_WORDS.items() if 1 <= number <= 20)])
 _STEP = re.compile(rf"(?:step|schritt|étape|paso|passo|stap|шаг)\s*(?:number\s*)?#?({_NUMBER})\b[\s:.,)\-–—]*", re.I)
-_LISTED = re.compile(r"(\d{1,2})\s?[.)]\s*(?=[^\W\d_])")
+_LISTED = re.compile(r"^(\d{1,2})\s?[.)]\s*(?=[^\W\d_])")
 _FILLER = r"(?:(?:and|so|but|okay|ok|alright|all right|well|right|um|uh|again|also)[,.]?\s+)*"
 _ORDER = re.compile(
     rf"{_FILLER}(?:the\s+)?(first(?:ly)?(?:\s+of\s+all)?|second(?:ly)?|third(?:ly)?|next(?:\s+up)?|then|after\s+that|afterwards?"
@@ -32,28 +35,36 @@ _ORDER = re.compile(
     r"|(?:step|thing)(?:\s+is)?)\b[,:]?\s*(?:(?:thing|step)\s+(?:you|we)\s+(?:do|need)\s+(?:is\s+)?(?:to\s+)?)?",
     re.I,
 )
+#: What stands before the verb where people speak: "you want to click", "we're just going to add", "I'll choose".
 _LEAD = re.compile(
-    r"(?:(?:go\s+ahead\s+and|(?:you|we|i)(?:\s+(?:will|just|then|can|should|must|may|do)|'ll)*\s+(?:want|need|have|like)\s+to"
-    r"|(?:you|we|i)(?:\s+(?:will|can|should|must)|'ll)\s+(?:(?:just|then|now|also)\s+)?|(?:we|you)(?:'re|\s+are)\s+(?:just\s+)?(?:going\s+to|gonna)"
-    r"|i(?:'m|\s+am)\s+(?:just\s+)?(?:going\s+to|gonna)|let(?:'s|\s+us)|make\s+sure\s+(?:to|that\s+you|you)|be\s+sure\s+to|please|just"
-    r"|simply|carefully|gently|quickly|slowly|start\s+by|begin\s+by|then|now|and)[,\s]+)+",
+    r"(?:(?:go\s+ahead\s+and|(?:you|we|i)(?:\s+(?:will|just|then|can|should|must|may|do|now|also)|'ll|['’]d)*\s+(?:want|need|have|like)\s+to"
+    r"|(?:you|we|i)(?:\s+(?:will|can|should|must)|['’]ll)|(?:we|you)(?:['’]re|\s+are)\s+(?:just\s+|now\s+|also\s+)?(?:going\s+to|gonna)"
+    r"|i(?:['’]m|\s+am)\s+(?:just\s+|now\s+|also\s+)?(?:going\s+to|gonna)|let(?:['’]s|\s+us)|make\s+sure\s+(?:to|that\s+you|you)"
+    r"|be\s+sure\s+to|please|just|simply|carefully|gently|quickly|slowly|start\s+by|begin\s+by|then|now|and|also|double|right)[,\s-]+)+",
     re.I,
+)
+#: "To do that, choose": what follows the comma tells what to do.
+_CONDITION = re.compile(r"(?:if|when|once|to|for|with|in|on|from|after|before|while|as)\b", re.I)
+#: Verbs that tell what to do only with these words after them.
+_GO = re.compile(
+    r"(?:go|come|head)\s+(?:right\s+)?(?:up|over|back|down|in|into|to|out)\b|let\s+(?:it|them|this|the)\b", re.I
 )
 _VERBS = frozenset(
     stem(verb)
-    for verb in """add adjust align apply arrange attach bake beat bend blend blow boil bolt bring brush build
-    change check choose chop clamp clean clear click close coat collect combine connect cook cool copy cover
-    crack create cross crush cut deploy detach dice dip disconnect dissolve download drag drain draw drill
-    drizzle drop dry edit enable enter extract fasten feed file fill finish fit flip fold follow fry garnish
-    glue grab grate grease grind grip hammer hang heat hit hold import insert inspect install iron join knead
-    knit knot layer lay leave lift line lock loop loosen lower mark mash measure melt mix mount move nail
-    navigate open paint paste peel pick pin place plug polish position pour preheat prepare press pull punch
-    push put raise reach reattach reduce refrigerate release remove repeat replace rest restart return rinse
-    roll rotate rub run sand save saw scan scoop score scrape screw scroll scrub seal season secure select
-    separate serve set sew shake shape sharpen shut sift simmer skip slice slide smooth snap soak spin split
-    spoon spray spread sprinkle squeeze stack stick stir stitch store strain stretch strip swap sweep switch
-    take tap tape tear test thread tie tighten tilt tip toast toss touch transfer trim turn twist type unplug
-    unscrew unwrap use wait warm wash weigh whip whisk wind wipe wrap write zip""".split()
+    for verb in """add adjust align apply arrange assign attach bake beat bend blend blow boil bolt bring brush
+    build change check chill choose chop clamp clean clear click close coat collapse collect combine connect cook
+    cool copy cover crack create crop cross crush cut dab delete deploy detach dice dip disconnect dissolve
+    download drag drain drape draw dredge drill drizzle drop dry edit enable enter expand extract fasten feed file
+    fill finish fit flip fold follow fry garnish glue grab grate grease grind grip hammer hang heat highlight hit
+    hold import insert inspect install iron join knead knit knot lay layer leave lift line lock loop loosen lower
+    marinate mark mash measure melt mix mount move nail name navigate open paint paste peel pick pin place plug
+    polish position pour preheat prepare press pull punch push put raise reach reattach reduce refrigerate release
+    remove rename repeat replace resize rest restart return rinse roll rotate rub run sand saute save saw scan
+    scoop score scramble scrape screw scroll scrub seal season secure select separate serve set sew shake shape
+    sharpen shut sift simmer skip slice slide smooth snap soak spin split spoon spray spread sprinkle squeeze
+    stack stick stir stitch store strain stretch strip swap sweep switch take tap tape tear test thread tie
+    tighten tilt tip toast toss touch transfer trim turn twist type unplug unscrew unwrap use wait warm wash weigh
+    whip whisk wind wipe wrap write zip""".split()
 )
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -88,16 +99,20 @@ class Found:
 def find_steps(rows: Iterable[Observation]) -> Found:
     """The steps that rows of one video tell."""
     told = _sentences(rows)
-    numbered = _numbered(told)
-    if len(numbered) >= 2:
-        return Found(tuple(_until_next(numbered, told)), f"{len(numbered)} steps are numbered")
     spoken = [said for said in told if said.track != OCR]
     instructions = [said for said in spoken if _is_instruction(said.text)]
+    numbered = _counted(told, _STEP)
+    # Numbered lines on slides are the parts of a talk, unless who speaks tells what to do, or nobody speaks.
+    if not numbered and len(instructions) >= _LEAST_SHARE * len(spoken):
+        numbered = _counted([said for said in told if said.track == OCR], _LISTED)
+    if numbered:
+        return Found(tuple(_until_next(numbered, told)), f"{len(numbered)} steps are numbered")
     steps = _grouped(instructions)
     ordered = sum(bool(_ORDER.match(said.text)) for said in instructions)
     counted = f"{len(instructions)} of {len(spoken)} sentences tell what to do, {ordered} of them in an order"
     share = len(instructions) / max(1, len(spoken))
-    if len(steps) < _LEAST_STEPS or share < _LEAST_SHARE or (ordered < _LEAST_ORDER and share < 2 * _LEAST_SHARE):
+    is_sure = len(instructions) >= _SURE_INSTRUCTIONS and share >= _SURE_SHARE
+    if len(steps) < _LEAST_STEPS or share < _LEAST_SHARE or not (ordered >= _LEAST_ORDER or is_sure):
         return Found((), f"{counted}: too few for a tutorial")
     return Found(tuple(steps), counted)
 
@@ -151,20 +166,17 @@ def _cut(held: Sequence[Observation]) -> list[Said]:
     return found
 
 
-def _numbered(told: Sequence[Said]) -> list[tuple[int, Said]]:
-    """Steps whose number is said or shown, each once and rising; "step N" goes before lines that begin with N."""
-    for pattern in (_STEP, _LISTED):
-        found: list[tuple[int, Said]] = []
-        for said in told:
-            match = pattern.match(said.text) if pattern is _LISTED else pattern.search(said.text)
-            if not match or (pattern is _LISTED and said.track != OCR):
-                continue
-            number = NUMBER_WORDS.get(match[1].casefold()) or (int(match[1]) if match[1].isdecimal() else 0)
-            if number == (found[-1][0] + 1 if found else 1):
-                found.append((number, Said(said.span, said.track, said.text[match.start() :], said.rows)))
-        if len(found) >= 2:
-            return found
-    return []
+def _counted(told: Sequence[Said], pattern: re.Pattern[str]) -> list[tuple[int, Said]]:
+    """What has the numbers 1, 2, 3..., each once and later than the one before; nothing if there is no 2."""
+    found: list[tuple[int, Said]] = []
+    for said in told:
+        match = pattern.search(said.text)
+        if not match or (found and said.span.start_seconds == found[-1][1].span.start_seconds):
+            continue
+        number = NUMBER_WORDS.get(match[1].casefold()) or (int(match[1]) if match[1].isdecimal() else 0)
+        if number == len(found) + 1:
+            found.append((number, Said(said.span, said.track, said.text[match.start() :], said.rows)))
+    return found if len(found) >= 2 else []
 
 
 def _until_next(numbered: Sequence[tuple[int, Said]], told: Sequence[Said]) -> Iterable[Step]:
@@ -207,13 +219,20 @@ def _rows_of(group: Sequence[Said]) -> tuple[Observation, ...]:
 
 
 def _is_instruction(text: str) -> bool:
-    """True if a sentence begins with a verb of doing, after words of order and politeness."""
+    """True if a sentence, or what follows a comma in it, begins with a verb of doing or with "you want to" and one."""
     if text.rstrip().endswith("?"):
         return False
-    ordered = _ORDER.match(text)
-    rest = text[ordered.end() :] if ordered else re.sub(f"^{_FILLER}", "", text, flags=re.I)
-    led = _LEAD.match(rest)
-    rest = rest[led.end() :] if led else rest
+    first, *others = re.split(r"[,;]\s+", re.sub(f"^{_FILLER}", "", text, flags=re.I))
+    ordered = _ORDER.match(first)
+    if _begins_with_doing(first[ordered.end() :] if ordered else first):
+        return True
+    is_open = bool(ordered or _CONDITION.match(first))
+    return any(_begins_with_doing(clause) for clause in others if is_open or _LEAD.match(clause))
+
+
+def _begins_with_doing(clause: str) -> bool:
+    led = _LEAD.match(clause)
+    rest = clause[led.end() :] if led else clause
     first = _WORD.match(rest)
     verb = first[0].casefold() if first else ""
-    return stem(verb) in _VERBS and not verb.endswith(("ing", "ed"))
+    return bool(_GO.match(rest)) or (stem(verb) in _VERBS and not verb.endswith(("ing", "ed")))

@@ -120,10 +120,11 @@ class Session:
         self._enter(new_thread_id())
 
     def resume(self, thread: str) -> list[Json]:
-        """Go on with a thread; its turns, the first first. Raises NotFound."""
+        """Go on with a thread, in its scope if this session has none; its turns, the first first. Raises NotFound."""
         turns = self.library.thread(thread)
         self._enter(thread)
         names = {video.id: video.name for video in self.library.catalogue.videos()}
+        self.scope = self.scope or tuple(video_id for video_id in turns[-1].get("videos", ()) if video_id in names)
         self.places = [
             Place(names[item["video_id"]], item["video_id"], Span(item["start"], item["end"]))
             for item in turns[-1]["evidence"]

@@ -9,6 +9,7 @@ import typer
 
 from agentvid import __version__
 from agentvid.cli import (
+    agents,
     answering,
     calibrating,
     catalogue,
@@ -80,6 +81,7 @@ for command in (
     exporting.clip,
     exporting.export,
     serving.serve,
+    agents.mcp,
     settings.config,
     settings.models,
 ):

@@ -12,7 +12,7 @@ import typer
 
 from agentvid.cli.output import note, print_json, print_table, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, Videos
-from agentvid.errors import MediaError, UsageError
+from agentvid.errors import MediaError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,13 +145,13 @@ def export(
         return
     if not format_name or bool(reference) == bool(query):
         raise UsageError("export needs a FORMAT and a REF or --query", hint="as in `agentvid export markdown last`")
-    find_format(format_name)
+    subjects = find_format(format_name).subjects
     with context.obj.open() as library:
         gatherer = _gatherer(library)
         if query:
             material = gatherer.hits(query, library.search(query, k=k, videos=videos or ()))
         else:
-            material = gatherer.refer(reference or "", track)
+            material = gatherer.refer(reference or "", track, subjects=subjects)
     text, left_out = _write(format_name, material, output, overwrite=force)
     for one in left_out:
         note(f"left out: {one.id}: {one.reason}")
@@ -163,7 +163,7 @@ def export(
     elif text is not None:
         _print_exported(text)
     if left_out or not material.items:
-        raise typer.Exit(EXIT_SOME_FAILED if len(left_out) < len(material.items) else EXIT_NOTHING_FOUND)
+        raise typer.Exit(EXIT_SOME_FAILED if left_out else EXIT_NOTHING_FOUND)
 
 
 def _write(
@@ -216,7 +216,9 @@ def _gatherer(library: Library) -> Gatherer:
 
 
 def _one(material: Material) -> tuple[Item, Source]:
-    """The first item, and a note if there are more."""
+    """The first item, and a note if there are more. Raises NotFound for an answer without evidence."""
+    if not material.items:
+        raise NotFound(f"the answer to {material.title!r} has no evidence", hint="name a span, as in VIDEO@1:15-1:20")
     item = material.items[0]
     if len(material.items) > 1:
         others = ", ".join(other.id for other in material.items[1:4])

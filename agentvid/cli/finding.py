@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: So many gaps an answer prints; `--json` has all.
 _SHOWN_GAPS = 5
+#: In a thread, `--video` holds for the questions after it; this takes it back.
+EVERY_VIDEO = "all"
 
 
 def search(
@@ -170,6 +172,8 @@ def ask(
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).
 
+    In a thread, --video holds for the next questions too; `--video all` takes it back.
+
     At the first limit that is reached the best answer so far is printed, and which limit it was. So does Ctrl-C; a
     second one ends at once.
 
@@ -198,7 +202,7 @@ def ask(
         answer = ask_showing_steps(
             library,
             question,
-            videos=videos or (),
+            videos=[] if videos == [EVERY_VIDEO] else videos,
             choices=choices or (),
             model=model or "",
             cassette=cassette,
@@ -308,6 +312,8 @@ def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
 
 
 def _print_answer(answer: Answer) -> None:
+    if answer.understood:
+        print_text(f"({answer.understood})")
     print_text(answer.text)
     if answer.evidence:
         print_text()

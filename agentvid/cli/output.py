@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +43,24 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def note(text: str) -> None:
     """One line for the user that is not data."""
     sys.stderr.write(terminal_text(text).replace("\n", " ") + "\n")
+
+
+def log_plainly() -> None:
+    """Warnings and errors that libraries log are one line on stderr each: they may hold what a stranger sent.
+
+    Tracebacks only with AGENTVID_DEBUG=1.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(_PlainLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+
+class _PlainLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = terminal_text(f"agentvid: {record.getMessage()}").replace("\n", " ")
+        if record.exc_info and os.environ.get("AGENTVID_DEBUG"):
+            return f"{line}\n{terminal_text(self.formatException(record.exc_info))}"
+        return line
 
 
 def report_error(message: str, hint: str = "") -> None:

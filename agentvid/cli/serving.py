@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import threading
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -17,9 +18,6 @@ from agentvid.errors import MissingDependency, UsageError
 from agentvid.listening import read_token
 
 DEFAULT_PORT = 8642
-EXIT_INTERRUPTED = 130
-#: From the end of the server to the end of the process, at most.
-_LAST_SECONDS = 0.5
 
 
 def serve(
@@ -68,16 +66,19 @@ def serve(
             address = f"{url}/login?token={secret}" if secret else url
             note(f"{library.catalogue.directory} is at {address} - Ctrl-C ends it")
             if is_opened:
-                webbrowser.open(f"{url}/login?token={ticket}" if secret else url)
+                # In a thread: a browser in a terminal is waited for, and waits for us.
+                page = f"{url}/login?token={ticket}" if secret else url
+                threading.Thread(target=webbrowser.open, args=[page], daemon=True).start()
 
-        try:
-            run(library, options, started=started, tell=note)
-        finally:
-            _leave_soon()
+        ended_by = run(library, options, started=started, tell=note)
+    _leave(128 + ended_by)
 
 
-def _leave_soon() -> None:
-    """End this process also if a thread still waits for a model. Nothing is half written: transactions are whole."""
-    timer = threading.Timer(_LAST_SECONDS, os._exit, [EXIT_INTERRUPTED])
-    timer.daemon = True
-    timer.start()
+def _leave(code: int) -> NoReturn:
+    """End this process although threads may wait for a model or be in the middle of a library that is not Python.
+
+    Nothing is half written: the catalogue has transactions, files are renamed when they are whole.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -25,8 +25,11 @@ def thread_ls(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"threads": found})
     elif found:
-        rows = [(item["thread"], item["turns"], shorten(item["question"], 80)) for item in found]
-        print_table(("thread", "questions", "last question"), rows)
+        rows = [
+            (item["thread"], item["turns"], item["asked_at"][:16].replace("T", " "), shorten(item["question"], 80))
+            for item in found
+        ]
+        print_table(("thread", "questions", "last asked (UTC)", "last question"), rows)
     if not found:
         note("no thread: `agentvid ask --thread ID` begins one")
         raise typer.Exit(EXIT_NOTHING_FOUND)
@@ -45,6 +48,8 @@ def thread_show(context: typer.Context, thread_id: ThreadId, as_json: AsJson = F
         return
     for turn in turns:
         print_text(f"? {turn['question']}")
+        if turn.get("understood"):
+            print_text(f"(read as: {turn['understood']})")
         print_text(turn["answer"])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 from urllib.parse import quote
 
-from agentvid.errors import UsageError
+from agentvid.errors import MediaError, UsageError
 from agentvid.media.cut import Timing, timing
 from agentvid.media.limits import DEFAULT, Limits
 from agentvid.types import Answer, Span
@@ -27,8 +27,9 @@ SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 class Source:
     """A video that items are parts of.
 
-    `name` is what results call it, `title` what people do. `file` is None where pixels and stream times cannot be had,
-    and `problem` says why. `path` is the file's path where it may be told, else None.
+    `name` is what results call it, `title` what people do. `path` is the file's where it may be told, `absent` why
+    there is none, "" if there is. `find_file` gives the file to who needs its pictures or its clock, (None, why) where
+    it is gone or holds something else by now: looking may read all of it, so that it is asked once and late.
     """
 
     video_id: str
@@ -37,15 +38,33 @@ class Source:
     duration_seconds: float
     frame_rate: float = 0.0
     has_audio: bool = False
-    file: Path | None = None
     path: Path | None = None
-    problem: str = ""
+    absent: str = ""
+    find_file: Callable[[], tuple[Path | None, str]] = lambda: (None, "there is no file")
     limits: Limits = DEFAULT
 
     @cached_property
+    def _found(self) -> tuple[Path | None, str]:
+        return self.find_file()
+
+    @property
+    def file(self) -> Path | None:
+        return self._found[0]
+
+    @property
+    def problem(self) -> str:
+        """Why there is no `file`, or ""."""
+        return self._found[1]
+
+    @cached_property
     def timing(self) -> Timing | None:
-        """The clock and frame rate of the file's own stream; None without a file."""
-        return timing(self.file, self.limits) if self.file is not None else None
+        """The clock and frame rate of the file's own stream; None without a file that can be read."""
+        if self.file is None:
+            return None
+        try:
+            return timing(self.file, self.limits)
+        except MediaError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +157,8 @@ MOMENTS: frozenset[Subject] = frozenset({"answer", "hits", "span"})
 def one_line(text: str) -> str:
     """`text` without line breaks, which would end a line or a cue of most formats."""
     return " ".join(text.split())
+
+
+def utf8(text: str) -> bytes:
+    """Bytes of any text: a question typed into a terminal may hold what is no Unicode; it becomes "?"."""
+    return text.encode("utf-8", "replace")

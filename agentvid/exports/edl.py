@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from agentvid.exports.base import EVERYTHING, Format, LeftOut, Material, one_line
+from agentvid.exports.base import EVERYTHING, Format, LeftOut, Material, one_line, utf8
 from agentvid.exports.timecode import edit_rate, frames_of, is_drop_frame, timecode
 
 _MOST_EVENTS, _LONGEST_COMMENT = 999, 200
@@ -37,7 +37,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         if words := one_line(item.text):
             lines.append(f"* COMMENT: {words[:_LONGEST_COMMENT]}")
         record += length
-    file.write(("\n".join(lines) + "\n").encode())
+    file.write(utf8("\n".join(lines) + "\n"))
     return [LeftOut(item.id, "an edit list has 999 events at most") for item in material.items[_MOST_EVENTS:]]
 
 

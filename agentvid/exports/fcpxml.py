@@ -11,7 +11,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, Source, one_line
+from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, Source, one_line, utf8
 from agentvid.exports.timecode import edit_rate, frames_of, is_drop_frame
 
 
@@ -29,7 +29,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         _sequence(project, material, usable, assets)
     ElementTree.indent(root)
     document = ElementTree.tostring(root, encoding="unicode")
-    file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{document}\n'.encode())
+    file.write(utf8(f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{document}\n'))
     return [LeftOut(item.id, material.source(item).problem) for item in material.items if item not in usable]
 
 

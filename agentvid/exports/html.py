@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from html import escape
 from typing import BinaryIO
 
-from agentvid.exports.base import Format, Item, LeftOut, Material
+from agentvid.exports.base import Format, Item, LeftOut, Material, utf8
 from agentvid.exports.stills import stills_of
 from agentvid.exports.telling import claims_of, facts_of, place_of, short_id
 from agentvid.media.cut import encoded
 from agentvid.media.types import Frame
 
 _STILL_SIDE = 480
+#: A thousand hits are never all in memory as pixels.
+_STILLS_AT_ONCE = 64
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a;
   background: #fff; overflow-wrap: anywhere; }
@@ -30,8 +33,7 @@ _POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_HASH}';
 
 
 def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
-    stills, left_out = stills_of(material, each=1, max_side=_STILL_SIDE)
-    reasons = {one.id: one.reason for one in left_out}
+    left_out: list[LeftOut] = []
     title = escape(material.title)
     answer = material.answer
     parts = [
@@ -45,11 +47,16 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         parts.append(f"<p>{escape(answer.text)}</p><ul>")
         parts += [f"<li>{escape(c.text)} {_cited(c.evidence)}: {escape(c.verdict)}</li>" for c in claims_of(material)]
         parts.append(f"</ul><h2>{'Nearest moments' if answer.abstained else 'Evidence'}</h2>")
-    file.write("\n".join(parts).encode())
-    for item in material.items:
-        file.write(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, "")).encode())
+    file.write(utf8("\n".join(parts)))
+    for first in range(0, len(material.items), _STILLS_AT_ONCE):
+        items = material.items[first : first + _STILLS_AT_ONCE]
+        stills, missing = stills_of(replace(material, items=items), each=1, max_side=_STILL_SIDE)
+        reasons = {one.id: one.reason for one in missing}
+        for item in items:
+            file.write(utf8(_figure(item, material, stills.get(item.id, []), reasons.get(item.id, ""))))
+        left_out += [LeftOut(one.id, f"its picture: {one.reason}") for one in missing]
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in facts_of(material))
-    file.write(f"<footer><ul>{facts}</ul></footer></body></html>\n".encode())
+    file.write(utf8(f"<footer><ul>{facts}</ul></footer></body></html>\n"))
     return left_out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, one_line
+from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, one_line, utf8
 from agentvid.exports.telling import claims_of, facts_of, place_of, short_id
 
 #: What CommonMark and GitHub give a meaning inside a line; a mark that begins one; what becomes a link by itself.
@@ -28,7 +28,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         lines += ["", "## Nearest moments" if material.answer.abstained else "## Evidence", ""]
     lines += [line for item in material.items for line in _evidence(item, material)]
     lines += [f"- {escaped(fact)}" for fact in facts_of(material)]
-    file.write(("\n".join(lines).rstrip() + "\n").encode())
+    file.write(utf8("\n".join(lines).rstrip() + "\n"))
     return []
 
 

@@ -7,15 +7,16 @@ video's Source says so, and formats that need no pictures go on without it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentvid.errors import LibraryError, NotFound, UnknownVideo, UsageError
-from agentvid.exports.base import Item, Material, Source
+from agentvid.exports.base import SUBJECTS, Item, Material, Source, Subject
 from agentvid.identity import holds
 from agentvid.media.limits import limits_of
+from agentvid.media.process import display_name
 from agentvid.state import answer_from_json
 from agentvid.text import parse_timestamp, timestamp
 from agentvid.trace import read_trace, trace_ids
@@ -52,7 +53,7 @@ class Gatherer:
         document = read_trace(library, trace_id)
         answer = _answer_of(document)
         chosen = [item for item in answer.evidence if not evidence or item.id == evidence]
-        if not chosen:
+        if evidence and not chosen:
             held = ", ".join(item.id for item in answer.evidence) or "none"
             raise NotFound(f"the answer {document['trace_id']} has no evidence {evidence}; it has: {held}")
         items = [
@@ -110,9 +111,10 @@ class Gatherer:
         items = [Item(_id(video.id, "span", inside), video.id, inside, "", "")]
         return Material("span", _title(video), tuple(items), self._sources(items), page=self._page)
 
-    def refer(self, reference: str, track: str = "") -> Material:
+    def refer(self, reference: str, track: str = "", *, subjects: Collection[Subject] = SUBJECTS) -> Material:
         """What a user's words name: "last", TRACE, TRACE:e2, VIDEO@START-END, or VIDEO with a track or "chapters".
 
+        Of a VIDEO alone its chapters are meant where a format's `subjects` leave nothing else.
         A video whose name looks like a trace's id is meant if there is no such trace.
         """
         if track:
@@ -124,6 +126,8 @@ class Gatherer:
         ):
             return self.answer(found[1], found[2] or "")
         video = self._library.catalogue.find_video(reference)
+        if "track" not in subjects:
+            return self.chapters(reference)
         raise UsageError(
             f"which part of {video.name!r}? allowed: one of its tracks, {self._tracks(video)}, or its chapters",
             hint="add --track NAME or --track chapters, or write VIDEO@START-END",
@@ -136,46 +140,53 @@ class Gatherer:
     def _tracks(self, video: Video) -> str:
         return ", ".join(self._library.catalogue.track_holders([video.id])) or "none"
 
-    def _sources(self, items: Sequence[Item], names: dict[str, str] | None = None) -> dict[str, Source]:
+    def _sources(self, items: Sequence[Item], names: Mapping[str, str] | None = None) -> dict[str, Source]:
         sources = {}
         for video_id in dict.fromkeys(item.video_id for item in items):
             try:
                 sources[video_id] = self._source(self._library.catalogue.video(video_id))
-            except (UnknownVideo, LibraryError):
+            except UnknownVideo:
                 name = (names or {}).get(video_id, video_id)
                 end = max(item.span.end_seconds for item in items if item.video_id == video_id)
-                shown = name if self._tells_paths else Path(name).name
-                sources[video_id] = Source(
-                    video_id, shown, Path(name).name, end, problem="it is no longer in the library"
-                )
+                sources[video_id] = self._removed(video_id, name, end)
         return sources
 
     def _source(self, video: Video) -> Source:
-        file, problem = usable_file(video)
-        name = video.name if self._tells_paths else _title(video)
-        rate = video.media.get("frame_rate", 0.0)
+        path, rate = _first_path(video), video.media.get("frame_rate")
+        absent = "" if path else "it was imported as text" if video.kind == "import" else "its file is not there"
         return Source(
             video.id,
-            name,
+            video.name if self._tells_paths else _title(video),
             _title(video),
             video.duration_seconds,
             rate if isinstance(rate, float) else 0.0,
             video.media.get("has_audio") is True,
-            file,
-            file if self._tells_paths else None,
-            problem,
+            path if self._tells_paths else None,
+            absent,
+            lambda: usable_file(video),
             limits_of(self._library.settings),
         )
 
+    def _removed(self, video_id: str, name: str, end_seconds: float) -> Source:
+        """An answer may outlive a video in the library."""
+        title, why = display_name(Path(name)), "it is no longer in the library"
+        shown = name if self._tells_paths else title
+        return Source(video_id, shown, title, end_seconds, absent=why, find_file=lambda: (None, why))
+
 
 def usable_file(video: Video) -> tuple[Path | None, str]:
-    """(a path that still holds the content that was indexed, ""), or (None, why there is none)."""
+    """(a path that still holds the content that was indexed, ""), or (None, why there is none).
+
+    A file with the size and the time of change that it had then is taken for the same; others are read and compared.
+    """
     if video.kind == "import":
         return None, "it was imported as text: there is no file"
+    known = video.media.get("bytes"), video.media.get("modified_ns")
     problem = "its file is not there"
     for path in map(Path, video.paths):
         try:
-            if holds(path, video.content_hash):
+            status = path.stat()
+            if (status.st_size, status.st_mtime_ns) == known or holds(path, video.content_hash):
                 return path, ""
             problem = "its file changed since it was indexed - `agentvid index` reads it again"
         except FileNotFoundError:
@@ -185,9 +196,13 @@ def usable_file(video: Video) -> tuple[Path | None, str]:
     return None, problem
 
 
+def _first_path(video: Video) -> Path | None:
+    return next((path for path in map(Path, video.paths) if path.is_file()), None)
+
+
 def _title(video: Video) -> str:
     """What people call a video: the name of its file, or the name given at import."""
-    return Path(video.paths[0]).name if video.paths else video.title
+    return display_name(Path(video.paths[0])) if video.paths else video.title
 
 
 def _id(video_id: str, track: str, span: Span, number: int | None = None) -> str:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from agentvid.errors import MissingDependency
-from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, Source, one_line
+from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, Source, one_line, utf8
 from agentvid.exports.timecode import edit_rate, frames_of
 
 
@@ -21,7 +21,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
     timeline.tracks.append(track)
     for item in material.items:
         track.append(_clip(opentimelineio, item, material.source(item)))
-    file.write(opentimelineio.adapters.write_to_string(timeline, "otio_json").encode() + b"\n")
+    file.write(utf8(opentimelineio.adapters.write_to_string(timeline, "otio_json")) + b"\n")
     return []
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from agentvid.exports.base import EVERYTHING, Format, LeftOut, Material, one_line
+from agentvid.exports.base import EVERYTHING, Format, LeftOut, Material, one_line, utf8
 from agentvid.exports.cues import cues_of
 from agentvid.exports.vtt import clock
 
 #: What players obey: `<i>` and the like, and `{\an8}`. SubRip has no escapes.
-_TAG, _OVERRIDE = re.compile(r"<(?=\s*/?\s*[A-Za-z])"), "{\\"
+_TAG, _OVERRIDE = re.compile(r"<(?=/?[A-Za-z])"), "{\\"
 
 
 def cue_text(text: str) -> str:
@@ -27,7 +27,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
     for number, cue in enumerate(cues, 1):
         start, end = round(cue.span.start_seconds, 3), round(cue.span.end_seconds, 3)
         times = f"{clock(start)} --> {clock(max(end, start + 0.001))}".replace(".", ",")
-        file.write(f"{number}\n{times}\n{cue_text(cue.text)}\n\n".encode())
+        file.write(utf8(f"{number}\n{times}\n{cue_text(cue.text)}\n\n"))
     return left_out
 
 

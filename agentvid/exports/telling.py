@@ -41,4 +41,4 @@ def facts_of(material: Material) -> list[str]:
             facts.append(f"stopped: {answer.stopped}")
         facts += [f"missing: {missing}" for missing in coverage.missing]
         facts.append(f"trace {answer.trace_id}")
-    return facts + [f"{source.title}: {source.problem}" for source in material.videos.values() if source.problem]
+    return facts + [f"{source.title}: {source.absent}" for source in material.videos.values() if source.absent]

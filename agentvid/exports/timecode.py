@@ -21,8 +21,8 @@ _USUAL = tuple(
 _NEARLY = Fraction(1, 2000)
 _DROPPED = {Fraction(30000, 1001): 2, Fraction(60000, 1001): 4}
 _DEFAULT_RATE = Fraction(25)
-#: Answers round times to milliseconds.
-_TOLERANCE_SECONDS = Fraction(1, 2000)
+#: Answers round times to milliseconds, which moves them by half of one; binary fractions by a little more.
+_TOLERANCE_SECONDS = Fraction(6, 10_000)
 
 
 def edit_rate(source: Source) -> Fraction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from agentvid.exports.base import EVERYTHING, Format, LeftOut, Material, one_line
+from agentvid.exports.base import EVERYTHING, Format, LeftOut, Material, one_line, utf8
 from agentvid.exports.cues import cues_of
 
 
@@ -26,7 +26,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
         # What is shown for less than a millisecond would end before it starts.
         start, end = round(cue.span.start_seconds, 3), round(cue.span.end_seconds, 3)
         blocks.append(f"{clock(start)} --> {clock(max(end, start + 0.001))}\n{cue_text(cue.text)}")
-    file.write(("\n\n".join(blocks) + "\n").encode())
+    file.write(utf8("\n\n".join(blocks) + "\n"))
     return left_out
 
 

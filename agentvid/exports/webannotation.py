@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import BinaryIO
 
-from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material
+from agentvid.exports.base import EVERYTHING, Format, Item, LeftOut, Material, utf8
 from agentvid.types import Json
 
 _CONTEXT = "http://www.w3.org/ns/anno.jsonld"
@@ -60,7 +60,7 @@ def _bodies(item: Item, material: Material) -> list[Json]:
 
 def _name_of(text: str) -> str:
     """The same name for the same thing, made of it (RFC 9562, version 5): an annotation needs an IRI."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"agentvid:{text}").urn
+    return uuid.uuid5(uuid.NAMESPACE_URL, utf8(f"agentvid:{text}").decode()).urn
 
 
 FORMAT = Format(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from agentvid.errors import UsageError
-from agentvid.exports.base import Format, LeftOut, Material, one_line
+from agentvid.exports.base import Format, LeftOut, Material, one_line, utf8
 from agentvid.text import timestamp
 
 _LEAST_CHAPTERS, _LEAST_SECONDS, _LONGEST_TITLE = 3, 10, 100
@@ -29,7 +29,7 @@ def _write(material: Material, file: BinaryIO) -> list[LeftOut]:
             f"the chapters of {material.title!r} do not fit: {broken}", hint="as WebVTT they do: `agentvid export vtt`"
         )
     for item, start in zip(material.items, starts, strict=True):
-        file.write(f"{timestamp(start)} {_title(item.text)}\n".encode())
+        file.write(utf8(f"{timestamp(start)} {_title(item.text)}\n"))
     return []
 
 

@@ -9,7 +9,6 @@ cannot be written.
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -123,7 +122,14 @@ def clip(
     picture is copied if that is exact and `copy` is allowed, else encoded again, with at most `max_side` pixels on its
     longer side. A span that goes beyond the end of the file ends there.
     """
-    request = {"do": "cut", "start": span.start_seconds, "end": span.end_seconds, "copy": copy, "max_side": max_side}
+    reason = "asked for" if max_side or not copy else ""
+    request = {
+        "start": span.start_seconds,
+        "end": span.end_seconds,
+        "copy": copy,
+        "max_side": max_side,
+        "reason": reason,
+    }
     return _write(path, request, target, limits, overwrite=overwrite)
 
 
@@ -182,16 +188,20 @@ def make_playable(path: Path, target: Path, *, overwrite: bool = False, limits: 
 
     Packets are copied where browsers play their codec, else encoded again, at most 1920 pixels on the longer side.
     """
-    whole = {"do": "cut", "start": 0.0, "end": None}
-    if playability(path, limits).way != "transcode":
-        with suppress(DecoderFailed):  # an mp4 cannot hold every order of packets
-            return _write(path, {**whole, "copy": True, "max_side": None}, target, limits, overwrite=overwrite)
-    request = {**whole, "copy": False, "max_side": PLAYABLE_SIDE}
+    found, whole = playability(path, limits), {"start": 0.0, "end": None}
+    reason = found.reason
+    if found.way != "transcode":
+        copied = {**whole, "copy": True, "max_side": None, "reason": ""}
+        try:
+            return _write(path, copied, target, limits, overwrite=overwrite)
+        except DecoderFailed as error:  # an mp4 cannot hold every order of packets
+            reason = f"its packets cannot be copied: {error}"
+    request = {**whole, "copy": False, "max_side": PLAYABLE_SIDE, "reason": reason}
     return _write(path, request, target, limits, overwrite=overwrite)
 
 
 def _write(path: Path, request: dict[str, Any], target: Path, limits: Limits, *, overwrite: bool) -> Cut:
-    with saving(target, overwrite=overwrite) as file, Decoder(path, request, limits) as child:
+    with saving(target, overwrite=overwrite) as file, Decoder(path, {"do": "cut", **request}, limits) as child:
         most = max(_MOST_BYTES_ANYWAY, _MOST_TIMES_LARGER * path.stat().st_size)
         for reply in child.messages():
             if reply.kind == "bytes":
@@ -202,7 +212,7 @@ def _write(path: Path, request: dict[str, Any], target: Path, limits: Limits, *,
                     duration_seconds=reply.number("duration_seconds", 0, limits.max_seconds + 3600),
                     is_picture_copied=reply.flag("is_picture_copied"),
                     sound=_SOUNDS.get(reply.text("sound", 16), "none"),
-                    reason=reply.text("reason", 200),
+                    reason=reply.text("reason", 500),
                     damaged_packets=reply.integer("damaged_packets", 0, 1 << 40),
                     bytes=size,
                 )

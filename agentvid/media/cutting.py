@@ -59,11 +59,13 @@ def cut(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     """ "bytes" messages of an mp4 file with [start, end) of the video, then "end" with what was done.
 
     The request holds `start` and `end` in seconds, `end` None for the end of the file; `copy`, whether packets may be
-    copied; and `max_side` of an encoded picture in pixels, or None.
+    copied; `max_side` of the picture in pixels, or None; and `reason`, why the picture is to be encoded, or "".
     """
     start = Fraction(request["start"])
     end = Fraction(request["end"]) if request["end"] is not None else None
-    reason, start = ("asked for", start) if not request["copy"] else _why_not_copied(source, start, end)
+    reason = request["reason"]
+    if not reason:
+        reason, start = _why_not_copied(source, start, end)
     source = _seek_before(source, start)
     span = _SpanReader(source, start, end)
     target = _Target(outbox)
@@ -222,7 +224,8 @@ def _best_sound(source: Source) -> Any:
 
 def _copied(span: _SpanReader, out: OutputContainer, stream: Any) -> Iterator[Packet[Any]]:
     """The stream's packets of the span, their times counted from its start."""
-    copy = out.add_stream_from_template(stream)
+    # Opaque: by the codec's id. Otherwise an encoder is looked for that has the decoder's name, as libdav1d has none.
+    copy = out.add_stream_from_template(stream, opaque=True)
     return _with_decoding_times(_moved_packets(span, stream, copy))
 
 
@@ -304,7 +307,8 @@ def _shown_frames(span: _SpanReader) -> Iterator[tuple[Fraction, Fraction, Video
         has_begun = seconds > span.start + tolerance
         if shown is not None and has_begun:
             yield shown[0], Fraction(seconds), shown[1]
-        shown = (Fraction(seconds) if has_begun else span.start), frame
+        # Where the frames before it are lost, the first one fills their time: a player's clock starts with a frame.
+        shown = (Fraction(seconds) if has_begun and shown is not None else span.start), frame
     if shown is None:
         return
     frame = shown[1]

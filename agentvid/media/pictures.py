@@ -208,8 +208,14 @@ class _Gate:
         if seconds < self._next_seconds:
             return
         self._next_seconds = seconds + _GATE_SECONDS - TIME_TOLERANCE_SECONDS
-        if self._gate.update(seconds, self._shaper.upright.apply(self._luma_plane(frame))):
-            put_image(self._outbox, "text", seconds, self._shaper.shape(frame))
+        changes = self._gate.update(seconds, self._shaper.upright.apply(self._luma_plane(frame)))
+        if changes is None:
+            return
+        image = np.ascontiguousarray(self._shaper.shape(frame))
+        size = {"height": image.shape[0], "width": image.shape[1]}
+        rows, columns = changes.came.shape
+        cells = {"rows": rows, "columns": columns, "cell_width": changes.cell[0], "cell_height": changes.cell[1]}
+        self._outbox.put("text", image.data, changes.came.data, changes.gone.data, seconds=seconds, **size, **cells)
 
     def _luma_plane(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """(height, width) uint8: the decoder's own luma plane where it has one of 8 bits, else a conversion."""

@@ -29,11 +29,13 @@ from agentvid.media.limits import (
     Limits,
 )
 from agentvid.media.process import Decoder, Message
-from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, Region, SubtitleTrack
+from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, Region, SubtitleTrack, TextFrame
 from agentvid.types import Span
 
 _MAX_SIDE = 32_768
 _MAX_AUDIO_BYTES = 64 << 20
+#: Rows, or columns, of the maps that come with a text frame.
+_MAX_CELLS = 64
 #: Times further apart than this need a seek each; so many seeks are worth a decoder process of their own.
 _FAR_SECONDS, _SEEKS_PER_PROCESS, _MOST_PROCESSES = 10.0, 8, 8
 
@@ -135,14 +137,14 @@ def _batches(
     path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome
 ) -> Generator[FrameBatch, None, None]:
     # A payload is a batch of small frames or one text frame.
-    largest = max(BATCH_FRAMES * (SCAN_SIDE**2 * 3 + 8), TEXT_FRAME_SIDE**2 * 3)
-    text: list[Frame] = []
+    largest = max(BATCH_FRAMES * (SCAN_SIDE**2 * 3 + 8), TEXT_FRAME_SIDE**2 * 3 + 2 * 4 * _MAX_CELLS**2)
+    text: list[TextFrame] = []
     keys: list[Frame] = []
     latest = -1.0
     with Decoder(path, request, limits, max_payload_bytes=largest) as child:
         for reply in child.messages():
             if reply.kind == "text" and len(text) < BATCH_FRAMES:
-                text.append(_frame(reply, limits, TEXT_FRAME_SIDE))
+                text.append(_text_frame(reply, limits))
             elif reply.kind == "key" and len(keys) < BATCH_FRAMES:
                 keys.append(_frame(reply, limits, KEY_FRAME_SIDE))
             elif reply.kind == "batch":
@@ -155,7 +157,7 @@ def _batches(
                 outcome.damaged, outcome.warning = reply.flag("damaged"), reply.text("warning", 500)
 
 
-def _batch(reply: Message, after_seconds: float, text: tuple[Frame, ...], keys: tuple[Frame, ...]) -> FrameBatch:
+def _batch(reply: Message, after_seconds: float, text: tuple[TextFrame, ...], keys: tuple[Frame, ...]) -> FrameBatch:
     count = reply.integer("count", 1, BATCH_FRAMES)
     shape = (count, reply.integer("height", 1, SCAN_SIDE), reply.integer("width", 1, SCAN_SIDE), 3)
     seconds = reply.array(np.float64, (count,))
@@ -301,6 +303,15 @@ def _track(entry: Message) -> SubtitleTrack:
         language=entry.text("language", 32),
         title=entry.text("title", 200),
     )
+
+
+def _text_frame(reply: Message, limits: Limits) -> TextFrame:
+    frame = _frame(reply, limits, TEXT_FRAME_SIDE)
+    shape = (reply.integer("rows", 1, _MAX_CELLS), reply.integer("columns", 1, _MAX_CELLS))
+    came = reply.array(np.float32, shape, offset=frame.image.nbytes)
+    gone = reply.array(np.float32, shape, offset=frame.image.nbytes + came.nbytes)
+    cell = reply.number("cell_width", 1e-3, 1e3), reply.number("cell_height", 1e-3, 1e3)
+    return TextFrame(frame.seconds, frame.image, came, gone, cell)
 
 
 def _frame(reply: Message, limits: Limits, side: int) -> Frame:

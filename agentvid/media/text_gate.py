@@ -3,6 +3,9 @@
 Text is strong edges in both directions, dense, and (unlike the world behind it) standing still. The gate keeps the
 edges that stayed in place since the previous look, and compares them, block by block, with those of the last frame
 it sent. Edge density as a text cue is old (Zhong, Zhang & Jain 2000); the comparison with what was sent is ours.
+
+A frame is sent a little after its text came. Since when the edges of a block have stood there, and when those of the
+last frame sent went, is known from the looks in between, and goes along.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +24,7 @@ Luma = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Blocks = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+Seconds = NDArray[np.float32]
 
 #: Longer side of the picture looked at, and the luma step between neighbouring pixels that is an edge there.
 #: The second, coarser look finds letters taller than a block; shrunk, everything is steep, so it asks for more.
@@ -39,6 +44,23 @@ _PAUSE_SECONDS, _BURST = 0.45, 3.0
 _TICKS, _TICK_BLOCKS, _TICK_PAUSE_SECONDS, _TICK_MEMORY_SECONDS = 2.5, 4, 5.0, 30.0
 #: In a scene with text, a frame at least this often, whatever was overlooked.
 _HEARTBEAT_SECONDS = 15.0
+#: Looks are remembered this long, to tell when edges came and went.
+_MEMORY_SECONDS = 3.0
+#: Edges of a block that came, or went, are so dense at least; a look shows them if it has this share of them.
+_MOVED_DENSITY, _SHOWN_SHARE = 0.02, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """When the edges of each cell came, and when those of the frame sent before went: (rows, columns) float32 seconds.
+
+    NaN: the cell holds none that did, as far as is remembered. `cell` is the width and height of one, as shares of the
+    picture; the last row and column may reach beyond it.
+    """
+
+    came: Seconds
+    gone: Seconds
+    cell: tuple[float, float]
 
 
 class TextGate:
@@ -50,24 +72,25 @@ class TextGate:
         self._credit = _BURST
         self._credit_seconds = 0.0
 
-    def update(self, seconds: float, luma: Luma) -> bool:
-        """Whether the frame, (height, width) uint8, may show text that the last frame sent did not, or lost some."""
+    def update(self, seconds: float, luma: Luma) -> Changes | None:
+        """What changed, if the frame, (height, width) uint8, may show text that the last sent did not, or lost it."""
         found = [look.update(seconds, luma) for look in self._looks]
         since = seconds - self._sent_seconds
         self._credit = min(_BURST, self._credit + max(0.0, seconds - self._credit_seconds))
         self._credit_seconds = seconds
         if since < _PAUSE_SECONDS or self._credit < 1.0:
-            return False
+            return None
         changed = any(look.changed for look in found)
         ticked = any(look.ticked for look in found) and since >= _TICK_PAUSE_SECONDS
         overdue = any(look.text for look in found) and since >= _HEARTBEAT_SECONDS
         if not (changed or ticked or overdue):
-            return False
+            return None
+        changes = self._looks[0].changes()
         self._sent_seconds = seconds
         self._credit -= 1.0
         for look in self._looks:
             look.sent(seconds)
-        return True
+        return changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +120,33 @@ class _Look:
     def __init__(self, side: int, step: int) -> None:
         self._side, self._step = side, step
         self._recent: deque[_Edges] = deque(maxlen=_LOOKS)
+        self._history: deque[tuple[float, Mask]] = deque()
+        self._cell = (1.0, 1.0)
         self._lasting: Mask | None = None
         self._sent: Mask | None = None
         self._sent_faint: Mask | None = None
         self._changed: Flags | None = None
         self._ticks: Blocks | None = None
         self._ticks_seconds = 0.0
+        self._sent_seconds = -math.inf
 
     def update(self, seconds: float, luma: Luma) -> _Found:
-        edges = _edges(_whole_blocks(luma, self._side), self._step)
+        small = _shrunk(luma, self._side)
+        self._cell = _BLOCK / small.shape[1], _BLOCK / small.shape[0]
+        edges = _edges(_whole_blocks(small), self._step)
         if self._recent and self._recent[0].faint.shape != edges.faint.shape:
             self._recent.clear()
+            self._history.clear()
             self._sent = self._ticks = None
         self._recent.append(edges)
+        self._remember(seconds, edges.faint)
         across = functools.reduce(cv2.bitwise_and, (look.across for look in self._recent))
         down = functools.reduce(cv2.bitwise_and, (look.down for look in self._recent))
         lasting = np.asarray(cv2.bitwise_or(across, down), np.uint8)
         is_text = np.minimum(_density(across), _density(down)) >= _TEXT_DENSITY
+        if self._sent is not None and self._sent_faint is not None:
+            # What the frame sent showed for the first time is known as text only now.
+            self._sent = np.asarray(cv2.bitwise_or(self._sent, cv2.bitwise_and(lasting, self._sent_faint)), np.uint8)
         strength = self._change(lasting, is_text)
         self._lasting, self._changed = lasting, strength >= _CHANGED_DENSITY
         if self._ticks is None:
@@ -133,6 +166,22 @@ class _Look:
         self._ticks = self._ticks * self._faded(seconds) + (self._changed & small)
         self._ticks_seconds = seconds
         self._sent, self._sent_faint = self._lasting, self._recent[-1].faint
+        self._sent_seconds = seconds
+
+    def changes(self) -> Changes:
+        """When the edges that are there now came, and when those of the last frame sent went."""
+        now = self._recent[-1]
+        edges = np.asarray(cv2.bitwise_or(now.across, now.down), np.uint8)
+        looks = [look for look in self._history if look[0] >= self._sent_seconds]
+        came = _since(edges, looks[::-1])
+        if self._sent is None:
+            return Changes(came, np.full_like(came, np.nan), self._cell)
+        return Changes(came, _until(self._sent, looks), self._cell)
+
+    def _remember(self, seconds: float, faint: Mask) -> None:
+        self._history.append((seconds, faint))
+        while self._history[0][0] < seconds - _MEMORY_SECONDS:
+            self._history.popleft()
 
     def _change(self, lasting: Mask, is_text: Flags) -> Blocks:
         """Per block, the share of pixels whose edges came, in text, or went, where there was text."""
@@ -155,10 +204,52 @@ def _is_enough(strength: Blocks) -> bool:
     return pair or bool((strength >= _ALONE_DENSITY).any())
 
 
-def _whole_blocks(luma: Luma, side: int) -> Luma:
-    """The picture shrunk to `side` and filled up to whole blocks, which makes their means cheap."""
+def _since(edges: Mask, looks: Sequence[tuple[float, Mask]]) -> Seconds:
+    """Per block, the first of the last looks in a row that shows those of `edges` that the first look of all lacks.
+
+    `looks`: (seconds, faint edges), the latest first.
+    """
+    new = np.asarray(cv2.bitwise_and(edges, cv2.bitwise_not(looks[-1][1])), np.uint8)
+    if len(looks) > 2:
+        # What also stood there a look before is no background that moves; text that came just now did not.
+        stood = np.asarray(cv2.bitwise_and(new, looks[1][1]), np.uint8)
+        is_text = cv2.resize(_density(stood), new.shape[::-1], interpolation=cv2.INTER_NEAREST) >= _TEXT_DENSITY
+        new = np.where(is_text, stood, new)
+    density = _density(new)
+    came = np.full(density.shape, looks[0][0], np.float32)
+    there = density >= _MOVED_DENSITY
+    came[~there] = np.nan
+    for seconds, faint in looks:
+        there = there & (_density(cv2.bitwise_and(new, faint)) >= _SHOWN_SHARE * density)
+        came[there] = seconds
+    return came
+
+
+def _until(edges: Mask, looks: Sequence[tuple[float, Mask]]) -> Seconds:
+    """Per block, the look from which on those of `edges` that the last look lacks are no longer shown.
+
+    `looks`: (seconds, faint edges), the latest last.
+    """
+    lost = np.asarray(cv2.bitwise_and(edges, cv2.bitwise_not(looks[-1][1])), np.uint8)
+    density = _density(lost)
+    gone = np.full(density.shape, looks[-1][0], np.float32)
+    missing = density >= _MOVED_DENSITY
+    gone[~missing] = np.nan
+    for seconds, faint in reversed(looks):
+        missing = missing & (_density(cv2.bitwise_and(lost, faint)) < _SHOWN_SHARE * density)
+        gone[missing] = seconds
+    return gone
+
+
+def _shrunk(luma: Luma, side: int) -> Luma:
     scale = min(1.0, side / max(luma.shape))
-    small = luma if scale == 1.0 else cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    if scale == 1.0:
+        return luma
+    return np.asarray(cv2.resize(luma, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _whole_blocks(small: Luma) -> Luma:
+    """The picture filled up to whole blocks, which makes their means cheap."""
     bottom, right = (-length % _BLOCK for length in small.shape)
     return np.asarray(cv2.copyMakeBorder(small, 0, bottom, 0, right, cv2.BORDER_REPLICATE), np.uint8)
 

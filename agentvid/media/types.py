@@ -92,16 +92,30 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class TextFrame(Frame):
+    """One of readable size whose text seems to have changed, and when, as far as the looks before it tell.
+
+    `came`: (rows, columns) float32 seconds, since when the edges in each cell of the picture have stood there; `gone`:
+    when those went that the text frame before this one showed; NaN in cells where none did. `cell`: width and height
+    of a cell as shares of the picture.
+    """
+
+    came: NDArray[np.float32]
+    gone: NDArray[np.float32]
+    cell: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class FrameBatch:
     """Consecutive frames of the one decode pass.
 
     `seconds`: (n,) float64, increasing; `images`: (n, height, width, 3) uint8 BGR, small and upright.
-    `text_frames`: frames of readable size (RGB) whose text region changed since the last one, within this batch's time.
+    `text_frames`: those whose text changed since the last one, within this batch's time.
     `key_frames`: frames for models to look at (RGB, longest side at most 448), about one a second and the first after a
     strong change, likewise. Both are empty unless `scan` was asked for them.
     """
 
     seconds: NDArray[np.float64]
     images: NDArray[np.uint8]
-    text_frames: tuple[Frame, ...] = ()
+    text_frames: tuple[TextFrame, ...] = ()
     key_frames: tuple[Frame, ...] = ()

@@ -4,7 +4,8 @@
         os.environ["OPENAI_BASE_URL"] = server.base_url
 
 It drives the whole path, client library and HTTP included, and can misbehave as real servers do. Serving a
-`ScriptedVision`, it decodes the images of a request and refuses those that are none, or come in the wrong order.
+`ScriptedVision`, it decodes the images of a request and refuses those that are none, or come in the wrong order; a
+`ScriptedAgent` calls the tools that a request offers.
 `python -m agentvid.models.scripted_server SCRIPT` serves a script file until it is interrupted.
 """
 
@@ -29,11 +30,14 @@ from typing import Any, Self
 from agentvid.errors import AgentvidError
 from agentvid.models.base import ChatModel, Picture, Reply
 from agentvid.models.scripted import ScriptedChat
+from agentvid.models.scripted_agent import ScriptedAgent
 from agentvid.models.scripted_vision import ScriptedVision
 
 #: Larger requests are refused.
 _MOST_BYTES = 32 * 1024 * 1024
 _PIECES = 4
+
+Model = ChatModel | ScriptedVision | ScriptedAgent
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,7 @@ FAULTS: Mapping[str, Fault] = {
 class ScriptedServer:
     """Serves `chat` on 127.0.0.1 while the context is open. Requests use up `faults` in order; None is no fault."""
 
-    def __init__(self, chat: ChatModel | ScriptedVision, *, faults: Sequence[Fault | None] = (), port: int = 0) -> None:
+    def __init__(self, chat: Model, *, faults: Sequence[Fault | None] = (), port: int = 0) -> None:
         self.chat = chat
         self.faults = deque(faults)
         self.requests: list[dict[str, Any]] = []
@@ -222,13 +226,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status != 200 or fault.body is not None:
             return self._send_fault(fault)
         try:
-            reply = _answer(self.server.owner.chat, system, parts)
+            reply, message = _answer(self.server.owner.chat, request, system, parts)
         except AgentvidError as error:
             return self._send_error(422, str(error))
         if request.get("stream"):
-            self._send(200, "text/event-stream", b"".join(_events(request, reply)), fault)
+            self._send(200, "text/event-stream", b"".join(_events(request, reply, message)), fault)
         else:
-            completion = _completion(request, reply)
+            completion = _completion(request, reply, message)
             if fault.change:
                 fault.change(completion)
             self._send(200, "application/json", json.dumps(completion).encode(), fault)
@@ -260,11 +264,18 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: requests are kept in `ScriptedServer.requests`."""
 
 
-def _answer(model: ChatModel | ScriptedVision, system: str, parts: Sequence[str | Picture]) -> Reply:
-    """A chat model is asked with the texts alone, joined by line breaks; images count for nothing."""
+def _answer(
+    model: Model, request: Mapping[str, Any], system: str, parts: Sequence[str | Picture]
+) -> tuple[Reply, dict[str, Any]]:
+    """The reply and its message. A chat model is asked with the texts alone, joined by line breaks, without images."""
+    if isinstance(model, ScriptedAgent):
+        message = model.message(request)
+        return Reply(message["content"] or ""), {"role": "assistant", **message}
     if isinstance(model, ScriptedVision):
-        return model.look(system, parts)
-    return model.reply(system, "\n".join(part for part in parts if isinstance(part, str)))
+        reply = model.look(system, parts)
+    else:
+        reply = model.reply(system, "\n".join(part for part in parts if isinstance(part, str)))
+    return reply, {"role": "assistant", "content": reply.text}
 
 
 def _prompt(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[str | Picture]]:
@@ -272,7 +283,7 @@ def _prompt(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[str | Pict
     system: list[str] = []
     parts: list[str | Picture] = []
     for message in messages:
-        content = message["content"]
+        content = "" if message.get("tool_calls") else message["content"]  # that of a call may be null
         blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
         texts = [block["text"] for block in blocks if block["type"] == "text"]
         if message["role"] in {"system", "developer"}:
@@ -295,24 +306,30 @@ def _part(block: Mapping[str, Any]) -> str | Picture:
         raise ValueError(f"an image that is not base64: {error}") from None
 
 
-def _completion(request: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
-    message = {"role": "assistant", "content": reply.text}
+def _completion(request: Mapping[str, Any], reply: Reply, message: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": "chatcmpl-scripted",
         "object": "chat.completion",
         "created": 0,
         "model": request.get("model", "scripted"),
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": message, "finish_reason": _finish(message)}],
         "usage": _usage(reply),
     }
 
 
-def _events(request: Mapping[str, Any], reply: Reply) -> Iterator[bytes]:
+def _finish(message: Mapping[str, Any]) -> str:
+    return "tool_calls" if message.get("tool_calls") else "stop"
+
+
+def _events(request: Mapping[str, Any], reply: Reply, message: Mapping[str, Any]) -> Iterator[bytes]:
     """The same completion as server-sent events: a few pieces of text, the finish reason, the usage, [DONE]."""
     size = max(1, -(-len(reply.text) // _PIECES))
     pieces = [reply.text[start : start + size] for start in range(0, len(reply.text), size)]
-    deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": piece}, None) for piece in pieces] + [({}, "stop")]
+    deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
+    deltas += [({"content": piece}, None) for piece in pieces]
+    for index, call in enumerate(message.get("tool_calls", ())):
+        deltas.append(({"tool_calls": [{"index": index, **call}]}, None))
+    deltas.append(({}, _finish(message)))
     frame = {"id": "chatcmpl-scripted", "object": "chat.completion.chunk", "created": 0}
     frame["model"] = request.get("model", "scripted")
     for delta, finish_reason in deltas:

@@ -1,10 +1,10 @@
 """On-screen text with the time it stays: lines read from single frames become intervals.
 
-The decoder sends a frame when the text in it may have changed, so a line holds from the frame that first shows it
-to the first frame sent that does not; where the small frames in between show the moment at which that place of the
-picture changed, the interval begins or ends there. Lines that come and go together (a slide, a caption of two lines)
-are one observation. A running clock or counter would be one row per tick; its readings are joined into one row per
-ten seconds, which keeps every reading searchable, and its exact time in the attributes.
+The decoder sends a frame when the text in it may have changed, and tells since when the edges at each place have stood
+there, or have gone. The small frames around that time tell the very frame at which a line came or went. Lines that come
+and go together (a slide, a caption of two lines) are one observation. A running clock or counter would be one row per
+tick; its readings are joined into one row per ten seconds, which keeps every reading searchable, and its exact time in
+the attributes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from agentvid.config import Settings
 from agentvid.media.limits import TEXT_FRAME_LATENCY_SECONDS
-from agentvid.media.types import FrameBatch, Image
+from agentvid.media.types import FrameBatch, Image, TextFrame
 from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap, rapidocr_version
 from agentvid.text import clean_text
@@ -42,8 +42,12 @@ _RECENT_SECONDS = 2.0
 _CLEAR_FALL, _FALL, _USUAL_SECONDS = 0.5, 0.3, 0.5
 #: A line whose digits change sooner than this, at least so many times, ticks; one row holds this much of it.
 _TICK_SECONDS, _TICKS, _TICKING_ROW_SECONDS = 8.0, 3, 10.0
+#: The gate looks at least this often; a jump of the likeness between two frames is where letters came or went.
+_LOOK_SECONDS, _JUMP = 0.3, 0.1
 #: More text than this on one slide becomes several observations.
 _ROW_CHARACTERS = 500
+#: The gate's times of a line count if this share of its cells has one; so many cells are drawn anew with another text.
+_TOLD_SHARE, _REDRAWN_SHARE = 0.15, 0.5
 #: A gap this wide (share of the picture) between columns.
 _COLUMN_GAP = 0.04
 
@@ -74,7 +78,7 @@ class OcrTrack(Track):
     """Reads with RapidOCR unless the setting `ocr` is off."""
 
     name = OCR
-    revision = 2
+    revision = 3
     frames: tuple[Frames, ...] = ("images", "text_frames")
     is_slow = True
 
@@ -101,7 +105,7 @@ class OcrReader(Reader):
         self._recent.extend(batch)
         for frame in batch.text_frames:
             read = (replace(line, text=clean_text(line.text)) for line in self._reader.read(frame.image))
-            self._follow(frame.seconds, [line for line in read if _is_text(line)])
+            self._follow(frame, [line for line in read if _is_text(line)])
             self._recent.looked_seconds = frame.seconds
 
     def finish(self, watched: Watched) -> Reading:
@@ -116,15 +120,16 @@ class OcrReader(Reader):
         rows = [row for _, group in itertools.groupby(lines, key=lambda line: line.span) for row in _rows([*group])]
         return [self._observe(row) for row in rows]
 
-    def _follow(self, seconds: float, lines: Sequence[TextLine]) -> None:
+    def _follow(self, frame: TextFrame, lines: Sequence[TextLine]) -> None:
         """Match the lines of one frame with those on screen before."""
+        seconds = frame.seconds
         missing = list(self._tracks)
         new = []
         for line in lines:
-            same = [track for track in missing if _is_same(line, track.line)]
+            same = [track for track in missing if _is_same(line, track.line) and not _is_redrawn(line, track, frame)]
             if not same:
                 look = self._recent.look(line.box, seconds)
-                new.append(_Track(line, self._recent.came_seconds(line.box, seconds), look))
+                new.append(_Track(line, self._recent.came_seconds(line.box, frame), look))
                 continue
             track = max(same, key=lambda track: overlap(line.box, track.line.box))
             missing.remove(track)
@@ -133,7 +138,7 @@ class OcrReader(Reader):
             track.look = self._recent.look(track.line.box, seconds)
         for track in missing:
             if track.gone_seconds is None:
-                track.gone_seconds = self._recent.gone_seconds(track.line.box, track.look, seconds)
+                track.gone_seconds = self._recent.gone_seconds(track.line.box, track.look, frame)
             replaced = any(overlap(track.line.box, other.line.box) > 0.2 for other in new)
             if replaced or seconds - track.gone_seconds >= _BRIDGE_SECONDS:
                 self._tracks.remove(track)
@@ -179,18 +184,32 @@ class _Recent:
         while self._frames and self._frames[0][0] < start - _RECENT_SECONDS:
             self._frames.popleft()
 
-    def came_seconds(self, box: Box, seconds: float) -> float:
-        """When the text that this place shows at `seconds` came, since the last frame read."""
+    def came_seconds(self, box: Box, frame: TextFrame) -> float:
+        """When the text that this place shows in `frame` came, since the last frame read."""
+        look = self.look(box, frame.seconds)
+        coarse = _typical(frame.came, frame.cell, box)
+        if coarse is not None:
+            return self._refined(coarse, box, look, is_end=False)
         # Without the frame itself, which is like itself whatever it shows.
-        frames = self._since_read(seconds)[:-1]
-        at, fall = _step(_likeness(frames, box, self.look(box, seconds))[::-1])
-        return self._trusted(frames[-at][0], fall, seconds) if at else seconds
+        frames = self._since_read(frame.seconds)[:-1]
+        at, fall = _step(_likeness(frames, box, look)[::-1])
+        return self._trusted(frames[-at][0], fall, frame.seconds) if at else frame.seconds
 
-    def gone_seconds(self, box: Box, look: Image | None, seconds: float) -> float:
+    def gone_seconds(self, box: Box, look: Image | None, frame: TextFrame) -> float:
         """When this place ceased to look like `look`, its picture while it showed a text, since the last frame read."""
-        frames = self._since_read(seconds)[1:]
+        coarse = _typical(frame.gone, frame.cell, box)
+        if coarse is not None:
+            return self._refined(coarse, box, look, is_end=True)
+        frames = self._since_read(frame.seconds)[1:]
         at, fall = _step(_likeness(frames, box, look))
-        return self._trusted(frames[at][0], fall, seconds) if at else seconds
+        return self._trusted(frames[at][0], fall, frame.seconds) if at else frame.seconds
+
+    def _refined(self, coarse: float, box: Box, look: Image | None, *, is_end: bool) -> float:
+        """The frame at which the place changed most, among those since the gate's look before the one at `coarse`."""
+        frames = [frame for frame in self._frames if coarse - _LOOK_SECONDS <= frame[0] <= coarse + 1e-3]
+        jumps = np.diff(_likeness(frames, box, look)) * (-1 if is_end else 1)
+        at = int(np.argmax(jumps)) if len(jumps) else 0
+        return frames[at + 1][0] if len(jumps) and jumps[at] >= _JUMP else coarse
 
     def _trusted(self, changed_seconds: float, fall: float, seconds: float) -> float:
         """That time if likeness fell clearly there; else what is usual between a change and the frame sent for it."""
@@ -206,6 +225,17 @@ class _Recent:
     def _since_read(self, seconds: float) -> list[tuple[float, Image]]:
         first = max(self.looked_seconds, seconds - _RECENT_SECONDS)
         return [frame for frame in self._frames if first - 1e-6 <= frame[0] <= seconds + 1e-6]
+
+
+def _typical(
+    times: NDArray[np.float32], cell: tuple[float, float], box: Box, *, share: float = _TOLD_SHARE
+) -> float | None:
+    """The median over the cells that a box touches; None if too few of them tell."""
+    left, top = int(box[0] / cell[0]), int(box[1] / cell[1])
+    right, bottom = math.ceil(box[2] / cell[0]), math.ceil(box[3] / cell[1])
+    inside = times[top:bottom, left:right]
+    known = inside[~np.isnan(inside)]
+    return float(np.median(known)) if len(known) >= max(2, share * inside.size) else None
 
 
 def _likeness(frames: Sequence[tuple[float, Image]], box: Box, look: Image | None) -> list[float]:
@@ -269,6 +299,13 @@ def _is_same(line: TextLine, before: TextLine) -> bool:
     digits_agree = re.findall(r"\d", new) == re.findall(r"\d", old)
     is_alike = SequenceMatcher(None, new, old, autojunk=False).ratio() >= _SAME_TEXT
     return digits_agree and is_alike and not _other_word(new, old)
+
+
+def _is_redrawn(line: TextLine, track: _Track, frame: TextFrame) -> bool:
+    """Whether a line that reads differently was also drawn anew: letters that are misread stand where they stood."""
+    if _bare(line.text) == _bare(track.line.text):
+        return False
+    return _typical(frame.came, frame.cell, track.line.box, share=_REDRAWN_SHARE) is not None
 
 
 def _other_word(new: str, old: str) -> bool:

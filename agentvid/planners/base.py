@@ -15,11 +15,22 @@ from agentvid.untrusted import Fence
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier question, its program and what it cited: (video id, span). No word of a video is in it."""
+    """An earlier question, its program and what it cited: (video id, span). No word of a video is in it.
+
+    `understood`: the question made complete, if it said only half of it. `videos`: the ids that the user had chosen,
+    none for all. `abstained`: what it cites are the moments nearest to no answer.
+    """
 
     question: str
     program: str
     cited: tuple[tuple[str, Span], ...] = ()
+    understood: str = ""
+    videos: tuple[str, ...] = ()
+    abstained: bool = False
+
+    @property
+    def standalone(self) -> str:
+        return self.understood or self.question
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,7 @@ class PlanRequest:
     `look` gives lines to put there: what is in the videos. `balance`: what is left of its budget, in words.
     `turns`: what was asked before in the same thread, the first first. `tried`: programs that led to an answer of low
     confidence; the next one differs from them. `attempt`: how often this planner has planned the question before.
+    `place`: (video id, span) where alone the question is to be answered; only the embedded planner reads it.
     """
 
     question: str
@@ -42,6 +54,7 @@ class PlanRequest:
     turns: tuple[Turn, ...] = ()
     tried: tuple[str, ...] = ()
     attempt: int = 0
+    place: tuple[str, Span] | None = None
 
 
 @dataclass(frozen=True, slots=True)

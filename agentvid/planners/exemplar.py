@@ -104,6 +104,11 @@ class Match:
     texts: Mapping[str, str]
     weight: float
 
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """What the question is about."""
+        return tuple(text for name, text in self.texts.items() if _kind(name) in ("phrase", "name"))
+
 
 @dataclass(frozen=True, slots=True)
 class Near:
@@ -312,10 +317,17 @@ class ExemplarPlanner:
         else:
             raise ModelError("every form that fits the question was tried", hint="name an LLM with --model")
         # What the question is about does not change with the form: a looser one must not seem surer.
-        focus = tuple(text for name, text in matches[0].texts.items() if _kind(name) in ("phrase", "name"))
+        focus = matches[0].phrases
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
         unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
         return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
+
+    def phrases(self, question: str, videos: Sequence[Video]) -> tuple[str, ...]:
+        """The phrases that a question is about: what the form that fits it best word for word leaves open."""
+        stem, choices = slots.split_choices(question)
+        stem, _ = slots.take_video(slots.plain_question(stem), videos)
+        fitting = self._aligned(*_mask_quotes(stem), videos, bool(choices))
+        return max(fitting, key=lambda match: match.weight).phrases
 
     def alternatives(self, request: PlanRequest, about: str, k: int) -> list[Plan]:
         """Programs of the k forms nearest to the question that need no more than `about`, a phrase of it.
@@ -460,8 +472,13 @@ def _fill(match: Match, request: PlanRequest, question: str, choices: Sequence[s
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
     values |= {f"{name}_exact": slots.literal(f'"{_without_article(text)}"') for name, text in match.texts.items()}
     values |= {"choices": slots.literal(list(choices)), "question": slots.literal(question)}
-    named = video or (videos[0] if len(videos) == 1 else None)
+    placed = next((one for one in videos if request.place and one.id == request.place[0]), None)
+    named = video or placed or (videos[0] if len(videos) == 1 else None)
     values["where"] = f", video={slots.literal(video.id)}" if video else ""
+    if request.place:
+        video_id, span = request.place
+        start, end = slots.literal(span.start_seconds), slots.literal(span.end_seconds)
+        values["where"] = f", within=span(start={start}, end={end}, video={slots.literal(video_id)})"
     if "video" not in values and "video" in program.get_identifiers():
         if named is None:
             raise UsageError(

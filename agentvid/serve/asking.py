@@ -27,7 +27,15 @@ log = logging.getLogger("agentvid.serve")
 _FIRST_SECONDS = 1.0
 #: An empty line so often finds out that the other side is gone, and keeps what lies between from giving up.
 _KEEP_ALIVE_SECONDS = 15.0
-_CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "description": "a name of docs/json.md, then answer or error"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
+_CONTENT = {"text/event-stream": {"itemSchema": _EVENT}}
 Event = tuple[str, Json]
 
 
@@ -128,7 +136,7 @@ def routes(context: Context) -> APIRouter:
         if first and first[0] and first[0][0] == "error":
             told = first[0][1]
             raise Refused(told["status"], told["error"], told["hint"])
-        headers = {"Cache-Control": "no-store"}
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold events back
         return StreamingResponse(_lines(running, first), media_type="text/event-stream", headers=headers)
 
     return router

@@ -7,15 +7,10 @@ import asyncio
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from agentvid.serve.context import Waits
 from agentvid.serve.errors import problem
 
 MAX_CONNECTIONS = 32
-#: From the connection, or from the last response, to the end of a request's headers.
-HEADER_SECONDS = 10.0
-#: A reader that took nothing for so long makes room if somebody else wants to connect. A paused player is one.
-STALL_SECONDS = 5.0
-#: A connection that did not yet say anything need not go so soon after it was made.
-GRACE_SECONDS = 1.0
 #: More than this are not even told that there are too many.
 _MOST_TOLD = 2 * MAX_CONNECTIONS
 
@@ -23,6 +18,7 @@ _MOST_TOLD = 2 * MAX_CONNECTIONS
 class Connection(H11Protocol):
     """One connection. Of too many the one that is idle the longest goes; if none is, the new one is told so."""
 
+    waits = Waits()
     _timer: asyncio.TimerHandle | None = None
     #: Since when it does nothing: no request is being answered, or its reader takes nothing. None while it is busy.
     _idle_since: float | None = None
@@ -49,7 +45,8 @@ class Connection(H11Protocol):
         super().handle_events()
         if self._is_answering():
             self._stop_timer()
-            self._idle_since = None
+            if not self.flow.write_paused:  # a pipelined request waits for a reader that takes nothing
+                self._idle_since = None
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -72,13 +69,13 @@ class Connection(H11Protocol):
             return False
         idle_seconds = self.loop.time() - self._idle_since
         if self._is_answering():
-            return idle_seconds > STALL_SECONDS
-        return self.cycle is not None or idle_seconds > GRACE_SECONDS
+            return idle_seconds > self.waits.stall_seconds
+        return self.cycle is not None or idle_seconds > self.waits.grace_seconds
 
     def _wait(self) -> None:
         self._stop_timer()
         self._idle_since = self.loop.time()
-        self._timer = self.loop.call_later(HEADER_SECONDS, self._expire)
+        self._timer = self.loop.call_later(self.waits.header_seconds, self._expire)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -88,6 +85,11 @@ class Connection(H11Protocol):
     def _expire(self) -> None:
         if not self._is_answering():
             self.transport.abort()
+
+
+def connections_with(waits: Waits) -> type[Connection]:
+    """The protocol of a server that waits so long."""
+    return type("Connection", (Connection,), {"waits": waits})
 
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,6 +22,21 @@ _FACTS_BYTES, _STILLS_BYTES, _MEDIA_BYTES = 4 << 20, 256 << 20, 8 << 30
 
 
 @dataclass(frozen=True)
+class Waits:
+    """How long others are waited for.
+
+    `header_seconds`: from a connection, or the last response, to the end of a request's headers. `body_seconds`: for
+    the whole body. `stall_seconds`: a reader that took nothing for so long makes room if somebody else wants to
+    connect; a paused player is one. `grace_seconds`: so long a new connection that said nothing need not make room.
+    """
+
+    header_seconds: float = 10.0
+    body_seconds: float = 20.0
+    stall_seconds: float = 5.0
+    grace_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
 class Options:
     """How the server was started.
 
@@ -37,6 +52,7 @@ class Options:
     hosts: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     asks: int = 2
+    waits: Waits = Waits()
 
 
 class Context:

@@ -179,10 +179,16 @@ class Turns(BaseModel):
 
 
 class ExportFormat(BaseModel):
-    format: str
-    title: str
-    of: list[str]
+    """`subjects`: what it holds, of answer, hits, track, chapters, span. `extra`: of agentvid, that it needs, or ""."""
+
+    name: str
     suffix: str
+    media_type: str
+    about: str
+    subjects: list[str]
+    text: bool
+    needs_files: bool
+    extra: str
 
 
 class ExportFormats(BaseModel):

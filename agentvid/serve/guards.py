@@ -20,7 +20,6 @@ from agentvid.listening import LOOPBACK_NAMES, MAX_BODY_BYTES, is_loopback, same
 from agentvid.serve.context import Options
 from agentvid.serve.errors import problem
 
-BODY_SECONDS = 20.0
 _CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -57,6 +56,7 @@ class Guards:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         headers = Headers(scope=scope)
@@ -64,7 +64,7 @@ class Guards:
         if refused is not None:
             await refused(scope, receive, send_guarded)
             return
-        await _Body(self._app)(scope, receive, send_guarded)
+        await _Body(self._app, self._options.waits.body_seconds)(scope, receive, send_guarded)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """What to answer instead of the route, None if the request may pass."""
@@ -125,8 +125,8 @@ class Guards:
 class _Body:
     """Refuses bodies that are too long, whether they say so or not, or that take too long to come."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         told = problem(413, f"the body is too long; allowed: {MAX_BODY_BYTES} bytes")
@@ -138,7 +138,7 @@ class _Body:
         # The whole body is read here: no route takes one that is not small, and none has to wait for it.
         body = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -150,7 +150,7 @@ class _Body:
                     if not message.get("more_body", False):
                         break
         except TimeoutError:
-            slow = problem(408, f"the body took more than {BODY_SECONDS:g} s", "send it at once")
+            slow = problem(408, f"the body took more than {self._seconds:g} s", "send it at once")
             slow.headers["Connection"] = "close"
             await slow(scope, receive, send)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,7 +22,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = record.getMessage().strip()
-        if _USUAL in line:
+        if _USUAL in line or (record.exc_info and isinstance(record.exc_info[1], CancelledError)):
             return
         if record.exc_info and record.exc_info[1] is not None:
             error, trace = record.exc_info[1], record.exc_info[2]
@@ -31,7 +32,7 @@ class _Lines(logging.Handler):
             line = f"{line}: {type(error).__name__}: {error}{where}"
         for secret in self._secrets:
             line = line.replace(secret, "***")
-        self._tell(line)
+        self._tell(" ".join(line.split()))
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response, StreamingResponse
 
+from agentvid.exports.material import CHAPTERS
+from agentvid.exports.vtt import clock, cue_text
 from agentvid.serve.content import Content
 from agentvid.serve.context import Context
 from agentvid.serve.documents import LAST_SECOND
@@ -29,6 +31,7 @@ _PATIENCE_SECONDS = 20.0
 _LONGEST_CLIP_SECONDS = 3600.0
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _JPEG = {"image/jpeg": _BINARY}
+_VTT = {"text/vtt": {"schema": {"type": "string"}}}
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"video/mp4": _BINARY, "video/webm": _BINARY}},
     206: {"description": "The range that was asked for", "content": {"video/mp4": _BINARY, "video/webm": _BINARY}},
@@ -88,30 +91,20 @@ def routes(context: Context) -> APIRouter:
         tag = f'"{video.content_hash[:32]}-{span.start_seconds:.3f}-{span.end_seconds:.3f}"'
         return _file(request, content, tag, "video/mp4", {"Content-Disposition": disposition(name)})
 
-    @router.get("/{video_id}/{track}.vtt")
+    @router.get("/{video_id}/{track}.vtt", response_class=Response, responses={200: {"content": _VTT}})
     def subtitles(video_id: str, track: str) -> Response:
         """A track as WebVTT; `chapters` are the chapters."""
         video = context.video(video_id)
         catalogue = context.library.catalogue
-        if track == "chapters":
-            cues = [(s.span, s.title or s.text) for s in catalogue.sections(video.id) if s.level == "chapter"]
+        if track == CHAPTERS:
+            chapters = [part for part in catalogue.sections(video.id) if part.level == "chapter"]
+            cues = [(part.span, part.title or part.text) for part in chapters]
         else:
             cues = [(row.span, row.text) for row in catalogue.observations(video.id, tracks=[track])]
-        lines = ["WEBVTT", ""]
-        for span, text in cues:
-            lines += [f"{_clock(span.start_seconds)} --> {_clock(span.end_seconds)}", _cue_text(text), ""]
-        return Response("\n".join(lines), media_type="text/vtt")
+        blocks = [f"{clock(span.start_seconds)} --> {clock(span.end_seconds)}\n{cue_text(text)}" for span, text in cues]
+        return Response("\n\n".join(["WEBVTT", *blocks]) + "\n", media_type="text/vtt")
 
     return router
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds * 1000)
-    return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"
-
-
-def _cue_text(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 async def _made(future: Future[None], what: str) -> None:

@@ -93,7 +93,9 @@ def routes(context: Context) -> APIRouter:
         end = found.duration_seconds if end is None else end
         if start >= end:
             raise Refused(422, f"from = {start:g} is not before to = {end:g}", "give a `to` that is later")
-        rows = catalogue.observations(found.id, within=Span(start, end), tracks=tracks or ())
+        # Rows before the cursor need not be read again; it may also be none of ours.
+        first = after[0] if start < after[0] < end else start
+        rows = catalogue.observations(found.id, within=Span(first, end), tracks=tracks or ())
         rows = [row for row in rows if (row.span.start_seconds, row.id) > after]
         page = rows[:limit]
         last = page[-1] if len(rows) > limit else None

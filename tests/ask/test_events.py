@@ -11,23 +11,24 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from agentvid import Cancel, Library, Settings
 from agentvid.budget import UNLIMITED
 from agentvid.composers.aloud import ClaimWords
-from agentvid.errors import ProgramError, UnknownVideo, UsageError
+from agentvid.errors import ProgramError, ToolError, UnknownVideo, UsageError
 from agentvid.events import Event
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_server import Fault, ScriptedServer
 from agentvid.threads import FILE
 from agentvid.tools import load_tools
-from agentvid.tools.base import ToolContext
+from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.program import check_program, run_program
 from agentvid.trace import read_trace, trace_ids
-from agentvid.types import Answer
+from agentvid.types import Answer, Moment
 
 #: What runs one call after the other, what runs several at once, what finds nothing, and what has no program.
 QUESTIONS = (
@@ -108,6 +109,37 @@ def test_what_cannot_be_asked_is_refused_before_the_first_event(library: Library
         library.stream(" ")
     with pytest.raises(UnknownVideo):
         library.stream("What is said?", videos=["no such video"])
+
+
+def test_a_call_is_told_when_it_ends_while_others_still_run(tools_for: Callable[..., ToolContext]) -> None:
+    is_told = threading.Event()
+
+    def quick(context: ToolContext, *, query: str) -> list[Moment]:
+        return []
+
+    def slow(context: ToolContext, *, query: str) -> list[Moment]:
+        assert is_told.wait(30), "the other call was not told before this one ended"
+        return []
+
+    tools = {tool.__name__: Tool.from_function(tool, parallel="always") for tool in (slow, quick)}
+    told: list[str] = []
+
+    def hear(event: Event) -> None:
+        told.append(event["tool"])
+        is_told.set()
+
+    source = 'a = slow(query="x")\nb = quick(query="y")\na + b'
+    run_program(check_program(source, tools), tools_for(), tell=hear)
+    assert told == ["quick", "slow"]
+
+
+def test_a_call_that_fails_is_told_too(library: Library) -> None:
+    program = 'look(within=span(start=1, end=2, video="talk.mp4"), question="what?")'
+    told: list[Event] = []
+    with pytest.raises(ToolError):
+        run_program(check_program(program, load_tools()), library.ask_context().tools, tell=told.append)
+    assert [(event["tool"], event["found"]) for event in told] == [("look", 0)]
+    assert "no model is set" in told[0]["error"]
 
 
 # -- words of a model -------------------------------------------------------------------------------------------------
@@ -196,6 +228,7 @@ def test_left_alone_at_any_event_it_stores_a_turn_or_none(library: Library, ques
         assert trace_ids(directory) == before
         kept = {item["thread"]: item["turns"] for item in library.threads()}.get(thread, 0)
         assert kept in (0, 1)
+        assert all(item["turns"] for item in library.threads()), "no thread without a question"
         library.ask(question, thread=thread)
         assert [turn["question"] for turn in library.thread(thread)] == [question] * (kept + 1)
 
@@ -239,6 +272,38 @@ def test_a_slow_model_is_not_waited_for(library: Library, slow_server: ScriptedS
             answer = library.ask(question, model="openai:slow", cancel=cancel)
         assert answer.stopped == "interrupted"
         assert time.monotonic() - started < 10, "far less than the model would take"
+
+
+def test_who_leaves_does_not_wait_for_a_slow_model(library: Library, slow_server: ScriptedServer) -> None:
+    before = trace_ids(library.catalogue.directory)
+    events = library.stream("Why does the farmer come, and what does chlorophyll do?", model="openai:slow", thread="a")
+    asks_the_model = ("plan", "compose")
+    assert next(event for event in events if not isinstance(event, Answer) and event["node"] in asks_the_model)
+    started = time.monotonic()
+    events.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 10
+    assert trace_ids(library.catalogue.directory) == before
+    assert library.ask(QUESTIONS[0], thread="a").text
+
+
+def test_cancelled_at_any_event_of_a_model_it_answers_as_well(library: Library, tmp_path: Path) -> None:
+    script = tmp_path / "script.yaml"
+    script.write_text(json.dumps([{"reply": REPLY, "when": "JSON object"}, PLAN, *[REPLY] * 9]), "utf-8")
+    model, question = f"scripted:{script}", "Why is Rubisco so slow, and what has it to do with chlorophyll?"
+    events, whole = run(library, question, model=model)
+    assert not whole.stopped
+    for position, event in enumerate(events):
+        cancel = Cancel()
+        answer = None
+        for number, item in enumerate(library.stream(question, model=model, cancel=cancel, thread="b")):
+            if isinstance(item, Answer):
+                answer = item
+            elif number == position:
+                cancel.set()
+        assert answer is not None, event
+        assert answer.stopped == "interrupted"
+        assert answer.usage.llm_calls <= whole.usage.llm_calls
+    assert len(library.thread("b")) == len(events)
 
 
 def test_control_c_prints_the_best_answer(library: Library, slow_server: ScriptedServer) -> None:

@@ -125,6 +125,15 @@ def test_nothing_else_is_learned(library: Library, planning: Replies, programs: 
     assert library.examples() == []
 
 
+def test_what_goes_on_with_a_conversation_is_not_learned(library: Library, planning: Replies) -> None:
+    planning(GOOD, UNCHECKED, GOOD, UNCHECKED, GOOD)
+    library.ask(QUESTION, thread="news")
+    assert not library.ask("And when do we hear of the harbour fire again?", thread="news").abstained
+    assert library.examples() == []
+    library.ask(QUESTION, thread="another")
+    assert len(library.examples()) == 1
+
+
 def test_learning_can_be_switched_off(library: Library, planning: Replies) -> None:
     planning(UNCHECKED, GOOD)
     library.settings = library.settings.model_copy(update={"learn": False})

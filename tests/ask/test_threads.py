@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
 from agentvid import Library, Settings
+from agentvid.cli import main
 from agentvid.errors import LibraryError, NotFound, UsageError
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_server import ScriptedServer
-from agentvid.threads import FILE
+from agentvid.threads import FILE, checkpointer, config_of
 from agentvid.types import Answer
 
 ROWS = [(0, 6, "Welcome to this lecture."), (48, 54, "Rubisco is the enzyme that captures carbon dioxide.")]
@@ -79,10 +81,13 @@ def test_a_thread_outlives_the_process_and_others_are_apart(library: Library, se
         again.ask(SECOND, model="openai:scripted", thread="other")
         again.ask(SECOND, model="openai:scripted")
     assert [FIRST in prompt for prompt in planning(server)] == [True, True, False, False]
-    assert library.threads() == [
+    listed = [{key: value for key, value in item.items() if key != "asked_at"} for item in library.threads()]
+    assert listed == [
         {"thread": "other", "turns": 1, "question": SECOND},
         {"thread": "bread", "turns": 2, "question": SECOND},
     ]
+    times = [datetime.fromisoformat(item["asked_at"]) for item in library.threads()]
+    assert timedelta(0) < times[0] - times[1] < datetime.now(UTC) - times[1] < timedelta(minutes=5)
     first, second = library.thread("bread")
     assert (first["question"], second["question"]) == (FIRST, SECOND)
     assert first["program"].strip() == PROGRAM
@@ -102,13 +107,78 @@ def test_a_question_of_a_thread_is_replayed_with_what_came_before(library: Libra
     assert len(library.thread("bread")) == 2
 
 
-def test_without_a_model_the_answer_says_that_it_did_not_read_the_thread(library: Library) -> None:
-    first = library.ask("What does Rubisco capture?", thread="plain")
-    second = library.ask("Is Rubisco mentioned?", thread="plain")
-    assert not any("thread" in note for note in first.coverage.missing)
-    assert any("--model" in note for note in second.coverage.missing)
-    assert second.text.startswith("Yes")
-    assert second.usage.tool_calls, "nothing of the first question is left over"
+def test_without_a_model_a_follow_up_is_completed_and_says_how(library: Library) -> None:
+    first = library.ask("When are you welcomed to the lecture?", thread="plain")
+    *events, second = library.stream("and after that?", thread="plain")
+    assert isinstance(second, Answer)
+    assert first.understood == ""
+    assert second.question == "and after that?"
+    assert second.understood == "“that” = talk 0:00-0:06; read as: What happens after 0:06 in talk?"
+    assert "Rubisco" in second.text
+    assert second.to_json()["understood"] == second.understood
+    notes = [event["detail"] for event in events if not isinstance(event, Answer) and event["event"] == "note"]
+    assert notes == [second.understood]
+    turn = library.thread("plain")[-1]
+    assert (turn["question"], turn["understood"]) == ("and after that?", "What happens after 0:06 in talk?")
+    assert library.replay(second.trace_id).is_same
+    third = library.ask("Is Rubisco mentioned?", thread="plain")
+    assert (third.understood, third.text[:3]) == ("", "Yes")
+
+
+def test_where_nothing_earlier_fits_it_says_so(library: Library) -> None:
+    answer = library.ask("and in the other video?", thread="new")
+    assert answer.abstained
+    assert "nothing was asked before it in this conversation; ask it in full" in answer.text
+    assert not answer.usage.tool_calls
+    assert library.replay(answer.trace_id).is_same
+    assert not library.ask("Is Rubisco mentioned?", thread="new").abstained
+    library.ask("and in the other video?", thread="new")
+    again = library.ask("When exactly is that?", thread="new")
+    assert "“that” = talk 0:48-0:54" in again.understood, "what was not understood is passed over"
+
+
+def test_videos_once_chosen_are_those_of_the_thread(library: Library) -> None:
+    row = {"video": "other", "duration": 90, "track": "speech", "start": 1, "end": 5, "text": "Rubisco is slow."}
+    library.import_file([json.dumps(row).encode()])
+    assert library.ask("Is Rubisco mentioned?", thread="a", videos=["other"]).coverage.videos == 1
+    chosen = library.ask("How often is Rubisco mentioned?", thread="a")
+    assert {item.video for item in chosen.evidence} == {"other"}
+    assert chosen.understood == "only in other, as before"
+    assert library.replay(chosen.trace_id).is_same
+    other = library.ask("and in the other video?", thread="a")
+    assert {item.video for item in other.evidence} == {"talk"}
+    assert library.replay(other.trace_id).is_same
+    assert library.ask("Is Rubisco mentioned?", thread="a", videos=[]).coverage.videos == 2
+    assert library.ask("Is Rubisco mentioned?", thread="a").coverage.videos == 2
+    assert library.ask("Is Rubisco mentioned?", thread="b").coverage.videos == 2
+
+
+def test_on_the_command_line_all_videos_are_taken_back(
+    library: Library, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"video": "other", "duration": 90, "track": "speech", "start": 1, "end": 5, "text": "Rubisco is slow."}
+    library.import_file([json.dumps(row).encode()])
+    monkeypatch.setenv("AGENTVID_EMBED", "false")
+    monkeypatch.setenv("AGENTVID_LIBRARY", str(library.catalogue.directory))
+    looked_at = []
+    for videos in (["--video", "other"], [], ["--video", "all"], []):
+        with pytest.raises(SystemExit) as ended:
+            main(["ask", "Is Rubisco mentioned?", "--thread", "c", "--json", *videos])
+        assert ended.value.code == 0
+        looked_at.append(json.loads(capsys.readouterr().out)["coverage"]["videos"])
+    assert looked_at == [1, 1, 2, 2]
+
+
+def test_a_thread_of_an_earlier_version_is_gone_on_with(library: Library) -> None:
+    library.ask("When are you welcomed to the lecture?", thread="old")
+    with checkpointer(library.catalogue.directory) as saver:
+        found = saver.get_tuple(config_of("old"))
+        assert found
+        for key in ("understood", "videos"):
+            del found.checkpoint["channel_values"]["turns"][0][key]
+        saver.put(found.config, found.checkpoint, found.metadata, {})
+    assert set(library.thread("old")[0]) == {"question", "answer", "abstained", "program", "evidence"}
+    assert "“that” = talk 0:00-0:06" in library.ask("and after that?", thread="old").understood
 
 
 @pytest.mark.parametrize("name", [" ", "a b", "../x", "x" * 65, "é", "a\nb"])

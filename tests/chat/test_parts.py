@@ -18,7 +18,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from rich.text import Text
 
-from agentvid import Library, Settings
+from agentvid import Cancel, Library, Settings
 from agentvid.chat.commands import COMMANDS, run_command
 from agentvid.chat.completion import ChatCompleter
 from agentvid.chat.history import FILE, MAX_ENTRIES, FileHistory
@@ -233,6 +233,20 @@ def test_wrong_commands_are_one_line_and_change_nothing(
         run_command(session, told, line)
     assert "\n" not in str(caught.value)
     assert before == (session.scope, session.budget, session.choices, session.verify, session.model, session.thread)
+
+
+def test_a_conversation_is_resumed_in_its_scope(session: Session) -> None:
+    video = session.library.catalogue.videos()[0]
+    session.set_scope([video.id])
+    list(session.stream("What is said?", Cancel()))
+    again = Session(session.library, thread=session.thread)
+    assert again.resume_if_known()
+    assert again.scope == (video.id,)
+    again.set_scope(())
+    list(again.stream("What is said?", Cancel()))
+    last = Session(session.library, thread=session.thread)
+    assert last.resume_if_known()
+    assert last.scope == ()
 
 
 def test_commands_set_what_the_next_question_uses(session: Session) -> None:

@@ -102,9 +102,8 @@ def test_confidence_is_a_share(confidence: float) -> None:
 
 def test_json_is_the_contract() -> None:
     found = json.loads(json.dumps(answer(Claim("so", ("e1",))).to_json(), allow_nan=False))
-    assert list(found) == (
-        "question answer abstained confidence choice claims evidence coverage usage program stopped trace_id".split()
-    )
+    said = "question understood answer abstained confidence choice claims evidence coverage usage"
+    assert list(found) == f"{said} program stopped trace_id".split()
     assert list(found["evidence"][0]) == "id video video_id start end track quote score".split()
     assert list(found["claims"][0]) == ["text", "evidence", "verdict"]
     assert list(found["coverage"]) == ["videos", "seconds", "tracks", "missing", "gaps"]

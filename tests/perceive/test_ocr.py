@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agentvid.media.types import Frame, FrameBatch
+from agentvid.media.types import FrameBatch, TextFrame
 from agentvid.perceive.ocr import OcrReader
 from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader
 from agentvid.types import OCR, Observation, Span
@@ -38,9 +38,16 @@ def watch(script: Sequence[tuple[float, Sequence[TextLine]]], duration_seconds: 
     """Observations of a video whose frames sent at those seconds read so; its small frames are all alike."""
     reader = OcrReader(ScriptedReader([lines for _, lines in script]))
     for seconds, _ in script:
-        frame = Frame(seconds, np.zeros((4, 4, 3), np.uint8))
-        reader.read(FrameBatch(np.array([seconds]), np.zeros((1, 9, 16, 3), np.uint8), (frame,)))
+        small = np.zeros((1, 9, 16, 3), np.uint8)
+        reader.read(FrameBatch(np.array([seconds]), small, (sent(seconds),)))
     return reader.observations(duration_seconds)
+
+
+def sent(seconds: float, image: np.ndarray | None = None, *, came: float = np.nan, gone: float = np.nan) -> TextFrame:
+    """A text frame of which the gate knows when edges came or went, everywhere, or not at all."""
+    maps = [np.full((4, 4), known, np.float32) for known in (came, gone)]
+    picture = np.zeros((4, 4, 3), np.uint8) if image is None else image
+    return TextFrame(seconds, picture, maps[0], maps[1], (0.25, 0.25))
 
 
 def rows(found: Sequence[Observation]) -> list[tuple[float, float, str]]:
@@ -110,12 +117,29 @@ def test_the_text_of_a_second_over_a_moving_picture_is_timed_by_its_letters() ->
     reader = OcrReader(ScriptedReader(list(script.values())))
     for first in range(0, len(times), 10):
         part = slice(first, first + 10)
-        sent = tuple(
-            Frame(at, np.zeros((4, 4, 3), np.uint8)) for at in script if times[part][0] <= at <= times[part][-1]
-        )
-        reader.read(FrameBatch(times[part], images[part], sent))
+        frames = tuple(sent(at) for at in script if times[part][0] <= at <= times[part][-1])
+        reader.read(FrameBatch(times[part], images[part], frames))
     ((start, end, _),) = rows(reader.observations(6.0))
     assert (start, end) == pytest.approx((2.0, 3.0), abs=1e-6)
+
+
+def test_the_gates_times_count_where_the_small_frames_show_nothing() -> None:
+    """A cut behind the letters looks like a change of the place; the gate knows that the letters stayed."""
+    reader = OcrReader(ScriptedReader([[line("for one second")], []]))
+    small = np.zeros((1, 9, 16, 3), np.uint8)
+    reader.read(FrameBatch(np.array([2.64]), small, (sent(2.64, came=2.0),)))
+    reader.read(FrameBatch(np.array([3.64]), small, (sent(3.64, gone=3.0),)))
+    assert rows(reader.observations(6.0)) == [(2.0, 3.0, "for one second")]
+
+
+@pytest.mark.parametrize(("came", "count"), [(np.nan, 1), (2.5, 2)])
+def test_a_sentence_that_is_drawn_anew_with_a_like_word_is_another_text(came: float, count: int) -> None:
+    """HARBOUR may be misread as HARBOUK, where the letters stand that stood there; not where other ones were drawn."""
+    reader = OcrReader(ScriptedReader([[line("The secret word is HARBOUR")], [line("The secret word is MARBLE")]]))
+    small = np.zeros((1, 9, 16, 3), np.uint8)
+    reader.read(FrameBatch(np.array([1.0]), small, (sent(1.0, came=0.5),)))
+    reader.read(FrameBatch(np.array([3.0]), small, (sent(3.0, came=came),)))
+    assert len(rows(reader.observations(6.0))) == count
 
 
 def test_one_digit_more_is_another_text() -> None:
@@ -229,8 +253,8 @@ def test_intervals_are_exact_where_the_small_frames_show_the_change(engine: Rapi
     reader = OcrReader(engine)
     for first in range(0, 150, 50):
         part = slice(first, first + 50)
-        sent = tuple(Frame(s, screen(s)) for s in (0.0, 2.6, 4.56) if times[part][0] <= s <= times[part][-1])
-        reader.read(FrameBatch(times[part], small[part], sent))
+        frames = tuple(sent(s, screen(s)) for s in (0.0, 2.6, 4.56) if times[part][0] <= s <= times[part][-1])
+        reader.read(FrameBatch(times[part], small[part], frames))
     assert rows(reader.observations(6.0)) == [(2.0, 4.0, "Breaking news")]
 
 

@@ -19,7 +19,7 @@ WATCHED = Watched(10.0, [Span(0.0, 10.0)], [], [])
 
 def batch(seconds: float, side: int = 9) -> FrameBatch:
     frame = Frame(seconds, np.zeros((side, side, 3), np.uint8))
-    return FrameBatch(np.array([seconds]), np.zeros((1, 9, 16, 3), np.uint8), (frame,))
+    return FrameBatch(np.array([seconds]), np.zeros((1, 9, 16, 3), np.uint8), key_frames=(frame,))
 
 
 class Slow(Reader):

@@ -74,6 +74,39 @@ def test_text_that_comes_changes_and_goes_is_seen_within_a_second(background: np
     assert len(times) <= 5
 
 
+@pytest.mark.parametrize("moves", [False, True], ids=["still", "moving"])
+def test_the_gate_tells_to_a_look_when_text_came_and_went(moves: bool) -> None:
+    def draw(seconds: float) -> np.ndarray:
+        behind = camera(seconds) if moves else wall(spread=3.0)
+        return write(behind, "BREAKING NEWS") if 5.0 <= seconds < 7.0 else behind
+
+    gate = TextGate()
+    came: list[float] = []
+    gone: list[float] = []
+    for step in range(48):
+        changes = gate.update(step / 4, draw(step / 4))
+        if changes is not None and step / 4 >= 5.0:
+            # The letters stand between 60 and 330 pixels from the left, 275 and 300 from the top.
+            cells = slice(int(275 / 360 / changes.cell[1]), int(300 / 360 / changes.cell[1])), slice(5, 20)
+            came += changes.came[cells][~np.isnan(changes.came[cells])].tolist() if step / 4 < 7.0 else []
+            gone += changes.gone[cells][~np.isnan(changes.gone[cells])].tolist() if step / 4 >= 7.0 else []
+    assert (np.median(came), np.median(gone)) == (5.0, 7.0)
+
+
+def test_text_that_came_just_before_a_frame_was_sent_is_missed_when_it_goes() -> None:
+    """The heartbeat of the headline sends a frame at the first look that shows the subtitle."""
+    headline = write(wall(), "HEADLINE", at=(60, 60))
+    times = opened(lambda s: headline, 40.0)
+    beat = next(time for time in times if time > 20.0)
+
+    def draw(seconds: float) -> np.ndarray:
+        return write(headline, "for one second") if beat <= seconds < beat + 1.0 else headline
+
+    found = opened(draw, beat + 4.0)
+    assert beat in found
+    assert any(beat + 1.0 <= time <= beat + 2.0 for time in found), found
+
+
 def test_text_for_one_second_before_a_moving_camera_is_caught() -> None:
     times = opened(lambda s: write(camera(s), "BREAKING NEWS") if 5.0 <= s < 6.0 else camera(s), 12.0)
     assert any(5.0 <= time < 6.0 for time in times), times
@@ -105,5 +138,5 @@ def test_never_much_more_than_one_frame_per_second() -> None:
 def test_any_size_and_a_size_that_changes(shape: tuple[int, int]) -> None:
     gate = TextGate()
     for step in range(8):
-        assert gate.update(step / 4, np.full(shape, 128, np.uint8)) is False
+        assert gate.update(step / 4, np.full(shape, 128, np.uint8)) is None
     assert any(gate.update(2.0 + step / 4, write(GREY, "Some words here")) for step in range(4))

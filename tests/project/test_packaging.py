@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -29,6 +30,21 @@ def _packages_on_disk() -> set[str]:
 def test_pyproject_lists_every_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert set(project["tool"]["setuptools"]["packages"]) == _packages_on_disk()
+
+
+def test_every_file_of_the_page_is_package_data() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["agentvid.serve"]
+    folder = ROOT / "agentvid" / "serve"
+    declared = {file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}
+    assert {file for file in (folder / "static").rglob("*") if file.is_file()} <= declared
+    assert folder / "static" / "index.html" in declared
+
+
+def test_the_page_names_every_module_and_nothing_else() -> None:
+    static = ROOT / "agentvid" / "serve" / "static"
+    named = set(re.findall(r'(?:href|src)="/static/([^"]+)"', (static / "index.html").read_text("utf-8")))
+    assert named == {file.name for file in static.iterdir()} - {"index.html"}
 
 
 @pytest.mark.parametrize("name", ["tools", "indexes", "prompts"])

@@ -95,6 +95,12 @@ VALUES = {
         "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
         "marker": FENCE.marker,
     },
+    "cite_the_evidence": {"question": "When is the launch?", "video": "talk.mp4"},
+    "follow_the_steps": {"video": "bread.mp4"},
+    "steps": {
+        "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
+        "marker": FENCE.marker,
+    },
     "summarize": {
         "about": '"the launch"',
         "rows": FENCE.wrap(['[1] 75.0-78.0 speech: "The launch is on Monday."']),
@@ -115,7 +121,7 @@ def test_the_system_part_of_a_plan_does_not_change_with_the_question() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize", "digest", "caption"]
+    "name", ["compose", "entail", "ground", "predict", "verify", "compare", "summarize", "digest", "caption", "steps"]
 )
 def test_evidence_stands_between_markers_and_after_the_rule_that_calls_it_data(name: str) -> None:
     text = prompts.render(name, **VALUES[name])
@@ -142,7 +148,7 @@ def test_an_unknown_variable_is_named() -> None:
 @pytest.mark.parametrize("name", ["plan", "../prompts/repair", "/etc/passwd", ""])
 def test_a_prompt_that_does_not_exist_is_an_error_with_the_names(name: str) -> None:
     with pytest.raises(
-        UsageError, match="allowed: balance, blind, caption, compare, compose, digest, entail, ground, look"
+        UsageError, match="allowed: balance, blind, caption, cite_the_evidence, compare, compose, digest, entail"
     ):
         prompts.render(name)
 

@@ -89,6 +89,8 @@ def running(library: Library, **options: Any) -> Iterator[Site]:
     """A server in a thread of this process, until the context ends."""
     chosen = Options(**options)
     with closing(bind(chosen.host, chosen.port)) as listening:
+        # What a reader does not take waits in the server, where the limits are, and not in the kernel.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
         server = Running(library, chosen, listening)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 
 from agentvid.answer import check_answer
-from agentvid.budget import Budget
+from agentvid.budget import UNLIMITED, Budget, Cancel
 from agentvid.composers.base import Draft
 from agentvid.composers.extractive import ExtractiveComposer
 from agentvid.config import Settings
@@ -165,6 +167,24 @@ def test_look_sees_the_region_at_its_own_size_and_answers_or_not(context: Contex
     assert [len(call.shown) for call in eyes.looks] == [4, 2]
     (recorded,) = tools.ledger.moments
     assert (recorded.text, recorded.span) == ("A red field.", Span(9, 11))
+
+
+def test_a_run_that_somebody_ends_waits_for_no_model(context: Contexts) -> None:
+    is_over, cancel = threading.Event(), Cancel()
+
+    def stare(look: Look) -> str:
+        cancel.set()
+        is_over.wait(60)
+        return "too late"
+
+    tools = context(ScriptedVision(stare))
+    tools.ledger.begin(UNLIMITED, clock=time.monotonic, cancel=cancel)
+    started = time.monotonic()
+    with pytest.raises(ToolError, match=r"^interrupted$"):
+        look(tools, within=moment(tools, "short", 9, 11), question="what is there")
+    assert time.monotonic() - started < 30
+    assert not tools.ledger.moments
+    is_over.set()
 
 
 @pytest.mark.parametrize(("layout", "images"), [("frames", 8), ("grid", 1), ("thumbnail", 9)])

@@ -14,7 +14,7 @@ from agentvid.tools.program.values import to_json
 from agentvid.types import Moment
 
 #: How much of an argument an event shows.
-_SHOWN_ITEMS, _SHOWN_CHARACTERS = 3, 80
+_SHOWN_ITEMS, _SHOWN_CHARACTERS, _ERROR_CHARACTERS = 3, 80, 300
 
 CallKey: TypeAlias = Hashable
 
@@ -64,17 +64,18 @@ def _event(tool: Tool, arguments: Mapping[str, Any], step: int, made: Made) -> E
     shown = {name: _shortened(value) for name, value in arguments.items()}
     found = len(made.value) if isinstance(made.value, tuple) else int(made.value is not None)
     what = ", ".join(str(value) for value in shown.values())
+    error = str(made.error)[:_ERROR_CHARACTERS] if made.error else ""
     event: Event = {
         "event": "tool",
         "node": "execute",
-        "detail": f"{tool.name}({what}): {made.error or f'{found} found'}",
+        "detail": f"{tool.name}({what}): {error or f'{found} found'}",
         "step": step,
         "tool": tool.name,
         "arguments": shown,
         "seconds": round(made.seconds, 4),
         "found": found,
     }
-    return {**event, "error": str(made.error)} if made.error else event
+    return {**event, "error": error} if error else event
 
 
 def _shortened(value: Any) -> Any:

@@ -1,0 +1,79 @@
+"""From an empty library to a server that is gone: one clear line each time, and never a blank page."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from agentvid.text import MAX_QUERY_CHARACTERS
+from tests.page.conftest import opened, serving
+from tests.page.looking import search, stands_at
+
+
+def test_each_failure_is_one_clear_line(browser: Browser, rendered: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    shutil.copy(rendered / "harbour.mp4", folder)
+    (folder / "broken.mp4").write_bytes(b"no video" * 100)
+    with serving(tmp_path / "library", folder) as served, opened(browser, served.url, refusals=True) as page:
+        page.goto("/")
+        expect(page.locator("#list h1")).to_have_text("The library is empty")
+        search(page, "ferry")
+        expect(page.locator("#list")).to_contain_text("Nothing found")
+
+        page.get_by_role("link", name="Add videos").click()
+        expect(page.locator("#list li")).to_have_count(2)
+        page.get_by_role("button", name="Index").click()
+        expect(page.locator(".job")).to_contain_text("1 video indexed", timeout=60_000)
+        expect(page.locator(".job .problem")).to_contain_text("broken.mp4")
+        page.locator(".job a").click()
+        expect(page.locator("h1").first).to_have_text("harbour.mp4")
+        address = page.url.split("?")[0]
+
+        search(page, "zebra crossing")
+        expect(page.locator("#list")).to_contain_text("Nothing found")
+        page.get_by_label("Search or question").fill("word " * MAX_QUERY_CHARACTERS)
+        page.keyboard.press("Enter")
+        expect(page.locator("#list .problem strong")).to_be_visible()
+        page.goto("/?trace=20200101T000000000-00000000")
+        expect(page.locator("#list .problem")).to_contain_text("no trace")
+        page.goto("/v/0123456789abcdef")
+        expect(page.locator("#watch .problem")).to_contain_text("This video is not in the library.")
+
+        page.goto(f"{address}#t=8.5")
+        stands_at(page, 8.5)
+        (folder / "harbour.mp4").unlink()
+        page.reload()
+        expect(page.locator("#watch .no-screen")).to_contain_text("The file is not where it was")
+        expect(page.locator(".row").first).to_contain_text("harbour office")
+        served.agentvid("rm", "harbour.mp4")
+        page.reload()
+        expect(page.locator("#watch .problem")).to_contain_text("This video is not in the library.")
+
+        served.end()
+        page.get_by_label("Search or question").fill("ferry")
+        page.keyboard.press("Enter")
+        expect(page.locator("#list .problem")).to_contain_text("The server does not answer.")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_file_that_goes_while_it_is_watched_is_told_in_the_player(
+    browser: Browser, rendered: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    film = folder / "harbour.mp4"
+    shutil.copy(rendered / "harbour.mp4", film)
+    with serving(tmp_path / "library", folder) as served:
+        served.agentvid("index", str(film))
+        with opened(browser, served.url, refusals=True) as page:
+            page.goto("/")
+            page.locator("li.card a.cover").click()
+            page.locator("video").wait_for()
+            film.unlink()
+            # As when the browser has thrown its own copy away.
+            page.evaluate("document.querySelector('video').src += '?again'")
+            expect(page.locator(".stage .problem")).to_contain_text("not there any more")
+            expect(page.locator(".row").first).to_contain_text("harbour office")
