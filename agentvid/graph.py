@@ -28,6 +28,7 @@ from agentvid.budget import Budget
 from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
+from agentvid.egress import on_errand
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
@@ -77,7 +78,8 @@ class AskContext:
     question goes on with, "" for none; needs `library`. `earlier`: turns of a conversation that is kept elsewhere.
     `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
     then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
-    question lands before it is planned, and returns how many; None makes none.
+    question lands before it is planned, and returns how many; None makes none. `trace_id`: what the record of
+    the question is called, "" for a new name.
     """
 
     planner: Planner
@@ -96,6 +98,7 @@ class AskContext:
     learns: bool = False
     clock: Callable[[], float] = time.monotonic
     deepen: Callable[[str], int] | None = None
+    trace_id: str = ""
 
     @property
     def max_asks(self) -> int:
@@ -109,14 +112,16 @@ def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> A
     Raises UsageError for an empty or over-long question or choices, ModelError if an LLM fails for good.
     """
     # Nobody reads the events: without them LangGraph runs the nodes in this thread, in half the time.
-    *_, last = _run(question, context, choices, ["values"])
+    *_, last = stream(question, context, choices=choices, modes=("values",))
     assert isinstance(last, Answer)
     return last
 
 
-def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> Iterator[Json | Answer]:
+def stream(
+    question: str, context: AskContext, *, choices: Sequence[str] = (), modes: Sequence[str] = ("custom", "values")
+) -> Iterator[Json | Answer]:
     """`{"node", "detail"}` for every step as it happens, then the Answer. Raises as `ask`."""
-    return _run(question, context, choices, ["custom", "values"])
+    return on_errand(_run(question, context, choices, list(modes)), context.trace_id, list(context.tools.scope))
 
 
 def _run(question: str, context: AskContext, choices: Sequence[str], modes: list[str]) -> Iterator[Json | Answer]:
@@ -142,7 +147,7 @@ def _run(question: str, context: AskContext, choices: Sequence[str], modes: list
         _record(state, context, choices, {"error": str(error), "hint": error.hint})
         raise
     answer = answer_from_json(state["answer"], usage=context.tools.ledger.total())
-    traced = replace(answer, trace_id=trace.new_trace_id() if context.library else "")
+    traced = replace(answer, trace_id=(context.trace_id or trace.new_trace_id()) if context.library else "")
     rejected = state["answer"]["rejected"]
     outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
     if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
@@ -571,4 +576,4 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "model_calls": [call.to_json() for call in context.calls],
         **outcome,
     }
-    return trace.write_trace(context.library, trace_id or trace.new_trace_id(), record)
+    return trace.write_trace(context.library, trace_id or context.trace_id or trace.new_trace_id(), record)

@@ -17,6 +17,7 @@ from agentvid.cli import (
     examples,
     finding,
     indexing,
+    leaving,
     serving,
     settings,
     synthesising,
@@ -76,6 +77,7 @@ for command in (
     serving.serve,
     settings.config,
     settings.models,
+    leaving.egress,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(checking_up.doctor, name="doctor")

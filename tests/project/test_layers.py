@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 #: A module may import its own layer and those before it; docs/structure.md draws them.
 LAYERS = [
     {"types", "errors", "text", "untrusted", "words", "identity", "budget", "profiles", "listening", "saving"},
-    {"config"},
+    {"config", "egress"},
     {"media", "segment", "models", "prompts", "indexes"},
     {
         "perceive",
