@@ -22,7 +22,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-HOURS, ROW_SECONDS = 100, 6.0
+HOURS, ROW_SECONDS = 100, 12.0
 LOADS, SEARCHES = 9, 15
 #: What Chromium itself measures of a page, in milliseconds since the navigation began.
 _PAINT = """() => new Promise((done) => {

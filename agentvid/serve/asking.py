@@ -136,7 +136,7 @@ def routes(context: Context) -> APIRouter:
         if first and first[0] and first[0][0] == "error":
             told = first[0][1]
             raise Refused(told["status"], told["error"], told["hint"])
-        headers = {"Cache-Control": "no-store"}
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold events back
         return StreamingResponse(_lines(running, first), media_type="text/event-stream", headers=headers)
 
     return router
