@@ -20,6 +20,7 @@ from agentvid.cli import (
     exporting,
     finding,
     indexing,
+    leaving,
     serving,
     settings,
     synthesising,
@@ -84,6 +85,7 @@ for command in (
     agents.mcp,
     settings.config,
     settings.models,
+    leaving.egress,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(checking_up.doctor, name="doctor")
