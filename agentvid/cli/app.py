@@ -22,6 +22,7 @@ from agentvid.cli import (
     indexing,
     serving,
     settings,
+    skill,
     synthesising,
     threads,
     traces,
@@ -82,6 +83,7 @@ for command in (
     exporting.export,
     serving.serve,
     agents.mcp,
+    skill.skill,
     settings.config,
     settings.models,
 ):
