@@ -143,6 +143,9 @@ class Settings(BaseModel):
     verify: Literal["standard", "strict"] = Field(
         "standard", description="how claims are checked; strict = also the paired probe, a second answer, a blind one"
     )
+    pictures: Literal["none", "auto"] = Field(
+        "none", description="draw cited moments in the chat: none, or auto = where the terminal can"
+    )
     confident: float = Field(0.2, ge=0, le=1, description="an answer less confident than this is asked for again")
     max_asks: int = Field(
         0, ge=0, le=5, description="times one question may be planned anew; 0 = twice with an LLM, once without"
