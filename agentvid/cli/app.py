@@ -20,6 +20,7 @@ from agentvid.cli import (
     exporting,
     finding,
     indexing,
+    leaving,
     serving,
     settings,
     skill,
@@ -86,6 +87,7 @@ for command in (
     skill.skill,
     settings.config,
     settings.models,
+    leaving.egress,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(checking_up.doctor, name="doctor")
