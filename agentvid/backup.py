@@ -1,9 +1,9 @@
 """A library as one file and back: what cannot be made again, each part with its sha256 in a manifest.
 
 The file is a zip: `manifest.json`, the catalogue and the threads as SQLite's backup API copies them while others read
-and write, learned examples and traces. Indexes are not in it: the next search makes them. A backup may come from
-anybody: names are matched against a list, sizes against the manifest and the disk, and nothing is unpacked into a
-library before all of it was read and checked.
+and write, learned examples, the log of what left the machine, and traces. Indexes are not in it: the next search makes
+them. A backup may come from anybody: names are matched against a list, sizes against the manifest and the disk, and
+nothing becomes a library before all of it was read and checked.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agentvid import __version__
+from agentvid.egress import FILE as EGRESS
+from agentvid.egress import OLDER_FILE as OLDER_EGRESS
 from agentvid.errors import LibraryDamaged, LibraryError, LibraryTooNew, UsageError
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.migrations import back_up, check_not_newer, sync, version_of
@@ -41,11 +43,12 @@ from agentvid.trace import trace_ids
 from agentvid.types import Json
 
 FORMAT, MANIFEST = 1, "manifest.json"
-#: What a backup may hold, and how large each may be; databases may be as large as the disk.
+#: What a backup may hold, and how large each may be; None: as large as the disk.
 _ALLOWED = (
     (re.compile(re.escape(CATALOGUE)), None),
     (re.compile(re.escape(THREADS)), None),
     (re.compile(re.escape(EXAMPLES)), 16 * 2**20),
+    (re.compile(f"{re.escape(EGRESS)}|{re.escape(OLDER_EGRESS)}"), None),
     (re.compile(rf"{TRACES}/[0-9A-Za-z-]{{1,40}}\.json"), 64 * 2**20),
 )
 _MAX_MANIFEST_BYTES = 256 * 2**20
@@ -78,7 +81,7 @@ class Manifest(BaseModel):
     def to_json(self) -> Json:
         """What `backup` and `restore` print of it."""
         traces = sum(name.startswith(f"{TRACES}/") for name in self.files)
-        parts = [name for name in (CATALOGUE, THREADS, EXAMPLES) if name in self.files]
+        parts = [name for name in (CATALOGUE, THREADS, EXAMPLES, OLDER_EGRESS, EGRESS) if name in self.files]
         return {
             "made_at": self.made_at,
             "agentvid": self.agentvid,
@@ -120,8 +123,7 @@ def _write(catalogue: Catalogue, folder: Path, written: IO[bytes]) -> Manifest:
             back_up(saver.conn, folder / THREADS)
         threads = _checked(folder / THREADS, "SELECT count(DISTINCT thread_id) FROM checkpoints")
         files[THREADS] = folder / THREADS
-    if (library / EXAMPLES).exists():
-        files[EXAMPLES] = library / EXAMPLES
+    files |= {name: library / name for name in (EXAMPLES, OLDER_EGRESS, EGRESS) if (library / name).exists()}
     files |= {f"{TRACES}/{trace_id}.json": library / TRACES / f"{trace_id}.json" for trace_id in trace_ids(library)}
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     manifest = Manifest(format=FORMAT, agentvid=__version__, made_at=now, videos=videos, threads=threads, files={})

@@ -36,6 +36,7 @@ from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
 from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.followups import Conversation, FollowUp, understand
+from agentvid.planners.named_videos import name_videos
 from agentvid.planners.packs import packs
 from agentvid.planners.routes import route_of
 from agentvid.state import (
@@ -249,6 +250,7 @@ def _start(
 ) -> tuple[AskContext, AskState]:
     """The question made complete, and the scope that it names; from here on nothing changes either."""
     follow = FollowUp(question) if turns is None else _understood(question, context, turns)
+    follow = _named(follow, question, context)
     if follow.videos:
         scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in follow.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))
@@ -282,6 +284,17 @@ def _start(
         "stopped": stopped,
     }
     return context, state
+
+
+def _named(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
+    """With the videos that a question names by a word of their names, for the embedded planner; only it needs that."""
+    if not isinstance(context.planner, ExemplarPlanner) or follow.problem or follow.videos or follow.place:
+        return follow
+    named = name_videos(follow.question or question, tuple(context.tools.scope.values()))
+    if named is None:
+        return follow
+    said = "; ".join(filter(None, (follow.said, f"only {named.said}, by its name")))
+    return replace(follow, question=named.question, videos=named.videos, said=said)
 
 
 def _place_to_json(video_id: str, span: Span) -> Json:

@@ -165,8 +165,9 @@ def _greet(session: Session, terminal: Terminal) -> None:
     videos = session.library.catalogue.videos()
     if not videos:
         terminal.print("the library is empty: `agentvid index PATH` adds videos", style="yellow")
-    seconds = timestamp(sum(video.duration_seconds for video in videos))
-    count = f"{len(videos)} video{'' if len(videos) == 1 else 's'}, {seconds}"
+    asked = [video for video in videos if not session.scope or video.id in session.scope]
+    seconds = timestamp(sum(video.duration_seconds for video in asked))
+    count = f"{len(asked)} video{'' if len(asked) == 1 else 's'}, {seconds}"
     terminal.print(f"agentvid chat · {count} · {session.model or 'no model'} · /help, Ctrl-D leaves", style="dim")
     for note in session.library.notes():
         terminal.print(note, style="dim")

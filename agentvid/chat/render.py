@@ -156,6 +156,9 @@ def _said(answer: Answer) -> Text:
     numbers = {item.id: number for number, item in enumerate(answer.evidence, 1)}
     text, rest = Text(), answer.text
     for claim in answer.claims:
+        if text and rest.startswith(" "):
+            text.append(" ")
+            rest = rest[1:]
         if not rest.startswith(claim.text):
             return Text(answer.text)
         end = len(claim.text)

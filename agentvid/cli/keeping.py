@@ -18,7 +18,7 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the library into one file: catalogue, conversations, learned examples and traces.
+    """Write the library into one file: catalogue, conversations, learned examples, traces, egress log.
 
     Others may go on indexing and asking. The videos themselves and the indexes are not in it; the file is read back and
     checked before it gets its name.
