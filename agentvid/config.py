@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -20,6 +20,10 @@ from agentvid.profiles import profile
 ENV_PREFIX = "AGENTVID_"
 NonNegative = Annotated[float, Field(ge=0)]
 VERIFY = ("standard", "strict")
+#: What sends something elsewhere if a model or a hub elsewhere is named; "all" in the setting means each of them.
+STAGES = ("model", "digests", "vision", "captions", "speech", "downloads")
+RULES = ("local", "remote")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
 def plugins_allowed() -> bool:
@@ -35,24 +39,18 @@ def is_offline() -> bool:
 def go_offline() -> None:
     """From now on nothing is downloaded and no provider is asked, by this process and those that it starts.
 
-    The hub's own packages read these names when they are imported.
+    Traces of LangSmith, which LangChain would send if the environment asks for them, are off too.
     """
-    os.environ.update({"AGENTVID_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"})
+    os.environ.update({"AGENTVID_OFFLINE": "1", "LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false"})
+    stay_off_hubs()
 
 
-def check_online(name: str) -> None:
-    """Raise UsageError if "provider:model" would be asked over the network although offline is set.
-
-    Ollama, and a server of this very machine that the user named (as in OPENAI_BASE_URL), may be asked.
-    """
-    provider = name.partition(":")[0].upper()
-    address = os.environ.get(f"{provider}_BASE_URL") or os.environ.get(f"{provider}_API_BASE") or ""
-    is_here = provider == "OLLAMA" or urlsplit(address).hostname in ("localhost", "127.0.0.1", "::1")
-    if is_offline() and not is_here:
-        raise UsageError(
-            f"{name} is asked over the network, and offline is set; allowed: models on this machine",
-            hint="choose hf:NAME or ollama:NAME, or leave --offline out",
-        )
+def stay_off_hubs() -> None:
+    """From now on nothing is downloaded from a hub, by this process and those that it starts."""
+    # The hub's packages read these names when they are imported; one that was imported before has to be told.
+    os.environ.update({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"})
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
 
 
 class Settings(BaseModel):
@@ -72,6 +70,12 @@ class Settings(BaseModel):
         "lite", description="models for all settings at once: lite, cpu, gpu or api; what is set by itself wins"
     )
     offline: bool = Field(False, description="download nothing and ask no provider; what would is refused")
+    egress: dict[str, Literal["local", "remote"]] = Field(
+        {}, description="what may leave this machine, as captions=local,speech=local; unset = what is named may"
+    )
+    local_hosts: tuple[str, ...] = Field(
+        LOCAL_HOSTS, description="hosts that count as this machine; none of them if a proxy here passes calls on"
+    )
     embedder: str = Field("minilm", description="text embedder: minilm, or a sentence-transformers model")
     frame_embedder: str = Field(
         "", description="embedder of frames: a CLIP-like sentence-transformers model; empty = none"
@@ -143,6 +147,9 @@ class Settings(BaseModel):
     verify: Literal["standard", "strict"] = Field(
         "standard", description="how claims are checked; strict = also the paired probe, a second answer, a blind one"
     )
+    pictures: Literal["none", "auto"] = Field(
+        "none", description="draw cited moments in the chat: none, or auto = where the terminal can"
+    )
     confident: float = Field(0.2, ge=0, le=1, description="an answer less confident than this is asked for again")
     max_asks: int = Field(
         0, ge=0, le=5, description="times one question may be planned anew; 0 = twice with an LLM, once without"
@@ -180,6 +187,18 @@ class Settings(BaseModel):
                 raise ValueError("allowed: provider:model=INPUT/OUTPUT, several separated by commas")
             found[model.strip()] = tuple(prices)
         return found
+
+    @field_validator("egress", mode="before")
+    @classmethod
+    def _egress(cls, value: object) -> object:
+        """From the environment and flags: `stage=local`, several separated by commas."""
+        if isinstance(value, str):
+            parts = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+            value = {stage.strip(): rule.strip() for stage, _, rule in parts}
+        rules = value.items() if isinstance(value, dict) else [("", value)]
+        if wrong := [f"{stage}={rule}" for stage, rule in rules if stage not in (*STAGES, "all") or rule not in RULES]:
+            raise ValueError(f"{wrong[0]!r} is not allowed; allowed: {', '.join((*STAGES, 'all'))} = local or remote")
+        return value
 
     @field_validator("library", "cache", mode="before")
     @classmethod
@@ -279,6 +298,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     for variable, text in environ.items():
         name = variable.removeprefix(ENV_PREFIX).lower()
         if variable.startswith(ENV_PREFIX) and name in Settings.model_fields:
-            is_list = name in ("subtitle_languages", "sound_labels", "object_labels")
+            is_list = name in ("subtitle_languages", "sound_labels", "object_labels", "local_hosts")
             values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if is_list else text
     return values

@@ -15,6 +15,7 @@ from pathlib import Path
 from agentvid import media
 from agentvid.budget import INTERRUPTED
 from agentvid.config import Settings
+from agentvid.egress import outlet_of
 from agentvid.errors import LibraryError, MediaError, MissingDependency, ModelError, ToolError, UnknownVideo
 from agentvid.indexes.base import Filter, VideoRecord
 from agentvid.indexes.catalogue import Catalogue
@@ -75,7 +76,7 @@ class Deepening:
     def _caption(self, video: Video, spans: Sequence[Span], context: ToolContext) -> int:
         catalogue, ledger = context.catalogue, context.ledger
         captioner = Captioner(
-            load_vision(self.model, self.settings.model_timeout_seconds),
+            load_vision(self.model, self.settings.model_timeout_seconds, outlet_of(self.settings, "captions")),
             video.content_hash,
             Asking.of(self.settings),
             catalogue.results,

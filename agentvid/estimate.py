@@ -17,6 +17,7 @@ from agentvid import media
 from agentvid.budget import Price
 from agentvid.config import Settings
 from agentvid.discover import find_videos
+from agentvid.egress import outlet_of
 from agentvid.errors import MediaError
 from agentvid.identity import hash_file
 from agentvid.indexes.results import ModelResults
@@ -91,7 +92,7 @@ def estimate(paths: Sequence[str | Path], settings: Settings, results: ModelResu
     found = find_videos(paths)
     wanted = settings.captions == "all"
     name = captions_model(settings) if settings.captions != "none" else ""
-    model = load_vision(name, settings.model_timeout_seconds) if wanted else None
+    model = load_vision(name, settings.model_timeout_seconds, outlet_of(settings, "captions")) if wanted else None
     files, failed = _measured(found.videos, settings, results, model)
     failed = (*((problem.path, problem.error) for problem in found.problems), *failed)
     seconds = sum(file.seconds for file in files)

@@ -28,6 +28,7 @@ from agentvid.budget import INTERRUPTED, Budget, Cancel
 from agentvid.checking.verify import Verification, verify
 from agentvid.composers.base import Composer, ComposeRequest, Draft
 from agentvid.config import Settings
+from agentvid.egress import on_errand
 from agentvid.errors import AgentvidError, BudgetSpent, ModelError, ProgramError, ToolError, UsageError
 from agentvid.events import Event, counted, note, stage, token
 from agentvid.models.base import Embedder
@@ -35,6 +36,7 @@ from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
 from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.followups import Conversation, FollowUp, understand
+from agentvid.planners.named_videos import name_videos
 from agentvid.planners.packs import packs
 from agentvid.planners.routes import route_of
 from agentvid.state import (
@@ -84,7 +86,7 @@ class AskContext:
     `callbacks`: LangChain's, which see every node and model call. `learns`: whether a program that was repaired and
     then answered becomes an example of the library. `clock`: seconds, monotonic. `deepen`: makes captions where the
     question lands before it is planned, and returns how many; None makes none. `cancel` ends the run. `is_heard`:
-    whether somebody reads its events.
+    whether somebody reads its events. `trace_id`: what the record of the question is called, "" for a new name.
     """
 
     planner: Planner
@@ -107,6 +109,7 @@ class AskContext:
     deepen: Callable[[str], int] | None = None
     cancel: Cancel | None = None
     is_heard: bool = False
+    trace_id: str = ""
 
     @property
     def max_asks(self) -> int:
@@ -120,7 +123,7 @@ def ask(question: str, context: AskContext, *, choices: Sequence[str] = ()) -> A
     Raises UsageError for an empty or over-long question or choices, ModelError if an LLM fails for good.
     """
     # Nobody reads the events: without them LangGraph runs the nodes in this thread, in half the time.
-    *_, last = _run(question, context, choices, ["values"])
+    *_, last = _answering(question, context, choices, ["values"])
     assert isinstance(last, Answer)
     return last
 
@@ -131,13 +134,20 @@ def stream(question: str, context: AskContext, *, choices: Sequence[str] = ()) -
     Who closes the iterator before its end ends the run, and nothing of it is kept.
     """
     cancel = context.cancel or Cancel()
-    events = _run(question, replace(context, is_heard=True, cancel=cancel), choices, ["custom", "values"])
+    events = _answering(question, replace(context, is_heard=True, cancel=cancel), choices, ["custom", "values"])
     for event in events:
         try:
             yield event
         except GeneratorExit:
             cancel.set()  # before the events are closed: that waits for the node that runs
             raise
+
+
+def _answering(
+    question: str, context: AskContext, choices: Sequence[str], modes: list[str]
+) -> Iterator[Event | Answer]:
+    """`_run`, while what leaves the machine is recorded as of this question."""
+    return on_errand(_run(question, context, choices, modes), context.trace_id, list(context.tools.scope))
 
 
 def _run(
@@ -172,7 +182,7 @@ def _run(
     answer = answer_from_json(state["answer"], usage=ledger.total())
     if ledger.is_interrupted():
         answer = replace(answer, stopped=INTERRUPTED)
-    traced = replace(answer, trace_id=trace.new_trace_id() if context.library else "")
+    traced = replace(answer, trace_id=(context.trace_id or trace.new_trace_id()) if context.library else "")
     rejected = state["answer"]["rejected"]
     outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
     if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
@@ -240,6 +250,7 @@ def _start(
 ) -> tuple[AskContext, AskState]:
     """The question made complete, and the scope that it names; from here on nothing changes either."""
     follow = FollowUp(question) if turns is None else _understood(question, context, turns)
+    follow = _named(follow, question, context)
     if follow.videos:
         scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in follow.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))
@@ -273,6 +284,17 @@ def _start(
         "stopped": stopped,
     }
     return context, state
+
+
+def _named(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
+    """With the videos that a question names by a word of their names, for the embedded planner; only it needs that."""
+    if not isinstance(context.planner, ExemplarPlanner) or follow.problem or follow.videos or follow.place:
+        return follow
+    named = name_videos(follow.question or question, tuple(context.tools.scope.values()))
+    if named is None:
+        return follow
+    said = "; ".join(filter(None, (follow.said, f"only {named.said}, by its name")))
+    return replace(follow, question=named.question, videos=named.videos, said=said)
 
 
 def _place_to_json(video_id: str, span: Span) -> Json:
@@ -656,4 +678,4 @@ def _record(state: AskState, context: AskContext, choices: Sequence[str], outcom
         "model_calls": [call.to_json() for call in context.calls],
         **outcome,
     }
-    return trace.write_trace(context.library, trace_id or trace.new_trace_id(), record)
+    return trace.write_trace(context.library, trace_id or context.trace_id or trace.new_trace_id(), record)

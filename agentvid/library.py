@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentvid.config import Settings, go_offline, load_settings, with_verify
+from agentvid.config import STAGES, Settings, go_offline, load_settings, stay_off_hubs, with_verify
+from agentvid.egress import errand, outlet_of, read_log
 from agentvid.errors import (
     AgentvidError,
     LibraryDamaged,
@@ -32,6 +34,7 @@ from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.media.read import frames_at, read_picture
 from agentvid.reports import IndexReport, failure_json, summary_json, video_json
 from agentvid.text import check_query, check_question, parse_timestamp, timestamp
+from agentvid.trace import new_trace_id
 from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 
 if TYPE_CHECKING:
@@ -72,8 +75,11 @@ class Library:
     def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
         self.catalogue = catalogue
         self.settings = settings
-        if settings.offline:
+        kept = outlet_of(settings, "model").kept
+        if settings.offline or kept.issuperset(STAGES):
             go_offline()
+        elif "downloads" in kept:
+            stay_off_hubs()
 
     @classmethod
     def open(
@@ -85,7 +91,9 @@ class Library:
         LibraryDamaged.
         """
         settings = settings or load_settings().settings
-        return cls(Catalogue.open(Path(directory or settings.library), create=create), settings)
+        if directory:
+            settings = settings.model_copy(update={"library": Path(directory)})
+        return cls(Catalogue.open(settings.library, create=create), settings)
 
     def close(self) -> None:
         self.catalogue.close()
@@ -118,13 +126,14 @@ class Library:
         if found.videos:
             _ = self._pipeline.tracks  # a model that is not there fails the command, not each file
         with self._publishing():
+            run = f"index-{new_trace_id()}"
             for path in found.videos:
-                self._add_file(path, report, progress)
+                self._add_file(path, report, progress, run)
         report.seconds = time.monotonic() - started
         return report
 
-    def _add_file(self, path: Path, report: IndexReport, progress: Progress | None) -> None:
-        from agentvid.identity import hash_file
+    def _add_file(self, path: Path, report: IndexReport, progress: Progress | None, run: str) -> None:
+        from agentvid.identity import hash_file, video_id_from_hash
         from agentvid.indexes.known import NOTHING, read_known
         from agentvid.ingest import ingest_file
 
@@ -138,14 +147,15 @@ class Library:
                 report.add_skipped(str(path), self._note_path(path, known))
                 return
             space = pipeline.embedder.space if pipeline.embedder else None
-            ingested = ingest_file(
-                path,
-                content_hash,
-                pipeline,
-                lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
-                read_known(self.catalogue, known, space) if known else NOTHING,
-                status,
-            )
+            with errand(run, [video_id_from_hash(content_hash)]):
+                ingested = ingest_file(
+                    path,
+                    content_hash,
+                    pipeline,
+                    lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
+                    read_known(self.catalogue, known, space) if known else NOTHING,
+                    status,
+                )
         except (LibraryError, MissingDependency):
             raise
         except (AgentvidError, OSError) as error:
@@ -418,6 +428,10 @@ class Library:
             [stale.to_json() for stale in stale_of(self.catalogue, [video], Pipeline(self.settings, None))],
         )
 
+    def egress(self, *, since: datetime | None = None) -> list[Json]:
+        """What left this machine for this library, the oldest first, as `agentvid egress --json` prints it."""
+        return read_log(self.catalogue.directory, since=since)
+
     def tracks(self) -> list[str]:
         """The tracks that at least one video has."""
         return sorted(self.catalogue.track_holders([video.id for video in self.catalogue.videos()]))
@@ -636,20 +650,24 @@ class Library:
     def _embedder(self) -> Embedder | None:
         from agentvid.models import load_embedder
 
-        return load_embedder(self.settings.embedder, self.settings.cache) if self.settings.embed else None
+        settings = self.settings
+        outlet = outlet_of(settings, "downloads")
+        return load_embedder(settings.embedder, settings.cache, outlet) if settings.embed else None
 
     @cached_property
     def _frame_embedder(self) -> FrameEmbedder | None:
         from agentvid.models import load_frame_embedder
 
         name = self.settings.frame_embedder
-        return load_frame_embedder(name, self.settings.cache) if name else None
+        outlet = outlet_of(self.settings, "downloads")
+        return load_frame_embedder(name, self.settings.cache, outlet) if name else None
 
     @cached_property
     def _reranker(self) -> Reranker | None:
         from agentvid.models import load_reranker
 
-        return load_reranker(self.settings.reranker) if self.settings.reranker else None
+        name = self.settings.reranker
+        return load_reranker(name, outlet_of(self.settings, "downloads")) if name else None
 
     @cached_property
     def _vision(self) -> Vision | None:
@@ -660,7 +678,7 @@ class Library:
         settings = self.settings
         if not settings.vision:
             return None
-        model = load_vision(settings.vision, settings.model_timeout_seconds)
+        model = load_vision(settings.vision, settings.model_timeout_seconds, outlet_of(settings, "vision"))
         return Vision(model, settings.vision_layout, settings.vision_image_tokens)
 
     @cached_property
@@ -689,7 +707,8 @@ class Library:
             return None
         if not self.settings.model:
             raise UsageError("digests = 'model' needs a model and none is chosen", hint=_CHOOSE_MODEL)
-        return load_chat(self.settings.model, self.settings.model_timeout_seconds)
+        outlet = outlet_of(self.settings, "digests")
+        return load_chat(self.settings.model, self.settings.model_timeout_seconds, outlet=outlet)
 
     def _scope(self, videos: Sequence[str]) -> Mapping[str, Video]:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
@@ -735,6 +754,7 @@ class Library:
             library=self.catalogue.directory,
             budget=budget or self.settings.budget,
             chosen=tuple(tools.scope) if videos else (),
+            trace_id=new_trace_id(),
         )
         context = replace(context, deepen=self._deepen_with(context.tools, context.budget))
         name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)
@@ -752,7 +772,9 @@ class Library:
         ledger.price = self._price(name, context.budget)
 
         def load() -> ChatModel:
-            return load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
+            settings = self.settings
+            outlet = outlet_of(settings, "model")
+            return load_chat(name, settings.model_timeout_seconds, settings.structured_output, outlet)
 
         recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
         chat = BudgetedChat(recorder, ledger)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal
 
 from agentvid.budget import Budget
+from agentvid.chat.evidence import clip, export, play
 from agentvid.chat.links import Watching
 from agentvid.chat.render import print_places, print_why, shorten, usage_line
 from agentvid.chat.session import Session
 from agentvid.chat.terminal import Terminal
+from agentvid.chat.words import split_words
 from agentvid.config import VERIFY
 from agentvid.errors import UsageError
 from agentvid.text import timestamp
@@ -46,14 +47,6 @@ def run_command(session: Session, terminal: Terminal, line: str) -> None:
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
         raise UsageError(f"no command /{name[:40]}", hint=hint)
     command.run(session, terminal, rest.strip())
-
-
-def split_words(rest: str) -> list[str]:
-    """Words as a shell reads them: quotes hold spaces. A lone apostrophe is a letter."""
-    try:
-        return shlex.split(rest)
-    except ValueError:
-        return rest.split()
 
 
 def show_help(session: Session, terminal: Terminal, rest: str) -> None:
@@ -229,6 +222,11 @@ COMMANDS: Mapping[str, Command] = {
         Command("scope", "[VIDEO... | all]", "ask of these videos only", set_scope, "videos"),
         Command("videos", "", "list the videos; * marks those in scope", list_videos),
         Command("find", "QUERY", "search without asking; numbers the hits", find),
+        Command("play", "[NUMBER]", "play a numbered moment", play, "moments"),
+        Command("clip", "[NUMBER [FILE]]", "cut a numbered moment into an mp4", clip, "moments"),
+        Command(
+            "export", "[FORMAT [FILE]]", "write the last answer or hits; alone it lists formats", export, "formats"
+        ),
         Command("why", "[CLAIM]", "evidence, verdicts and scores; what was dropped or missing", show_why, "claims"),
         Command("trace", "[ID]", "what the run of the last answer did, step by step", show_trace),
         Command("program", "", "the program behind the last answer", show_program),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -14,13 +13,12 @@ from agentvid.budget import Budget
 from agentvid.chat.commands import COMMANDS, Offer
 from agentvid.chat.render import shorten, times
 from agentvid.chat.session import Session
+from agentvid.chat.words import last_word, quoted
 from agentvid.config import VERIFY
 from agentvid.text import clean_text, timestamp
 from agentvid.types import Video
 
 _SHOWN = 60
-#: What a shell, and `split_words`, would not take as part of a word.
-_BARE = re.compile(r"[\w@%+=:,./-]+")
 
 #: (what is inserted, what is shown beside it)
 Offered = Iterable[tuple[str, str]]
@@ -39,6 +37,7 @@ class ChatCompleter(Completer):
             "claims": self._claims,
             "verify": lambda: [(name, "") for name in VERIFY],
             "budget": lambda: [(f"{field.name}=", "") for field in fields(Budget)],
+            "formats": _formats,
             "threads": self._threads,
             "commands": lambda: [(command.name, command.about) for command in COMMANDS.values()],
         }
@@ -92,13 +91,6 @@ class ChatCompleter(Completer):
         return ((item["thread"], shorten(item["question"], _SHOWN)) for item in self._session.library.threads())
 
 
-def quoted(text: str) -> str:
-    """`text` as one word for `split_words`: as it is, or in double quotes."""
-    if _BARE.fullmatch(text):
-        return text
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def _references(videos: Iterable[Video]) -> Iterator[tuple[str, str]]:
     """The file name; the id where several share it, or where it holds what no terminal should be sent."""
     videos = list(videos)
@@ -109,18 +101,7 @@ def _references(videos: Iterable[Video]) -> Iterator[tuple[str, str]]:
         yield (name, about) if is_plain else (video.id[:12], f"{shorten(video.name, _SHOWN)}, {about}")
 
 
-def last_word(text: str) -> str:
-    """What stands before the cursor since the last space that no quote holds."""
-    start, quote, is_escaped = 0, "", False
-    for position, character in enumerate(text):
-        if is_escaped:
-            is_escaped = False
-        elif character == "\\" and quote == '"':
-            is_escaped = True
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character == '"' or (character == "'" and position == start):
-            quote = character
-        elif character.isspace():
-            start = position + 1
-    return text[start:]
+def _formats() -> Offered:
+    from agentvid.exports.registry import EXPORTS
+
+    return ((one.name, one.about) for one in EXPORTS.values() if one.subjects & {"answer", "hits"})

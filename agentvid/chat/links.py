@@ -36,5 +36,6 @@ class Watching:
         """What plays these seconds, for a shell; "" if the page shows them, or if there is no such file."""
         if self.page or not Path(place.video).is_file():
             return ""
-        times = [f"--start={place.span.start_seconds:.2f}", f"--end={place.span.end_seconds:.2f}"]
-        return shlex.join(["mpv", *times, place.video])
+        from agentvid.exports.player import installed_player, player_command
+
+        return shlex.join(player_command(Path(place.video), place.span, player=installed_player() or "mpv"))

@@ -15,12 +15,13 @@ from agentvid.chat.asking import Asking, LeftRunning
 from agentvid.chat.commands import Quit, run_command, show_turns
 from agentvid.chat.input import ChatInput, Leave, LineInput
 from agentvid.chat.links import Watching
+from agentvid.chat.pictures import Pictures, can_draw
 from agentvid.chat.render import print_answer, print_error
 from agentvid.chat.session import Session
 from agentvid.chat.terminal import Terminal, typing_unseen
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.output import report_error
-from agentvid.errors import AgentvidError
+from agentvid.errors import AgentvidError, MissingDependency
 from agentvid.text import MAX_QUERY_CHARACTERS, clean_text, timestamp
 from agentvid.types import Answer, Json
 
@@ -35,9 +36,10 @@ _REPORT = "AGENTVID_DEBUG=1 shows where; please report it"
 class Chat:
     """Handles one line after the other; nothing that a line causes ends the conversation but /quit."""
 
-    def __init__(self, session: Session, terminal: Terminal) -> None:
+    def __init__(self, session: Session, terminal: Terminal, pictures: Pictures | None = None) -> None:
         self.session = session
         self.terminal = terminal
+        self._pictures = pictures
         self._asking = Asking(session, terminal)
         self._missing: set[str] = set()
 
@@ -53,8 +55,9 @@ class Chat:
     def _question(self, line: str) -> None:
         answer = self._asking.ask(line)
         watching = Watching.now(self.session.library.catalogue.directory)
+        pictures = self._pictures.of(self.session.places) if self._pictures and can_draw(self.terminal) else {}
         self.terminal.print()
-        print_answer(self.terminal, answer, watching, known=self._missing)
+        print_answer(self.terminal, answer, watching, known=self._missing, pictures=pictures)
         self._missing.update(answer.coverage.missing)
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -77,7 +80,7 @@ class Chat:
 
 def converse(session: Session, terminal: Terminal, *, turns: list[Json]) -> None:
     """Until the person leaves; `turns` are those of a thread that is gone on with. Raises MissingDependency."""
-    chat = Chat(session, terminal)
+    chat = Chat(session, terminal, _pictures(session, terminal))
     line = ChatInput(session, terminal) if terminal.is_rich else LineInput(terminal)
     _greet(session, terminal)
     if turns:
@@ -142,6 +145,17 @@ def _answered(session: Session, question: str) -> Answer:
     raise AssertionError("the answer comes last")
 
 
+def _pictures(session: Session, terminal: Terminal) -> Pictures | None:
+    """If they are wanted and can be had; what is missing is told, and the chat goes on without."""
+    if session.library.settings.pictures == "none" or not can_draw(terminal):
+        return None
+    try:
+        return Pictures(session.library)
+    except MissingDependency as error:
+        print_error(terminal, str(error), error.hint)
+        return None
+
+
 def _warm_up() -> None:
     with suppress(Exception):  # the question itself tells what cannot be loaded
         import_module("agentvid.graph")
@@ -151,8 +165,9 @@ def _greet(session: Session, terminal: Terminal) -> None:
     videos = session.library.catalogue.videos()
     if not videos:
         terminal.print("the library is empty: `agentvid index PATH` adds videos", style="yellow")
-    seconds = timestamp(sum(video.duration_seconds for video in videos))
-    count = f"{len(videos)} video{'' if len(videos) == 1 else 's'}, {seconds}"
+    asked = [video for video in videos if not session.scope or video.id in session.scope]
+    seconds = timestamp(sum(video.duration_seconds for video in asked))
+    count = f"{len(asked)} video{'' if len(asked) == 1 else 's'}, {seconds}"
     terminal.print(f"agentvid chat · {count} · {session.model or 'no model'} · /help, Ctrl-D leaves", style="dim")
     for note in session.library.notes():
         terminal.print(note, style="dim")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from agentvid.chat.links import Watching
@@ -43,14 +44,21 @@ def print_event(terminal: Terminal, event: Mapping[str, Any]) -> None:
         terminal.print(event_line(event), indent=2, style="yellow")
 
 
-def print_answer(terminal: Terminal, answer: Answer, watching: Watching, *, known: Collection[str] = ()) -> None:
+def print_answer(
+    terminal: Terminal,
+    answer: Answer,
+    watching: Watching,
+    *,
+    known: Collection[str] = (),
+    pictures: Mapping[int, RenderableType] | None = None,
+) -> None:
     """The answer with numbers at its claims, what the numbers mean, and what is missing and not `known`."""
     terminal.print(_said(answer))
     if answer.evidence:
         terminal.print()
         if answer.abstained:
             terminal.print("nearest moments:", indent=2, style=_DIM)
-        print_places(terminal, [Place.of(item) for item in answer.evidence], watching)
+        print_places(terminal, [Place.of(item) for item in answer.evidence], watching, pictures)
     terminal.print()
     told = [f"confidence {answer.confidence:.2f}", _coverage(answer), _cost(answer.usage)]
     terminal.print(" · ".join(told), indent=2, style=_DIM)
@@ -61,7 +69,12 @@ def print_answer(terminal: Terminal, answer: Answer, watching: Watching, *, know
             terminal.print(f"missing: {missing}", indent=2, style=_DIM)
 
 
-def print_places(terminal: Terminal, places: Sequence[Place], watching: Watching) -> None:
+def print_places(
+    terminal: Terminal,
+    places: Sequence[Place],
+    watching: Watching,
+    pictures: Mapping[int, RenderableType] | None = None,
+) -> None:
     """Numbered moments; their times open the page where it runs, else a line says what plays them."""
     for number, place in enumerate(places, 1):
         line = Text.assemble((f"{number:>2}", "bold cyan"), "  ", place.name, "  ")
@@ -71,6 +84,8 @@ def print_places(terminal: Terminal, places: Sequence[Place], watching: Watching
         terminal.print(line, indent=2)
         if place.text:
             terminal.print(shorten(place.text, _SHOWN_QUOTE), indent=6)
+        if pictures and number in pictures:
+            terminal.show(pictures[number], indent=6)
         if command := watching.command(place):
             terminal.print(command, indent=6, style=_DIM)
 
@@ -141,6 +156,9 @@ def _said(answer: Answer) -> Text:
     numbers = {item.id: number for number, item in enumerate(answer.evidence, 1)}
     text, rest = Text(), answer.text
     for claim in answer.claims:
+        if text and rest.startswith(" "):
+            text.append(" ")
+            rest = rest[1:]
         if not rest.startswith(claim.text):
             return Text(answer.text)
         end = len(claim.text)

@@ -58,6 +58,8 @@ class Session:
         self.thread = thread or new_thread_id()
         self.answer: Answer | None = None
         self.places: list[Place] = []
+        #: The query and hits that the numbers refer to; None if they refer to an answer.
+        self.found: tuple[str, list[Hit]] | None = None
         self.total = Usage()
         self.asked = 0
         self.set_scope(videos)
@@ -74,7 +76,7 @@ class Session:
             cancel=cancel,
         ):
             if isinstance(item, Answer):
-                self.answer = item
+                self.answer, self.found = item, None
                 self.places = [Place.of(evidence) for evidence in item.evidence]
                 self.total += item.usage
                 self.asked += 1
@@ -83,7 +85,7 @@ class Session:
     def find(self, query: str) -> list[Hit]:
         """The best moments in scope; the numbers refer to them from now on. Raises as `Library.search`."""
         hits = self.library.search(query, videos=self.scope)
-        self.places = [Place.of(hit) for hit in hits]
+        self.found, self.places = (query, hits), [Place.of(hit) for hit in hits]
         return hits
 
     def set_scope(self, videos: Sequence[str]) -> None:
@@ -149,4 +151,4 @@ class Session:
         return self.resume(threads[0]["thread"])
 
     def _enter(self, thread: str) -> None:
-        self.thread, self.answer, self.places = thread, None, []
+        self.thread, self.answer, self.found, self.places = thread, None, None, []

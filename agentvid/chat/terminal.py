@@ -54,6 +54,11 @@ class Terminal:
         self._status = ""
 
     @property
+    def has_colours(self) -> bool:
+        """Many enough to draw with."""
+        return self._console.color_system in ("256", "truecolor") and not self._console.no_color
+
+    @property
     def width(self) -> int:
         """Columns now; a window may have been resized since the last line."""
         return max(1, self._console.size.width)
@@ -71,10 +76,10 @@ class Terminal:
         room = indent if self.width >= 40 else min(indent, 1)
         self._console.print(Padding(kept, (0, 0, 0, room), expand=False) if room else kept, overflow="fold")
 
-    def show(self, picture: RenderableType) -> None:
+    def show(self, picture: RenderableType, *, indent: int = 0) -> None:
         """Print what is no text, as it is: only for what this program drew itself."""
         self.status("")
-        self._console.print(picture)
+        self._console.print(Padding(picture, (0, 0, 0, indent), expand=False))
 
     def status(self, text: str) -> None:
         """One line that the next one replaces; "" takes it away. Nothing where lines cannot be replaced."""

@@ -20,8 +20,10 @@ from agentvid.cli import (
     exporting,
     finding,
     indexing,
+    leaving,
     serving,
     settings,
+    skill,
     synthesising,
     threads,
     traces,
@@ -82,8 +84,10 @@ for command in (
     exporting.export,
     serving.serve,
     agents.mcp,
+    skill.skill,
     settings.config,
     settings.models,
+    leaving.egress,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.add_typer(checking_up.doctor, name="doctor")

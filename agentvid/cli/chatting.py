@@ -30,6 +30,12 @@ def chat(
     is_continued: Annotated[
         bool, typer.Option("--continue", "-c", help="Go on with the conversation asked last.")
     ] = False,
+    has_pictures: Annotated[
+        bool | None,
+        typer.Option(
+            "--pictures/--no-pictures", help="Draw cited moments, where the terminal can.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="In a pipe: print one JSON document a line.")] = False,
 ) -> None:
     """Ask one question after the other; each may refer to those before. /help lists the commands.
@@ -45,7 +51,8 @@ def chat(
     is_for_people = sys.stdin.isatty() and sys.stdout.isatty()
     if as_json and is_for_people:
         raise UsageError("--json is for pipes", hint="as in: agentvid chat --json < questions.txt")
-    flags = {"model": model, "vision": vision, "verify": verify, "reranker": reranker}
+    flags: dict[str, str | None] = {"model": model, "vision": vision, "verify": verify, "reranker": reranker}
+    flags["pictures"] = None if has_pictures is None else "auto" if has_pictures else "none"
     with context.obj.open(flags=flags) as library:
         from agentvid.chat.loop import answer_lines, converse
         from agentvid.chat.session import Session

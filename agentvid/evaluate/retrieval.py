@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from agentvid.egress import outlet_of
 from agentvid.evaluate.baselines import Baselines, read_rows
 from agentvid.evaluate.metrics import DEPTH, Found
 from agentvid.evaluate.queries import Asked
@@ -56,7 +57,8 @@ def timed_run(name: str, asked: Sequence[Asked], find: Callable[[Asked], tuple[F
 def open_embedder(library: Library) -> Embedder | None:
     """The library's embedder, or None where embedding is off."""
     settings = library.settings
-    return load_embedder(settings.embedder, settings.cache) if settings.embed else None
+    outlet = outlet_of(settings, "downloads")
+    return load_embedder(settings.embedder, settings.cache, outlet) if settings.embed else None
 
 
 def _fused(library: Library, is_single_video: bool) -> Callable[[Asked], tuple[Found, ...]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from agentvid.config import plugins_allowed
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import AgentvidError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ IN_PROCESS = "hf:"
 _SCRIPTED = "scripted:"
 
 
-def load_embedder(name: str, cache: Path) -> Embedder:
+def load_embedder(name: str, cache: Path, outlet: Outlet = OPEN) -> Embedder:
     """The embedder of that name: "minilm", a plug-in's, or any sentence-transformers model by hub name or path.
 
-    `cache` is where a plug-in may keep files of its own.
+    `cache` is where a plug-in may keep files of its own; the files of a hub's model come through `outlet`.
     Raises MissingDependency, ModelError if a plug-in fails, UsageError for an empty or an ambiguous name.
     """
     if not name.strip():
@@ -44,10 +45,10 @@ def load_embedder(name: str, cache: Path) -> Embedder:
         return cast("Embedder", _open_plugin(plugin, cache))
     from agentvid.models.sentence_transformer import SentenceTransformerEmbedder
 
-    return SentenceTransformerEmbedder(name)
+    return SentenceTransformerEmbedder(name, outlet=outlet)
 
 
-def load_frame_embedder(name: str, cache: Path) -> FrameEmbedder:
+def load_frame_embedder(name: str, cache: Path, outlet: Outlet = OPEN) -> FrameEmbedder:
     """The frame embedder of that name: "scripted:colours", a plug-in's, or any sentence-transformers model of both.
 
     Raises as `load_embedder`, and UsageError for a path that is no folder.
@@ -67,10 +68,10 @@ def load_frame_embedder(name: str, cache: Path) -> FrameEmbedder:
         return cast("FrameEmbedder", _open_plugin(plugin, cache))
     from agentvid.models.sentence_transformer_images import SentenceTransformerImages
 
-    return SentenceTransformerImages(name)
+    return SentenceTransformerImages(name, outlet=outlet)
 
 
-def load_reranker(name: str) -> Reranker:
+def load_reranker(name: str, outlet: Outlet = OPEN) -> Reranker:
     """The reranker of that name: any sentence-transformers cross-encoder by hub name or path, loaded at its first use.
 
     Raises UsageError for an empty name or a path that is no folder.
@@ -79,13 +80,16 @@ def load_reranker(name: str) -> Reranker:
         raise UsageError("the reranker has no name", hint="use the name of a sentence-transformers cross-encoder")
     from agentvid.models.cross_encoder import CrossEncoderReranker
 
-    return CrossEncoderReranker(name)
+    return CrossEncoderReranker(name, outlet=outlet)
 
 
-def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOutput = "auto") -> ChatModel:
+def load_chat(
+    name: str, timeout_seconds: float, structured_output: StructuredOutput = "auto", outlet: Outlet = OPEN
+) -> ChatModel:
     """The chat model "provider:model", "hf:MODEL" that runs here, or "scripted:FILE": replies from a YAML or JSON file.
 
-    `structured_output`: whether a provider is asked for JSON; "auto" where its model is known to take a schema.
+    What is said to a provider leaves through `outlet`.
+    `structured_output`: whether it is asked for JSON; "auto" where its model is known to take a schema.
     Raises UsageError for another form of name, MissingDependency, ModelError.
     """
     if name.startswith(_SCRIPTED):
@@ -95,13 +99,13 @@ def load_chat(name: str, timeout_seconds: float, structured_output: StructuredOu
     if name.startswith(IN_PROCESS):
         from agentvid.models.local_chat import LocalChat
 
-        return LocalChat(name, timeout_seconds=timeout_seconds)
+        return LocalChat(name, timeout_seconds=timeout_seconds, outlet=outlet)
     from agentvid.models.chat import LangChainChat
 
-    return LangChainChat(name, timeout_seconds=timeout_seconds, structured_output=structured_output)
+    return LangChainChat(name, timeout_seconds=timeout_seconds, structured_output=structured_output, outlet=outlet)
 
 
-def load_vision(name: str, timeout_seconds: float) -> VisionModel:
+def load_vision(name: str, timeout_seconds: float, outlet: Outlet = OPEN) -> VisionModel:
     """The model that looks at images: "provider:model", "scripted:FILE", or "hf:NAME" for one in this process.
 
     NAME is a transformers model by hub name or path, loaded at its first use. Raises as `load_chat`, and UsageError for
@@ -114,10 +118,10 @@ def load_vision(name: str, timeout_seconds: float) -> VisionModel:
     if name.startswith(IN_PROCESS):
         from agentvid.models.image_text import ImageTextModel
 
-        return ImageTextModel(name)
+        return ImageTextModel(name, outlet=outlet)
     from agentvid.models.vision import LangChainVision
 
-    return LangChainVision(name, timeout_seconds=timeout_seconds)
+    return LangChainVision(name, timeout_seconds=timeout_seconds, outlet=outlet)
 
 
 def _plugin(group: str, name: str) -> EntryPoint | None:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from agentvid.config import check_online
+from agentvid.egress import OPEN, Outlet, host_of
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.deadline import within
@@ -49,17 +49,24 @@ class LangChainChat:
     speaks = True
 
     def __init__(
-        self, name: str, *, timeout_seconds: float = 60.0, structured_output: StructuredOutput = "auto"
+        self,
+        name: str,
+        *,
+        timeout_seconds: float = 60.0,
+        structured_output: StructuredOutput = "auto",
+        outlet: Outlet = OPEN,
     ) -> None:
-        """Opens the client; nothing is sent yet.
+        """Opens the client; nothing is sent yet, and every request passes through `outlet`.
 
-        Raises UsageError for another form of name, MissingDependency if the provider's package is absent,
+        Raises UsageError for another form of name or what may not leave this machine,
+        MissingDependency if the provider's package is absent,
         ModelError if the client cannot be opened (a key is missing).
         """
         provider, colon, model = name.partition(":")
         if not (provider and colon and model):
             raise UsageError(f"model {name!r} names no provider", hint=f"allowed: {FORM}")
-        check_online(name)
+        self._outlet, self._host = outlet, host_of(provider)
+        outlet.check(name, self._host)
         self._name, self._provider, self._model = name, provider, model
         self._timeout_seconds = timeout_seconds
         self._client = self._open(temperature=0.0)
@@ -98,11 +105,13 @@ class LangChainChat:
         from langchain_core.messages import HumanMessage, SystemMessage
 
         messages: list[BaseMessage] = [HumanMessage(content)]
+        sent_bytes, kinds = _measured(system, content)
         if system:
             messages.insert(0, SystemMessage(system))
         deadline = time.monotonic() + self._timeout_seconds
         note = ""
         for attempt in range(_ATTEMPTS):
+            self._outlet.send(self._name, self._host, sent_bytes=sent_bytes, content=kinds)
             try:
                 message = within(deadline - time.monotonic(), lambda: self._invoke(messages, schema, tell))  # noqa: B023
                 return replace(self._read(message), note=note or _departure(message, schema))
@@ -192,6 +201,15 @@ class LangChainChat:
         kept = encodable(text[:MAX_REPLY_CHARACTERS])
         usage = message.usage_metadata
         return Reply(kept, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(kept)
+
+
+def _measured(system: str, content: str | list[str | dict[Any, Any]]) -> tuple[int, str]:
+    """(bytes, kinds) of what a request says and shows, without the protocol around it."""
+    parts = [system, content] if isinstance(content, str) else [system, *content]
+    texts = [part if isinstance(part, str) else part.get("text", "") for part in parts]
+    images = [part["base64"] for part in parts if isinstance(part, dict) and "base64" in part]
+    sent_bytes = sum(len(text.encode("utf-8", "replace")) for text in texts) + sum(len(one) * 3 // 4 for one in images)
+    return sent_bytes, "text+frames" if images else "text"
 
 
 def _departure(message: AIMessage, schema: Json | None) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import Probabilities, encodable
 from agentvid.models.hub import cannot_load, hub_name
@@ -31,9 +33,10 @@ class CrossEncoderReranker:
     Raises UsageError if a path names no folder.
     """
 
-    def __init__(self, name: str, *, device: str | None = None) -> None:
+    def __init__(self, name: str, *, device: str | None = None, outlet: Outlet = OPEN) -> None:
         self._name = hub_name("reranker", name)
         self._device = device
+        self._outlet = outlet
         self._using = threading.Lock()  # threads load one model and take turns
 
     @property
@@ -56,6 +59,7 @@ class CrossEncoderReranker:
 
     @cached_property
     def _model(self) -> CrossEncoder:
+        self._outlet.fetch("reranker", self._name, self._repository)
         try:
             from sentence_transformers import CrossEncoder
             from torch.nn import Sigmoid
@@ -79,10 +83,15 @@ class CrossEncoderReranker:
                 error,
                 holds="a cross-encoder",
                 otherwise="search without a reranker",
-                repository=self._name if "/" in self._name else f"cross-encoder/{self._name}",
+                repository=self._repository,
             ) from error
         self._check(model)
         return model
+
+    @property
+    def _repository(self) -> str:
+        is_whole = "/" in self._name or Path(self._name).exists()
+        return self._name if is_whole else f"cross-encoder/{self._name}"
 
     def _check(self, model: CrossEncoder) -> None:
         """Raises ModelError unless the model gives one trained number per pair of texts."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import MissingDependency, ModelError, UsageError
 from agentvid.models.base import Samples, Transcript, Word
 from agentvid.models.hub import cached_commit, cannot_load, hub_name
@@ -28,10 +29,11 @@ class FasterWhisper:
     Raises MissingDependency, UsageError for a path that names no folder, ModelError if the model cannot be loaded.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, outlet: Outlet = OPEN) -> None:
         self._source = hub_name(_KIND, model)
         self.name = f"faster-whisper:{model}"
         self.parameters: Json = {"beam_size": 5, "vad_filter": True}
+        self._outlet = outlet
         self._model = self._load()
         self.revision = self._revision()
 
@@ -63,6 +65,7 @@ class FasterWhisper:
                 f"the {_KIND} {self.name!r} cannot be loaded: {folder} holds no {missing[0]}",
                 hint="download it again, or convert a model: ct2-transformers-converter --copy_files tokenizer.json",
             )
+        self._outlet.fetch(_KIND, self.name, self._repository())
         try:
             return WhisperModel(self._source)
         except ValueError as error:

@@ -17,6 +17,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import AgentvidError, MissingDependency, ModelError
 from agentvid.models.base import Picture, Reply, encodable
 from agentvid.models.failures import without_secrets
@@ -48,9 +49,17 @@ class ImageTextModel:
     Raises UsageError if a path names no folder.
     """
 
-    def __init__(self, name: str, *, device: str | None = None, max_new_tokens: int = MAX_NEW_TOKENS) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        device: str | None = None,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        outlet: Outlet = OPEN,
+    ) -> None:
         self._source = hub_name(_KIND, name.removeprefix(PREFIX))
         self._device = device
+        self._outlet = outlet
         self._max_new_tokens = max_new_tokens
 
     @property
@@ -73,7 +82,7 @@ class ImageTextModel:
         if Path(self._source).is_dir():
             return folder_hash(Path(self._source))
         if not self.known_revision:
-            _load(self._source, self._device)
+            self._opened()
         return self.known_revision
 
     def look(self, system: str, parts: Sequence[str | Picture]) -> Reply:
@@ -87,7 +96,7 @@ class ImageTextModel:
         """The answers to several prompts, read in one batch. Raises as `look`, for all of them together."""
         if not prompts:
             return []
-        loaded = _load(self._source, self._device)
+        loaded = self._opened()
         with loaded.using:
             try:
                 return loaded.answer([loaded.conversation(system, parts) for parts in prompts], self._max_new_tokens)
@@ -98,6 +107,10 @@ class ImageTextModel:
                     f"the {_KIND} {self.name!r} failed: {without_secrets(f'{type(error).__name__}: {error}')}",
                     hint="show it fewer or smaller frames at a time, or choose another model",
                 ) from error
+
+    def _opened(self) -> _Loaded:
+        self._outlet.fetch(_KIND, self.name, self._source)
+        return _load(self._source, self._device)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import AgentvidError, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.failures import without_secrets
@@ -54,12 +55,14 @@ class LocalChat:
         timeout_seconds: float = 60.0,
         device: str | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
+        outlet: Outlet = OPEN,
     ) -> None:
         self._source = hub_name(_KIND, name.removeprefix(PREFIX).strip())
         if not self._source:
             raise UsageError(f"the {_KIND} {name!r} has no name", hint=f"as {PREFIX}{_EXAMPLE}, or {PREFIX}./folder")
         self.timeout_seconds = timeout_seconds
         self._device = device
+        self._outlet = outlet
         self._max_new_tokens = max_new_tokens
 
     @property
@@ -68,6 +71,7 @@ class LocalChat:
 
     def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
         """Raises MissingDependency, ModelError if the model cannot be loaded, fails, or is not done in time."""
+        self._outlet.fetch(_KIND, self.name, self._source)
         loaded = _load(self._source, self._device)
         with loaded.using:
             started = time.monotonic()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.models.base import Samples, Transcript, Word
 from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole, needs_transformers
 from agentvid.models.spoken import RATE, language_named, needs_samples, shared_out
@@ -24,10 +25,11 @@ class LocalWhisper:
     Raises MissingDependency, UsageError for a path that names no folder, ModelError if the model cannot be loaded.
     """
 
-    def __init__(self, model: str, *, device: str | None = None) -> None:
+    def __init__(self, model: str, *, device: str | None = None, outlet: Outlet = OPEN) -> None:
         self._source = hub_name(_KIND, model)
         self.name = f"hf:{model}"
         self.parameters: Json = {}
+        outlet.fetch(_KIND, self.name, self._source)
         self._pipeline = self._load(device)
         settings = getattr(self._pipeline.model, "generation_config", None)
         is_whisper = self._pipeline.type == "seq2seq_whisper"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Protocol, runtime_checkable
 
 from agentvid.errors import ModelError
@@ -32,8 +33,9 @@ def look_each(model: VisionModel, system: str, prompts: Sequence[Prompt]) -> lis
             return [_look(model, system, prompt) for prompt in prompts]
     if len(prompts) == 1:
         return [_look(model, system, prompts[0])]
+    jobs = [(copy_context(), prompt) for prompt in prompts]
     with ThreadPoolExecutor(len(prompts)) as callers:
-        return [*callers.map(lambda prompt: _look(model, system, prompt), prompts)]
+        return [*callers.map(lambda job: job[0].run(_look, model, system, job[1]), jobs)]
 
 
 def _look(model: VisionModel, system: str, prompt: Prompt) -> Reply | ModelError:

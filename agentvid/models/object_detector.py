@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.media.types import Image
 from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole, needs_transformers
 
@@ -31,9 +32,10 @@ class Detection:
 class ObjectDetector:
     """Raises MissingDependency, UsageError for a path that names no folder, ModelError if it cannot be loaded."""
 
-    def __init__(self, model: str, *, device: str | None = None) -> None:
+    def __init__(self, model: str, *, device: str | None = None, outlet: Outlet = OPEN) -> None:
         self._source = hub_name(_KIND, model)
         self.name = model
+        outlet.fetch(_KIND, self.name, self._source)
         self._pipeline = self._load(device)
         folder = Path(self._source)
         commit = folder_hash(folder) if folder.is_dir() else cached_commit(self._source, ("config.json",))

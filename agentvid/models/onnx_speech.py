@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import Samples, Transcript
 from agentvid.models.hub import cached_commit, cannot_load, hub_name
@@ -20,12 +21,13 @@ class OnnxSpeech:
     Raises MissingDependency, UsageError for a path that names no folder, ModelError if the model cannot be loaded.
     """
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, outlet: Outlet = OPEN) -> None:
         self.name = f"onnx-asr:{model}"
         self.parameters: Json = {}
         kind, _, folder = model.partition("@")
         self._folder = hub_name(_KIND, folder) if folder else ""
         self._kind = kind
+        self._outlet = outlet
         self._model = self._load()
         self.revision = self._revision()
 
@@ -47,6 +49,7 @@ class OnnxSpeech:
             raise MissingDependency(
                 f"the {_KIND} {self.name!r} needs onnx-asr ({error})", hint='pip install "agentvid[asr]"'
             ) from None
+        self._outlet.fetch(_KIND, self.name, self._folder or self._repository())
         try:
             return onnx_asr.load_model(self._kind, self._folder or None).with_timestamps()
         except Exception as error:  # hub, files and devices have no common base

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import cast
 
 from agentvid.config import plugins_allowed
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Recognizer
 from agentvid.models.hub import files_of
@@ -28,6 +29,9 @@ RECOGNIZERS = {
     "pocketsphinx": ("pocket_speech:PocketSpeech", "pocketsphinx", "pip install pocketsphinx", "en-us"),
     "scripted": ("scripted_speech:ScriptedRecognizer.from_file", "", "", "FILE.json"),
 }
+
+#: Those that download, or send sound.
+_WATCHED = ("faster-whisper", "onnx-asr", "hf", "openai")
 
 
 def check_recognizer(name: str) -> None:
@@ -48,14 +52,15 @@ def decisive_name(name: str) -> Json:
     return {"name": name, "files": files_of(name.partition(":")[2].rpartition("@")[2])}
 
 
-def load_recognizer(name: str) -> Recognizer:
-    """The recogniser of that name, ready to be used.
+def load_recognizer(name: str, outlet: Outlet = OPEN) -> Recognizer:
+    """The recogniser of that name, ready to be used; its files, or the sound, pass through `outlet`.
 
     Raises as `check_recognizer`, and ModelError if the model cannot be loaded.
     """
     entry, model = _find(name)
     try:
-        return cast("Recognizer", entry.load()(model))
+        options = {"outlet": outlet} if name.partition(":")[0] in _WATCHED else {}
+        return cast("Recognizer", entry.load()(model, **options))
     except AgentvidError:
         raise
     except Exception as error:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import wave
+from typing import Any
 
 import numpy as np
 
-from agentvid.config import check_online
-from agentvid.errors import MissingDependency, ModelError
+from agentvid.egress import OPEN, Outlet, host_of
+from agentvid.errors import AgentvidError, MissingDependency, ModelError
 from agentvid.models.base import Samples, Transcript, Word
 from agentvid.models.failures import describe, read_failure
 from agentvid.models.spoken import RATE, language_named, needs_samples, shared_out
@@ -25,12 +26,14 @@ _KIND = "speech recogniser"
 class RemoteSpeech:
     """A `Recognizer`: "whisper-1", or whatever the server calls its model.
 
-    Raises UsageError if offline is set, MissingDependency without the package openai, ModelError without a key.
+    Raises UsageError if sound may not leave this machine, MissingDependency without the package openai,
+    ModelError without a key.
     """
 
-    def __init__(self, model: str, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
+    def __init__(self, model: str, *, timeout_seconds: float = _TIMEOUT_SECONDS, outlet: Outlet = OPEN) -> None:
         self.name = f"openai:{model}"
-        check_online(self.name)
+        self._outlet, self._host = outlet, host_of("openai")
+        outlet.check(self.name, self._host)
         self.revision = "served"
         self.parameters: Json = {"temperature": 0}
         self._model = model
@@ -55,25 +58,21 @@ class RemoteSpeech:
             if self._tells_times:
                 try:
                     return self._with_times(sound, len(samples) / RATE, start_seconds)
+                except AgentvidError:
+                    raise
                 except Exception as error:
                     if read_failure(error).status not in (400, 422):
                         raise
                     self._tells_times = False  # this model gives a text and nothing else
-            heard = self._client.audio.transcriptions.create(
-                model=self._model, file=("sound.wav", sound, "audio/wav"), response_format="json", temperature=0
-            )
+            heard = self._ask(sound, response_format="json")
             return _later(list(shared_out(heard.text, 0.0, len(samples) / RATE)), start_seconds, "")
+        except AgentvidError:
+            raise
         except Exception as error:  # the SDK's, the HTTP library's, and those of a reply of another form
             raise self._failed(error) from error
 
     def _with_times(self, sound: bytes, seconds: float, start_seconds: float) -> Transcript:
-        heard = self._client.audio.transcriptions.create(
-            model=self._model,
-            file=("sound.wav", sound, "audio/wav"),
-            response_format="verbose_json",
-            timestamp_granularities=["word", "segment"],
-            temperature=0,
-        )
+        heard = self._ask(sound, response_format="verbose_json", timestamp_granularities=["word", "segment"])
         words = [Word(float(word.start), float(word.end), f" {str(word.word).strip()}") for word in heard.words or ()]
         if not words:
             for segment in heard.segments or ():
@@ -81,6 +80,13 @@ class RemoteSpeech:
         if not words and heard.text:
             words = list(shared_out(str(heard.text), 0.0, seconds))
         return _later(words, start_seconds, language_named(heard.language or ""))
+
+    def _ask(self, sound: bytes, **options: Any) -> Any:
+        """One request; the client sends it again by itself if the server fails."""
+        self._outlet.send(self.name, self._host, sent_bytes=len(sound), content="audio")
+        return self._client.audio.transcriptions.create(
+            model=self._model, file=("sound.wav", sound, "audio/wav"), temperature=0, **options
+        )
 
     def _failed(self, error: BaseException) -> ModelError:
         what, hint = describe(read_failure(error), "openai", self._timeout_seconds)

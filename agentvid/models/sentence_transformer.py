@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import EmbeddingSpace, Vectors, encodable
 from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name
@@ -30,9 +31,10 @@ class SentenceTransformerEmbedder:
     Raises UsageError if a path names no folder.
     """
 
-    def __init__(self, name: str, *, device: str | None = None) -> None:
+    def __init__(self, name: str, *, device: str | None = None, outlet: Outlet = OPEN) -> None:
         self._name = hub_name("embedder", name)
         self._device = device
+        self._outlet = outlet
 
     @cached_property
     def space(self) -> EmbeddingSpace:
@@ -62,6 +64,8 @@ class SentenceTransformerEmbedder:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
+        cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
+        self._outlet.fetch("embedder", self._name, self._repository, cache=cache)
         try:
             from sentence_transformers import SentenceTransformer
         except ImportError as error:
@@ -82,14 +86,18 @@ class SentenceTransformerEmbedder:
                 otherwise="use the embedder minilm",
             ) from error
 
+    @property
+    def _repository(self) -> str:
+        is_whole = "/" in self._name or Path(self._name).exists()
+        return self._name if is_whole else f"sentence-transformers/{self._name}"
+
     def _revision(self) -> str:
         folder = Path(self._name)
         if folder.is_dir():
             return folder_hash(folder)
-        repository = self._name if "/" in self._name else f"sentence-transformers/{self._name}"
         # sentence-transformers lets this variable move its share of the cache.
         cache = os.environ.get("SENTENCE_TRANSFORMERS_HOME")
-        commit = cached_commit(repository, ("modules.json", "config.json"), cache)
+        commit = cached_commit(self._repository, ("modules.json", "config.json"), cache)
         if not commit:
             raise ModelError(f"the embedder {self._name!r} was loaded, but the hub's cache does not tell its revision")
         return commit

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.models.base import EmbeddingSpace, Image, Vectors, encodable
 from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name
@@ -35,9 +36,10 @@ class SentenceTransformerImages:
     Raises UsageError if a path names no folder.
     """
 
-    def __init__(self, name: str, *, device: str | None = None) -> None:
+    def __init__(self, name: str, *, device: str | None = None, outlet: Outlet = OPEN) -> None:
         self._name = hub_name(_KIND, name)
         self._device = device
+        self._outlet = outlet
         self._using = threading.RLock()  # threads load one model and take turns
 
     @property
@@ -104,6 +106,7 @@ class SentenceTransformerImages:
 
     @cached_property
     def _model(self) -> SentenceTransformer:
+        self._outlet.fetch(_KIND, self._name, self._name if Path(self._name).exists() else self._repository)
         try:
             import PIL  # noqa: F401 - without it a model says that it takes no images
             from sentence_transformers import SentenceTransformer

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.errors import ModelError
 from agentvid.models.base import Samples
 from agentvid.models.hub import cached_commit, cannot_load, folder_hash, hub_name, load_whole, needs_transformers
@@ -28,11 +29,14 @@ class SoundClassifier:
     ModelError if the model cannot be loaded, or has no labels of its own and none are given.
     """
 
-    def __init__(self, model: str, labels: Sequence[str] = (), *, device: str | None = None) -> None:
+    def __init__(
+        self, model: str, labels: Sequence[str] = (), *, device: str | None = None, outlet: Outlet = OPEN
+    ) -> None:
         self._source = hub_name(_KIND, model)
         self.name = model
         self._labels = tuple(labels)
         task = "zero-shot-audio-classification" if labels else "audio-classification"
+        outlet.fetch(_KIND, self.name, self._source)
         self._pipeline = self._load(task, device)
         #: Samples a second that the model wants.
         self.rate = int(self._pipeline.feature_extractor.sampling_rate)

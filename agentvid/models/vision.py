@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from agentvid.egress import OPEN, Outlet
 from agentvid.models.base import Picture, Reply, encodable
 from agentvid.models.chat import LangChainChat
 
@@ -17,9 +18,9 @@ class LangChainVision:
     images shows at the first call: its provider refuses them in its own words.
     """
 
-    def __init__(self, name: str, *, timeout_seconds: float = 60.0) -> None:
+    def __init__(self, name: str, *, timeout_seconds: float = 60.0, outlet: Outlet = OPEN) -> None:
         """Opens the client; nothing is sent yet. Raises as `LangChainChat`."""
-        self._chat = LangChainChat(name, timeout_seconds=timeout_seconds)
+        self._chat = LangChainChat(name, timeout_seconds=timeout_seconds, outlet=outlet)
 
     @property
     def name(self) -> str:

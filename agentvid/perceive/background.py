@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 from agentvid.perceive.base import Reading
 
@@ -19,7 +20,9 @@ class Background:
         self._found: list[Reading] = []
         self._error: BaseException | None = None
         # A daemon, so that a model that hangs cannot keep the interpreter from ending.
-        self._thread = threading.Thread(target=self._run, args=(work,), name="agentvid-hearing", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run, work), name="agentvid-hearing", daemon=True
+        )
         self._thread.start()
 
     def result(self) -> Reading:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from agentvid.config import Settings
+from agentvid.egress import outlet_of
 from agentvid.errors import UsageError
 from agentvid.media.types import FrameBatch
 from agentvid.models import load_vision
@@ -65,7 +66,7 @@ class CaptionTrack(Track):
     def _opened(self, settings: Settings) -> VisionModel:
         name = captions_model(settings)
         if self._model is None or self._model.name != name:
-            self._model = load_vision(name, settings.model_timeout_seconds)
+            self._model = load_vision(name, settings.model_timeout_seconds, outlet_of(settings, "captions"))
         return self._model
 
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from agentvid.config import Settings
+from agentvid.egress import outlet_of
 from agentvid.media.types import Frame, FrameBatch
 from agentvid.models import load_frame_embedder
 from agentvid.models.base import FrameEmbedder, FrameVectors, Image, Vectors
@@ -55,7 +56,7 @@ class FrameTrack(Track):
     def _embedder(self, settings: Settings) -> FrameEmbedder:
         name = settings.frame_embedder
         if name not in self._loaded:
-            self._loaded[name] = load_frame_embedder(name, settings.cache)
+            self._loaded[name] = load_frame_embedder(name, settings.cache, outlet_of(settings, "downloads"))
         return self._loaded[name]
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agentvid import media
+from agentvid.egress import Outlet, outlet_of
 from agentvid.errors import AgentvidError
 from agentvid.models.base import Recognizer, Samples, Transcript, Word
 from agentvid.models.recognizers import load_recognizer
@@ -98,7 +99,7 @@ def hear_file(source: Source, recognizers: Recognizers, is_cancelled: Callable[[
 
     Raises ModelError if it cannot be loaded, MediaError if the sound cannot be read.
     """
-    recognizer = recognizers.get(source.settings.asr)
+    recognizer = recognizers.get(source.settings.asr, outlet_of(source.settings, "speech"))
     # Left to itself when the video is given up, the generator ends its decoder process when it is collected.
     return hear(media.read_audio(source.path, sample_rate=RATE, limits=source.limits), recognizer, source, is_cancelled)
 
@@ -114,12 +115,12 @@ class Recognizers:
         self._lock = threading.Lock()
         self._loaded: dict[str, Recognizer | AgentvidError] = {}
 
-    def get(self, name: str) -> Recognizer:
+    def get(self, name: str, outlet: Outlet) -> Recognizer:
         """Raises ModelError, MissingDependency, UsageError as `load_recognizer`."""
         with self._lock:
             if name not in self._loaded:
                 try:
-                    self._loaded[name] = load_recognizer(name)
+                    self._loaded[name] = load_recognizer(name, outlet)
                 except AgentvidError as error:
                     self._loaded[name] = error
             found = self._loaded[name]

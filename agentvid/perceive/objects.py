@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from agentvid.config import Settings
+from agentvid.egress import outlet_of
 from agentvid.errors import UsageError
 from agentvid.media.types import Frame, FrameBatch
 from agentvid.models.hub import files_of
@@ -59,7 +60,7 @@ class ObjectTrack(Track):
         """Raises ModelError if the model cannot be loaded."""
         name = source.settings.objects
         if self._loaded is None or self._loaded[0] != name:
-            self._loaded = (name, ObjectDetector(name))
+            self._loaded = (name, ObjectDetector(name, outlet=outlet_of(source.settings, "downloads")))
         return ObjectReader(source, self._loaded[1])
 
 

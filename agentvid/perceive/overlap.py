@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from typing import TypeVar
 
 from agentvid.media.types import FrameBatch
@@ -34,7 +35,9 @@ class OverlappedReader(Reader):
         self._is_closed = False
         self._error: BaseException | None = None
         # A daemon, so that a model that hangs cannot keep the interpreter from ending.
-        self._thread = threading.Thread(target=self._work, name="agentvid-reader", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._work,), name="agentvid-reader", daemon=True
+        )
         self._thread.start()
 
     def read(self, batch: FrameBatch) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from agentvid import media
 from agentvid.config import Settings
+from agentvid.egress import outlet_of
 from agentvid.models.base import Samples
 from agentvid.models.hub import files_of
 from agentvid.models.sound_classifier import SoundClassifier
@@ -58,7 +59,8 @@ class SoundTrack(Track):
         settings = source.settings
         wanted = (settings.sound, settings.sound_labels)
         if self._loaded is None or self._loaded[:2] != wanted:
-            self._loaded = (*wanted, SoundClassifier(settings.sound, settings.sound_labels))
+            outlet = outlet_of(settings, "downloads")
+            self._loaded = (*wanted, SoundClassifier(settings.sound, settings.sound_labels, outlet=outlet))
         return SoundReader(source, self._loaded[2])
 
 

@@ -59,6 +59,8 @@ def test_a_conversation_is_typed_completed_kept_and_resumed(start: Start, librar
 
     chat.line("/why 1")
     chat.wait_for("claim 1 supported", "score")
+    chat.line("What is said right after that?")
+    chat.wait_for("“that” = talk.mp4 0:48-0:54", "The café sells crème brûlée", "5 €.” [1]")
     chat.line("/why 9")
     chat.wait_for("9 is no claim of this answer; allowed: 1 to 1")
     chat.line("/find flour water")
@@ -83,12 +85,12 @@ def test_a_conversation_is_typed_completed_kept_and_resumed(start: Start, librar
     assert "What does Rubisco\ncapture?" in [json.loads(line) for line in history.read_text().splitlines()]
 
     again = start("--continue")
-    again.wait_for(f"thread {thread}, 1 question so far", "the enzyme that captures", " 1  talk.mp4  0:48-0:54")
+    again.wait_for(f"thread {thread}, 2 questions so far", "the enzyme that captures", " 1  talk.mp4  1:00-1:06")
     again.send(ESC + "[A")
     again.wait_for("/find flour water")
     again.send(CTRL_C)
     again.line("/threads")
-    again.wait_for(f"* {thread}  1 question")
+    again.wait_for(f"* {thread}  2 questions")
     again.send("/f")
     again.wait_for("/find flour water")  # suggested from the history
     again.send(CTRL_C + CTRL_D)
@@ -118,6 +120,19 @@ def test_ctrl_c_keeps_what_a_slow_model_has_said_so_far(start: Start) -> None:
         chat.line("/quit")
         assert chat.exit_code() == 0
         assert b"Traceback" not in chat.raw
+
+
+def test_words_of_a_model_show_while_it_writes_and_go_when_they_are_checked(start: Start) -> None:
+    with ScriptedServer(ScriptedChat(scripted), faults=[Fault(byte_seconds=0.002)]) as server:
+        chat = start(rows=30, **serving(server))
+        chat.wait_for("openai:scripted", "\n>")
+        chat.line("What does Rubisco capture?")
+        seen = chat.wait_for("Rubisco is the enzyme that", seconds=10)
+        assert "confidence" not in seen
+        seen = chat.wait_for("carbon dioxide. [1]", "confidence")
+        assert seen.count("Rubisco is the enzyme that captures carbon dioxide") == 2, "the answer and its quote"
+        chat.line("/quit")
+        assert chat.exit_code() == 0
 
 
 def test_twenty_columns_without_colours_and_a_window_that_grows(start: Start) -> None:

@@ -19,12 +19,13 @@ from prompt_toolkit.document import Document
 from rich.text import Text
 
 from agentvid import Cancel, Library, Settings
-from agentvid.chat.commands import COMMANDS, run_command, split_words
-from agentvid.chat.completion import ChatCompleter, last_word, quoted
+from agentvid.chat.commands import COMMANDS, run_command
+from agentvid.chat.completion import ChatCompleter
 from agentvid.chat.history import FILE, MAX_ENTRIES, FileHistory
 from agentvid.chat.links import Watching
 from agentvid.chat.session import Place, Session
 from agentvid.chat.terminal import Terminal, link
+from agentvid.chat.words import last_word, quoted, split_words
 from agentvid.errors import NotFound, UsageError
 from agentvid.types import Span
 
@@ -97,7 +98,7 @@ def test_a_moment_is_watched_on_the_page_or_by_a_player(tmp_path: Path) -> None:
     assert page.url(place) == "http://127.0.0.1:8642/v/ab%2F..%2Fc%20d#t=12.300,15.000"
     assert page.command(place) == ""
     assert Watching().url(place) == ""
-    assert split_words(Watching().command(place)) == ["mpv", "--start=12.30", "--end=15.00", str(film)]
+    assert split_words(Watching().command(place)) == ["mpv", "--start=12.300", "--end=15.000", "--", str(film)]
     assert Watching().command(Place("imported", "ab", Span(1, 2))) == ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +83,15 @@ def run(
     return Finished(code if isinstance(code, int) else 0, out.getvalue(), err.getvalue())
 
 
+def words_of(line: str) -> tuple[list[str], str]:
+    """(the words after "agentvid", what a pipe before it gives)."""
+    words = shlex.split(line)
+    at = words.index("agentvid")
+    given = words[1 : at - 1] if at else []
+    assert not at or (words[0], words[at - 1]) == ("echo", "|"), "an example may begin with echo TEXT |"
+    return words[at + 1 :], f"{' '.join(given)}\n" if at else ""
+
+
 def write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
@@ -127,3 +137,20 @@ def run_in() -> Callable[..., Finished]:
 def shelf(prepared: Path, tmp_path: Path) -> Path:
     """The prepared directory, to be changed at will."""
     return Path(shutil.copytree(prepared, tmp_path / "shelf", symlinks=True))
+
+
+@pytest.fixture
+def arguments_of() -> Callable[[str], tuple[list[str], str]]:
+    """`words_of`, for modules that cannot import this one."""
+    return words_of
+
+
+@pytest.fixture
+def run_line(shelf: Path) -> Callable[..., Finished]:
+    """Runs a line of a shell in the prepared directory."""
+
+    def run_it(line: str, *extra: str) -> Finished:
+        arguments, stdin = words_of(line)
+        return run([*arguments, *extra], folder=shelf, stdin=stdin)
+
+    return run_it

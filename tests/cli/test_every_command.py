@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,28 +31,8 @@ def examples(*, without: tuple[str, ...] = ()) -> list[Any]:
     ]
 
 
-def arguments_of(line: str) -> tuple[list[str], str]:
-    """(the words after "agentvid", what a pipe before it gives)."""
-    words = shlex.split(line)
-    at = words.index("agentvid")
-    given = words[1 : at - 1] if at else []
-    assert not at or (words[0], words[at - 1]) == ("echo", "|"), "an example may begin with echo TEXT |"
-    return words[at + 1 :], f"{' '.join(given)}\n" if at else ""
-
-
-@pytest.fixture
-def run_line(run_in: Callable[..., Any], shelf: Path) -> Callable[..., Any]:
-    """Runs a line of a shell in the prepared directory."""
-
-    def run(line: str, *extra: str) -> Any:
-        arguments, stdin = arguments_of(line)
-        return run_in([*arguments, *extra], folder=shelf, stdin=stdin)
-
-    return run
-
-
 @pytest.mark.parametrize("one", COMMANDS, ids=lambda one: one.name)
-def test_every_command_shows_an_example_of_itself(one: Described) -> None:
+def test_every_command_shows_an_example_of_itself(one: Described, arguments_of: Callable[..., Any]) -> None:
     assert one.examples, f"the help of `{one.name}` has no line that begins with `Example: `"
     for line in one.examples:
         arguments, _ = arguments_of(line)
@@ -67,7 +46,7 @@ def test_every_command_prints_json_if_asked(one: Described) -> None:
 
 
 @pytest.mark.parametrize("one", [one for one in COMMANDS if one.words[1] in STAYING], ids=lambda one: one.name)
-def test_examples_of_commands_that_stay_are_parsed(one: Described) -> None:
+def test_examples_of_commands_that_stay_are_parsed(one: Described, arguments_of: Callable[..., Any]) -> None:
     for line in one.examples:
         arguments, _ = arguments_of(line)
         rest = arguments[arguments.index(one.words[1]) + len(one.words) - 1 :]

@@ -94,7 +94,7 @@ def test_offline_a_provider_is_refused_before_anything_is_sent(tmp_path: Path) -
     here = {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": "http://example.invalid"}
     done = agentvid("--library", str(library), "--offline", "ask", "Which word?", "--model", "openai:any", **here)
     assert done.returncode == 2
-    assert "openai:any is asked over the network, and offline is set" in done.stderr
+    assert "openai:any is asked over the network at example.invalid, and offline is set" in done.stderr
     assert "Traceback" not in done.stderr
     # A server on this machine is no network: nobody answers there, and that is what is told.
     here["OPENAI_BASE_URL"] = "http://127.0.0.1:9"

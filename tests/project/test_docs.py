@@ -8,17 +8,22 @@ from pathlib import Path
 import pytest
 
 from agentvid import errors
-from agentvid.cli import reference
+from agentvid.cli import llms, reference
 from agentvid.config import Settings
 from agentvid.tools import program
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "llms.txt", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_cli_page_is_what_help_says() -> None:
     page = (ROOT / "docs" / "cli.md").read_text("utf-8")
     assert page == reference.reference_page(), "run `python -m agentvid.cli.reference > docs/cli.md`"
+
+
+def test_llms_txt_is_what_the_pages_say() -> None:
+    page = (ROOT / "llms.txt").read_text("utf-8")
+    assert page == llms.llms_page(ROOT), "run `python -m agentvid.cli.llms > llms.txt`"
 
 
 def test_program_page_is_what_the_registry_says() -> None:

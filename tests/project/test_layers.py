@@ -24,7 +24,7 @@ LAYERS = [
         "listening",
         "saving",
     },
-    {"config"},
+    {"config", "egress"},
     {"media", "segment", "models", "prompts", "indexes"},
     {
         "perceive",
