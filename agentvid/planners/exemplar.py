@@ -41,7 +41,12 @@ _CONNECTORS = frozenset("before after while until then during between first last
 _SLOT = re.compile(r"\{(\w+)\}")
 _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
-_SLOT_PATTERNS = {"n": _ORDINAL, "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?", "count": r"\w+", "device": r"(?:[^\s,]+\s){0,3}?[^\s,]+?"}
+_SLOT_PATTERNS = {
+    "n": _ORDINAL,
+    "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?",
+    "count": r"\w+",
+    "device": r"(?:[^\s,]+\s){0,3}?[^\s,]+?",
+}
 _QUOTE_MARK = "\ue000"
 _UNSEEN = (
     "this asks for what is to be seen, and only text and measured facts were looked at; "
