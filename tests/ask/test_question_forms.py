@@ -132,7 +132,7 @@ def test_there_are_enough_forms_and_every_kind_has_a_sentence() -> None:
         ("List the chapters", "chapters"),
         ("Summarize from 0:30 to 1:00", "from_to"),
         ("What colour is the car?", "colour"),
-        ("Is the camera moving?", "camera"),
+        ("Is the camera moving?", "camera_moves"),
         ("Is there a black screen?", "black_screen"),
         ("Who says good morning?", "who_says"),
         ("What was said at 1:15?", "said_at"),
