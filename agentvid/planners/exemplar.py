@@ -41,7 +41,12 @@ _CONNECTORS = frozenset("before after while until then during between first last
 _SLOT = re.compile(r"\{(\w+)\}")
 _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
-_SLOT_PATTERNS = {"n": _ORDINAL, "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?", "count": r"\w+"}
+_SLOT_PATTERNS = {
+    "n": _ORDINAL,
+    "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?",
+    "count": r"\w+",
+    "device": r"(?:[^\s,]+\s){0,3}?[^\s,]+?",
+}
 _QUOTE_MARK = "\ue000"
 _UNSEEN = (
     "this asks for what is to be seen, and only text and measured facts were looked at; "
@@ -69,7 +74,7 @@ class Example:
     def telling(self) -> tuple[str, ...]:
         """The literal words and, as `{time}` and the like, the slots that not every phrase fits."""
         typed = (_kind(slot) for slot in self.slots)
-        return (*self.literals, *(f"{{{kind}}}" for kind in typed if kind not in ("phrase", "name")))
+        return (*self.literals, *(f"{{{kind}}}" for kind in typed if kind not in ("phrase", "name", "device")))
 
     @property
     def masked(self) -> str:
@@ -446,7 +451,7 @@ def _unmask(text: str, quotes: Sequence[str]) -> str:
 def _kind(slot: str) -> str:
     """The kind of a slot is its name without digits; all names but these hold a phrase."""
     name = _without_number(slot)
-    return name if name in ("time", "n", "count", "video", "name") else "phrase"
+    return name if name in ("time", "n", "count", "video", "name", "device") else "phrase"
 
 
 def _without_number(slot: str) -> str:

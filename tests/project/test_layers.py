@@ -45,7 +45,7 @@ LAYERS = [
     {"planners", "composers", "state", "budgeted", "threads"},
     {"answer", "checking"},
     {"ingest", "graph", "deepening", "estimate"},
-    {"stale", "model_report"},
+    {"stale", "backup", "model_report"},
     {"library", "replay"},
     {"exports", "adapters"},
     {"evaluate"},
