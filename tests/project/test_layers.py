@@ -48,6 +48,7 @@ LAYERS = [
     {"stale", "backup", "model_report"},
     {"library", "replay"},
     {"exports", "adapters"},
+    {"optional"},
     {"evaluate"},
     {"serve"},
     {"chat", "cli", "demo", "__main__"},
