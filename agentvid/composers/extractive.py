@@ -15,7 +15,7 @@ from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
 from agentvid.composers.quotes import Topic, belief, confidence, observations_under, probability, quote
 from agentvid.composers.speakers import Speakers
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text, time_range
 from agentvid.tools.intervals import by_video
 from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
@@ -178,7 +178,7 @@ def completeness(request: ComposeRequest, seen: Examined | None) -> str:
 
 
 def _at(item: Evidence) -> str:
-    return f"at {timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+    return f"at {time_range(item.span.start_seconds, item.span.end_seconds)}"
 
 
 def _quoted(item: Evidence) -> str:

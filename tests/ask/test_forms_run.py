@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from agentvid.graph import AskContext, ask
+from agentvid.indexes.catalogue import Catalogue
 from agentvid.planners.base import PlanRequest
 from agentvid.planners.exemplar import ExemplarPlanner, Form, load_bank
 from agentvid.tools import load_tools, working_tools
@@ -53,6 +54,17 @@ def test_the_program_of_every_form_runs(tools_for: ToolsFor, form: Form) -> None
 def test_a_form_answers_what_is_true(context_for: Callable[..., AskContext], question: str, told: str) -> None:
     answer = ask(question, context_for("talk.mp4"))
     assert told in answer.text
+
+
+def test_a_row_of_under_a_second_has_a_time_that_can_be_seen(
+    tmp_path: Path, import_video: Callable[..., None], context_for: Callable[..., AskContext]
+) -> None:
+    with Catalogue.open(tmp_path / "library") as catalogue:
+        rows = [("ocr", 0.0, 0.08, "The harbour campus"), ("ocr", 7.1, 7.9, "The icebreaker pier")]
+        import_video(catalogue, tmp_path / "rows.jsonl", {"harbour.mp4": rows})
+        answer = ask("What text is on the screen?", context_for(of=catalogue))
+    assert "0:00.0-0:00.1" in answer.text
+    assert "0:07.1-0:07.9" in answer.text
 
 
 def test_where_two_are_mentioned_equally_often_neither_is_named(context_for: Callable[..., AskContext]) -> None:
