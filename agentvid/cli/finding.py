@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
@@ -37,7 +38,13 @@ def search(
     videos: Videos = None,
     tracks: Annotated[
         list[str] | None,
-        typer.Option("--track", metavar="TRACK", help="Only this track; may repeat.", show_default=False),
+        typer.Option(
+            "--track",
+            metavar="TRACK",
+            help="Only this track; may repeat.",
+            show_default=False,
+            autocompletion=completing.tracks,
+        ),
     ] = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="From this time: seconds or M:SS.", show_default=False)
@@ -166,7 +173,12 @@ def ask(
     ] = None,
     thread: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Go on with this conversation; begins it if it is new.", show_default=False),
+        typer.Option(
+            metavar="ID",
+            help="Go on with this conversation; begins it if it is new.",
+            show_default=False,
+            autocompletion=completing.thread_ids,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
