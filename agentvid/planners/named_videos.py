@@ -38,6 +38,7 @@ _VERBS = frozenset(
     """say says mention mentions talk talks explain explains show shows start starts begin begins end ends take takes
     last lasts contain contains discuss discusses cover covers tell tells describe describes longer shorter""".split()
 )
+_IS_IT = re.compile(rf"\s*(?:is|was)\s+the\s+{_NOUN}\s+[\w'’-]+[?!.\s]*", re.IGNORECASE | re.VERBOSE)
 _MOST_CHARACTERS = 500
 
 
@@ -99,7 +100,9 @@ def _by_noun(match: re.Match[str], names: Mapping[str, tuple[Video, tuple[str, .
     before = match["words"].split()
     if not before:
         following = re.match(r"\s+([\w'’-]+)", match.string[match.end() :])
-        is_alone = not following or following[1].lower() in FUNCTION_WORDS | _VERBS
+        is_alone = (
+            bool(_IS_IT.fullmatch(match.string)) or not following or following[1].lower() in FUNCTION_WORDS | _VERBS
+        )
         is_telling = match["determiner"] and is_alone and match["noun"].lower() not in _ANY.split()
         video = _only(match["noun"], names) if is_telling else None
         return _Mention(match.start(), match.end(), match["noun"], video) if video else None

@@ -25,11 +25,15 @@ _POLITE = re.compile(
     re.IGNORECASE,
 )
 _POLITE_END = re.compile(
-    r"[\s,]*\b(?:please|thanks|thank you|at any (?:point|time)|at some (?:point|time))\s*$", re.IGNORECASE
+    r"[\s,]*\b(?:please|thanks|thank you|at any (?:point|time)|at some (?:point|time)"
+    r"|in (?:one|two|three|a|a few|\d) (?:short )?(?:sentences?|words|lines?)|in (?:short|brief)|briefly)\s*$",
+    re.IGNORECASE,
 )
 _THERE_ANYWHERE = re.compile(r"^((?:is|are|was|were) there .+) anywhere$", re.IGNORECASE)
 #: What somebody says of himself beside a question: "I missed that part."
 _ASIDE = re.compile(r"(?:i|i'm|i've|i'd|we|we're|sorry|thanks|thank you|hello|hi|my)\b[^.!?]*[.!]", re.IGNORECASE)
+#: "From 10 to 20 seconds" names the unit once.
+_ONE_UNIT = re.compile(r"\b(between|from) (\d+) (and|to) (\d+) (seconds|minutes)\b", re.IGNORECASE)
 #: As people type them.
 _UNMARKED = re.compile(r"^(what|where|who|when|how|that)s\b", re.IGNORECASE)
 _IN_VIDEO = re.compile(
@@ -72,6 +76,7 @@ def plain_question(text: str) -> str:
         if shorter == question or not shorter:
             break
         question = shorter
+    question = _ONE_UNIT.sub(r"\1 \2 \5 \3 \4 \5", question)
     question = _THERE_ANYWHERE.sub(r"\1", _OF_VIDEO.sub(r"\1", question))
     without_video = _IN_VIDEO.sub("", question).strip(" ,")
     return without_video or question

@@ -27,6 +27,7 @@ SHELF = (LECTURE, HARBOUR, BUNNY, PASTA)
         ("What is shown in the lecture?", LECTURE, "What is shown in the video?"),
         ("how long is the harbour clip", HARBOUR, "how long is the video"),
         ("Summarize harbour clip", HARBOUR, "Summarize the video"),
+        ("Is the lecture bright?", LECTURE, "Is the video bright?"),
         ("Does the lecture mention trees?", LECTURE, "Does the video mention trees?"),
         (
             "What text is on screen at 1:20 in the graphs lecture?",

@@ -76,6 +76,8 @@ def test_ordinals(text: str, number: int | None) -> None:
         ("I missed that part. What does the bell mean?", "What does the bell mean"),
         ("What does the bell mean? I missed that.", "What does the bell mean"),
         ("The bell rings. What does it mean?", "The bell rings. What does it mean"),
+        ("Summarise the talk in one sentence.", "Summarise the talk"),
+        ("What happens from 10 to 20 seconds?", "What happens from 10 seconds to 20 seconds"),
         ("What is a ferry according to the video?", "What is a ferry"),
     ],
 )
