@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePath
+from statistics import fmean
 
 from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
 from agentvid.composers.quotes import Topic, belief, confidence, observations_under, probability, quote
 from agentvid.composers.speakers import Speakers
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text, time_range
 from agentvid.tools.intervals import by_video
 from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
@@ -112,10 +113,11 @@ class _Desk:
         """With `claims`; a program without words to quote abstains."""
         if not claims:
             return self.abstain(certainty)
+        sure = probability(certainty, self.topic)
         return Draft(
             tuple(claims),
             tuple(self.evidence),
-            probability(certainty, self.topic),
+            min(sure, self._legible()) if self.topic.is_empty and self.request.kind in READ_OFF else sure,
             statement=completeness(self.request, self.examined),
             choice=choice,
             numbers=self.request.numbers,
@@ -160,6 +162,11 @@ class _Desk:
         sure = probability(min(certainty, ABSTAIN_BELOW), self.topic) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
+    def _legible(self) -> float:
+        """0..1: how surely what is quoted was heard or read aright, on average; of a time nothing else is in doubt."""
+        rows = [row for item in self.evidence for row in _rows_of(self, item)]
+        return fmean(row.confidence for row in rows) if rows else 1.0
+
     @cached_property
     def examined(self) -> Examined | None:
         """What exhaustive scans looked at."""
@@ -178,7 +185,7 @@ def completeness(request: ComposeRequest, seen: Examined | None) -> str:
 
 
 def _at(item: Evidence) -> str:
-    return f"at {timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+    return f"at {time_range(item.span.start_seconds, item.span.end_seconds)}"
 
 
 def _quoted(item: Evidence) -> str:
@@ -369,6 +376,8 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "compare": _compare,
     "summary": _summary,
 }
+#: Kinds that only repeat what rows say: no surer than these are.
+READ_OFF = frozenset({"excerpt", "summary", "chapters"})
 #: Kinds whose programs scan everything, so that finding nothing is itself an answer.
 EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
 KINDS = tuple(_FORMS)
