@@ -1,0 +1,121 @@
+"""What videos say and how files are called never drives a terminal: every command that prints it, on a real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from agentvid.config import load_settings
+from agentvid.library import Library
+
+_SEQUENCES = (
+    "[2J [H [31m [?1049h [6n [21t [8m [0c c ]0;owned\x07 ]2;owned\x1b\\ ]52;c;b3duZWQ=\x07 ]8;;http://x\x07 "
+    "P+q544e\x1b\\ _Gowned\x1b\\ ^owned\x1b\\ [5i #8 (0 7 8 D M"
+).split()
+#: C0 and C1, whole sequences in both forms, directions, invisible and line-breaking characters.
+HOSTILE = [
+    *(chr(code) for code in (*range(1, 9), *range(11, 32), *range(127, 160))),
+    *(f"\x1b{sequence}" for sequence in _SEQUENCES),
+    *(f"\x9b{sequence[1:]}" for sequence in _SEQUENCES if sequence.startswith("[")),
+    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\u2060\ufeff\u00ad\u2028\u2029",
+    *("\U000e0041", "\U000e007f", "\ufff9", "\ufffb", "a\rb", "a\b\b\bb", "\x1b" * 40),
+]
+#: Joiners shape letters of several scripts, and cannot do anything else.
+_UNSAFE, _HARMLESS = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"}, set("\n\t\u200c\u200d")
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video for each string, called by it and saying it; a thread and a trace that repeat them."""
+    directory = tmp_path_factory.mktemp("hostile") / "library"
+    lines = [
+        json.dumps(
+            {
+                "video": f"film{number} {text} end",
+                "duration": 9,
+                "track": "speech",
+                "start": 1,
+                "end": 4,
+                "text": f"rocket {text} number {number}",
+            }
+        ).encode()
+        for number, text in enumerate(HOSTILE)
+    ]
+    settings = load_settings({"library": directory, "embed": False}, environ={}).settings
+    with Library.open(settings=settings) as made:
+        report = made.import_file(lines)
+        assert len(report.indexed) >= 100, report.failed[:3]
+        made.ask(f"What is said about the rocket {''.join(HOSTILE[20:80])}?", thread="launch")
+    return directory
+
+
+def on_terminal(library: Path, *arguments: str) -> str:
+    """Everything that a command writes to a terminal that shows no colours, and to its stderr."""
+    ours, theirs = pty.openpty()
+    environment = os.environ | {"AGENTVID_LIBRARY": str(library), "AGENTVID_EMBED": "false"}
+    environment |= {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agentvid", *arguments], stdout=theirs, stderr=subprocess.PIPE, env=environment
+    )
+    os.close(theirs)
+    written: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while piece := os.read(ours, 65536):
+                written.append(piece)
+        except OSError:  # the other end was closed
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert process.stderr
+    told = process.stderr.read()
+    process.wait(timeout=60)
+    reader.join()
+    os.close(ours)
+    # The terminal itself makes "\r\n" of a line feed.
+    return (b"".join(written).replace(b"\r\n", b"\n") + told).decode("utf-8", "surrogateescape")
+
+
+def test_there_are_a_hundred_strings() -> None:
+    assert len(set(HOSTILE)) >= 100
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ls",
+        "ls --json",
+        "show film3",
+        "search rocket -k 200",
+        "search rocket -k 200 --explain",
+        "ask rocket",
+        "trace show last",
+        "trace ls",
+        "thread ls",
+        "thread show launch",
+        "export markdown last",
+        "doctor",
+    ],
+)
+def test_no_control_character_reaches_the_terminal(line: str, library: Path) -> None:
+    shown = on_terminal(library, *line.split())
+    assert shown
+    assert not {c for c in shown if unicodedata.category(c) in _UNSAFE and c not in _HARMLESS}
+
+
+def test_errors_repeat_arguments_harmlessly(library: Path) -> None:
+    every = "".join(HOSTILE)
+    for arguments in (["show", every], ["thread", "show", every], ["search", "x", "--video", every], [every]):
+        shown = on_terminal(library, *arguments)
+        assert shown.startswith("agentvid: ")
+        assert not {c for c in shown if unicodedata.category(c) in _UNSAFE and c not in _HARMLESS}
