@@ -21,13 +21,19 @@ def library(
 ) -> None:
     """Check the library: catalogue, indexes, missing files, what is stale. Exit code 1 if problems remain.
 
+    It also lists what is optional and not installed, and the command that brings it; that is no problem.
+
     Example: agentvid doctor --repair
     """
     if context.invoked_subcommand:
         return
     from agentvid.library import check_library
+    from agentvid.optional import optional_report
 
-    document = check_library(context.obj.load().settings, repair=repair)
+    loaded = context.obj.load()
+    optional = optional_report(loaded)
+    document = check_library(loaded.settings, repair=repair)
+    document["optional"] = [entry.to_json() for entry in optional]
     if as_json:
         print_json(document)
     else:
@@ -38,6 +44,9 @@ def library(
         print_stale(document["stale"])
         for line in document["notes"]:
             print_text(f"note: {line}")
+        for entry in optional:
+            if entry.missing:
+                print_text(f"optional: {entry.name} ({entry.purpose}): {entry.missing} is missing - {entry.bring}")
         note("no problem found" if document["ok"] else f"{len(document['problems'])} problem(s) found")
     if not document["ok"]:
         raise typer.Exit(1)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from agentvid.backup import backup
 from agentvid.cli import main
 from agentvid.config import load_settings
 from agentvid.library import Library
@@ -124,6 +125,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         program = 'search(query="rocket")'
         assert "learned as" in learn(folder / "library", "20261120T120000000-0badcafe", question, (), program)
     shutil.copytree(folder / "library", folder / "films")
+    backup(folder / "library", folder / "films.backup")
     return folder
 
 

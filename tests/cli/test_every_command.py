@@ -113,3 +113,12 @@ def test_a_wrong_command_line_is_one_line_with_the_value_and_the_way_out(
     assert says in finished.stderr
     assert "--help` shows how" in finished.stderr
     assert (finished.stdout, finished.stderr.count("\n")) == ("", 1)
+
+
+def test_a_damaged_backup_is_refused_in_one_line(run_line: Callable[..., Any], shelf: Path) -> None:
+    file = shelf / "films.backup"
+    file.write_bytes(file.read_bytes()[:-100])
+    finished = run_line("agentvid restore films.backup --library again")
+    assert (finished.code, finished.stdout, finished.stderr.count("\n")) == (1, "", 1)
+    assert "films.backup is no whole backup" in finished.stderr
+    assert not (shelf / "again").exists()

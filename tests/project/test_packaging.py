@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import agentvid
+from agentvid.optional import EXTRAS
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"agentvid": ROOT / "agentvid", "agentvid.tools": ROOT / "tools"}
@@ -71,6 +72,12 @@ def test_constraints_pin_torch_and_every_declared_dependency() -> None:
     names = {requirement.split(">")[0].split("=")[0].lower() for requirement in project["dependencies"]}
     assert names <= pins
     assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().splitlines()
+
+
+def test_doctor_knows_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    frameworks = {"langchain", "openai-agents", "smolagents", "llamaindex", "crewai"}
+    assert set(EXTRAS) == set(project["optional-dependencies"]) - frameworks - {"gpu"}
 
 
 def test_importing_agentvid_imports_nothing_heavy() -> None:
