@@ -560,7 +560,9 @@ class Library:
         if name:
             from agentvid.models import load_chat
 
-            load_chat(name, self.settings.model_timeout_seconds, self.settings.structured_output)
+            settings = self.settings
+            outlet = outlet_of(settings, "model")
+            load_chat(name, settings.model_timeout_seconds, settings.structured_output, outlet)
         self.settings = self.settings.model_copy(update={"model": name})
 
     def trace(self, reference: str) -> Json:

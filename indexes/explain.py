@@ -19,7 +19,7 @@ from agentvid.indexes.frames import FrameRuns, mixed
 from agentvid.indexes.frames import moment as run_moment
 from agentvid.indexes.places import Floats, Places, Rows, Term
 from agentvid.indexes.windows import EVIDENCE, Windows, passage_scores
-from agentvid.text import timestamp
+from agentvid.text import time_range, timestamp
 from agentvid.types import FRAME, Gap, Hit, Json, Span
 from agentvid.words import index_stems, words
 
@@ -455,7 +455,7 @@ def _written(query: str) -> dict[str, str]:
 
 
 def _clock(span: Span) -> str:
-    return f"{timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
+    return time_range(span.start_seconds, span.end_seconds)
 
 
 def _known(value: float) -> float | None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from agentvid.chat.links import Watching
 from agentvid.chat.session import Place
 from agentvid.chat.terminal import Terminal, link
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text, time_range, timestamp
 from agentvid.types import Answer, Json, Span, Usage
 
 #: More is to be had by /trace and --json.
@@ -130,7 +130,7 @@ def print_error(terminal: Terminal, message: str, hint: str = "") -> None:
 
 
 def times(span: Span) -> str:
-    return f"{timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
+    return time_range(span.start_seconds, span.end_seconds)
 
 
 def shorten(value: object, limit: int) -> str:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from agentvid.checking.numbers import numbers_in
 from agentvid.checking.rules import Reading, Unit, is_telling
-from agentvid.text import timestamp
+from agentvid.text import time_range
 from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import hull
 from agentvid.tools.rows import rows_at, to_moment
@@ -123,5 +123,5 @@ def _is_same(item: Evidence, moment: Moment) -> bool:
 
 
 def _side(item: Evidence) -> str:
-    place = f"{timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+    place = time_range(item.span.start_seconds, item.span.end_seconds)
     return f"at {place} {item.track} says “{item.quote}”"

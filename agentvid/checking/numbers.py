@@ -6,7 +6,7 @@ import re
 
 from agentvid.words import words
 
-CLOCK = re.compile(r"(?<![\d:])\d{1,3}:\d{2}(?::\d{2})?(?!\d|:\d)")
+CLOCK = re.compile(r"(?<![\d:])\d{1,3}:\d{2}(?::\d{2})?(?:\.\d{1,3})?(?!\d|:\d)")
 #: A unit or an ordinal's ending may stick to the digits: 45min, 3rd, 1990s.
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:[.,]\d+)*(?=[^\W\d_]{0,3}(?!\w))")
 _SMALL = (
@@ -22,7 +22,7 @@ NUMBER_WORDS = frozenset([*_UNITS, *_TENS, "hundred", *_SCALES])
 
 
 def numbers_in(text: str) -> set[float]:
-    """Every number of `text`; clock times (M:SS) are none."""
+    """Every number of `text`; clock times (M:SS, M:SS.s) are none."""
     text = CLOCK.sub(" ", text)
     digits = {float(match.replace(",", "")) for match in _NUMBER.findall(text) if match.count(".") < 2}
     return digits | _spelled(words(text))

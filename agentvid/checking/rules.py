@@ -179,11 +179,16 @@ def _best_run(stated: Sequence[str], said: Iterable[float], reading: Reading) ->
 
 
 def _time_fault(own: str, readings: Sequence[Reading]) -> str:
-    """Every M:SS must be the start or end of a cited span, cut to whole seconds, or lie in it."""
+    """Every M:SS must be the start or end of a cited span, cut to whole seconds or tenths, or lie in it."""
     spans = [reading.evidence.span for reading in readings]
     for match in CLOCK.finditer(own):
         seconds = parse_timestamp(match.group())
-        if not any(int(span.start_seconds) <= seconds <= int(span.end_seconds) for span in spans):
+        # Tenths are cut outwards, whole seconds down.
+        slack = 0.1 if "." in match.group() else 0.0
+        bounds = [(span.start_seconds - slack, span.end_seconds + slack) for span in spans]
+        if not any(
+            (start if slack else int(start)) <= seconds <= (end if slack else int(end)) for start, end in bounds
+        ):
             return f"its evidence is not at {match.group()}"
     return ""
 

@@ -14,21 +14,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from typer.exceptions import TyperException
 
     from agentvid.cli.app import app
-    from agentvid.cli.output import report_error
+    from agentvid.cli.output import report_error, report_traceback
 
     is_debugged = bool(os.environ.get("AGENTVID_DEBUG"))
     try:
         code = app(args=arguments, prog_name="agentvid", standalone_mode=False)
     except AgentvidError as error:
         if is_debugged:
-            raise
+            report_traceback(error)
         report_error(str(error), error.hint)
         sys.exit(error.exit_code)
     except TyperException as error:
         sys.exit(_report_usage(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
         if is_debugged:
-            raise
+            report_traceback(error)
         report_error(f"unexpected {type(error).__name__}: {error}", "AGENTVID_DEBUG=1 shows where; please report it")
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

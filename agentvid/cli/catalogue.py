@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.output import note, print_json, print_table, print_text
 from agentvid.cli.state import AsJson
 from agentvid.text import timestamp
@@ -13,7 +14,10 @@ from agentvid.text import timestamp
 if TYPE_CHECKING:
     from agentvid.types import Json
 
-Reference = Annotated[str, typer.Argument(metavar="VIDEO", help="Id, id prefix, path or file name.")]
+Reference = Annotated[
+    str,
+    typer.Argument(metavar="VIDEO", help="Id, id prefix, path or file name.", autocompletion=completing.video_names),
+]
 
 
 def ls(context: typer.Context, as_json: AsJson = False) -> None:
@@ -49,7 +53,10 @@ def show(
     context: typer.Context,
     video: Reference,
     track: Annotated[
-        str | None, typer.Option("--track", metavar="TRACK", help="Only this track.", show_default=False)
+        str | None,
+        typer.Option(
+            "--track", metavar="TRACK", help="Only this track.", show_default=False, autocompletion=completing.tracks
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

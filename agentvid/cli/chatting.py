@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.state import Model, Reranker, Vision
 from agentvid.errors import UsageError
 
@@ -14,7 +15,10 @@ from agentvid.errors import UsageError
 def chat(
     context: typer.Context,
     videos: Annotated[
-        list[str] | None, typer.Argument(metavar="[VIDEO]...", help="Ask of these only.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[VIDEO]...", help="Ask of these only.", show_default=False, autocompletion=completing.video_names
+        ),
     ] = None,
     model: Model = None,
     vision: Vision = None,
@@ -25,7 +29,12 @@ def chat(
     reranker: Reranker = None,
     thread: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Go on with this conversation; begins it if it is new.", show_default=False),
+        typer.Option(
+            metavar="ID",
+            help="Go on with this conversation; begins it if it is new.",
+            show_default=False,
+            autocompletion=completing.thread_ids,
+        ),
     ] = None,
     is_continued: Annotated[
         bool, typer.Option("--continue", "-c", help="Go on with the conversation asked last.")

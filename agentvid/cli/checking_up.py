@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.catalogue import print_stale
 from agentvid.cli.output import note, print_json, print_table, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson
@@ -56,7 +57,13 @@ def library(
 def sync(
     context: typer.Context,
     videos: Annotated[
-        list[str] | None, typer.Argument(metavar="[VIDEO]...", help="Only these; all without any.", show_default=False)
+        list[str] | None,
+        typer.Argument(
+            metavar="[VIDEO]...",
+            help="Only these; all without any.",
+            show_default=False,
+            autocompletion=completing.video_names,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

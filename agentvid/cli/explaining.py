@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agentvid.errors import UsageError
-from agentvid.text import parse_timestamp, timestamp
+from agentvid.text import parse_timestamp, time_range, timestamp
 from agentvid.types import FRAME, Span
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def hit_lines(hit: ExplainedHit, number: int) -> list[str]:
 
 def expected_lines(expected: Expected) -> list[str]:
     """What became of the expected span."""
-    span = f"{timestamp(expected.span.start_seconds)}-{timestamp(expected.span.end_seconds)}"
+    span = time_range(expected.span.start_seconds, expected.span.end_seconds)
     lines = [f"expected {Path(expected.video).name}  {span}: {expected.why}"]
     if expected.standing:
         lines.append(f"    IoU of the candidate with what was expected: {expected.iou:.2f} [{expected.standing.track}]")

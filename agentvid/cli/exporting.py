@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.output import note, print_json, print_table, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, Videos
 from agentvid.errors import MediaError, NotFound, UsageError
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from agentvid.library import Library
 
 Reference = Annotated[
-    str, typer.Argument(metavar="REF", help="last, TRACE, TRACE:e2 or VIDEO@START-END.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="REF",
+        help="last, TRACE, TRACE:e2 or VIDEO@START-END.",
+        show_default=False,
+        autocompletion=completing.references,
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist.", show_default=False)]
 _STDOUT = "-"
@@ -73,7 +80,13 @@ def clip(
         bool, typer.Option("--encode", help="Encode also what could be copied.", show_default=False)
     ] = False,
     subtitles: Annotated[
-        str, typer.Option(metavar="TRACK", help="Write this track's rows beside it, as WebVTT.", show_default=False)
+        str,
+        typer.Option(
+            metavar="TRACK",
+            help="Write this track's rows beside it, as WebVTT.",
+            show_default=False,
+            autocompletion=completing.tracks,
+        ),
     ] = "",
     force: Force = False,
     as_json: AsJson = False,
@@ -110,14 +123,28 @@ def clip(
 def export(
     context: typer.Context,
     format_name: Annotated[
-        str | None, typer.Argument(metavar="FORMAT", help="One of `--list`.", show_default=False)
+        str | None,
+        typer.Argument(
+            metavar="FORMAT", help="One of `--list`.", show_default=False, autocompletion=completing.formats
+        ),
     ] = None,
     reference: Annotated[
         str | None,
-        typer.Argument(metavar="REF", help="last, TRACE, TRACE:e2, VIDEO@START-END or VIDEO.", show_default=False),
+        typer.Argument(
+            metavar="REF",
+            help="last, TRACE, TRACE:e2, VIDEO@START-END or VIDEO.",
+            show_default=False,
+            autocompletion=completing.references,
+        ),
     ] = None,
     track: Annotated[
-        str, typer.Option(metavar="TRACK", help="This track of VIDEO, or chapters.", show_default=False)
+        str,
+        typer.Option(
+            metavar="TRACK",
+            help="This track of VIDEO, or chapters.",
+            show_default=False,
+            autocompletion=completing.tracks,
+        ),
     ] = "",
     query: Annotated[
         str, typer.Option(metavar="TEXT", help="Export what a search finds, instead of REF.", show_default=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
@@ -17,7 +18,7 @@ from agentvid.cli.output import note, print_json, print_text, shorten
 from agentvid.cli.state import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, AsJson, Model, Reranker, Videos, Vision
 from agentvid.cli.steps import ask_showing_steps
 from agentvid.errors import UsageError
-from agentvid.text import parse_timestamp, timestamp
+from agentvid.text import parse_timestamp, time_range, timestamp
 
 if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
@@ -37,7 +38,13 @@ def search(
     videos: Videos = None,
     tracks: Annotated[
         list[str] | None,
-        typer.Option("--track", metavar="TRACK", help="Only this track; may repeat.", show_default=False),
+        typer.Option(
+            "--track",
+            metavar="TRACK",
+            help="Only this track; may repeat.",
+            show_default=False,
+            autocompletion=completing.tracks,
+        ),
     ] = None,
     start: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="From this time: seconds or M:SS.", show_default=False)
@@ -166,7 +173,12 @@ def ask(
     ] = None,
     thread: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Go on with this conversation; begins it if it is new.", show_default=False),
+        typer.Option(
+            metavar="ID",
+            help="Go on with this conversation; begins it if it is new.",
+            show_default=False,
+            autocompletion=completing.thread_ids,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -299,7 +311,7 @@ def _expected_span(expect: str | None, videos: Sequence[str], *, is_explained: b
 def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
     for number, hit in enumerate(hits, 1):
         span, moment = hit.moment.span, hit.moment
-        place = f"{Path(hit.video).name}  {timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
+        place = f"{Path(hit.video).name}  {time_range(span.start_seconds, span.end_seconds)}"
         ranks = ", ".join(f"{channel} {rank}" for channel, rank in moment.ranks.items())
         print_text(f"{number:2}  {place}  [{moment.track}]  score {moment.score:.3f} ({ranks})")
         print_text(f"    {shorten(moment.text, 300)}")
@@ -327,7 +339,7 @@ def _print_answer(answer: Answer) -> None:
     for missing in answer.coverage.missing:
         print_text(f"missing: {missing}")
     for gap in answer.coverage.gaps[:_SHOWN_GAPS]:
-        times = f"{timestamp(gap.span.start_seconds)}-{timestamp(gap.span.end_seconds)}"
+        times = time_range(gap.span.start_seconds, gap.span.end_seconds)
         print_text(f"gap: {gap.track} was not read at {times} of {gap.video_id}: {shorten(gap.reason, 300)}")
     if len(answer.coverage.gaps) > _SHOWN_GAPS:
         print_text(f"gap: and {len(answer.coverage.gaps) - _SHOWN_GAPS} more, as `agentvid show VIDEO --json` tells")
@@ -336,7 +348,7 @@ def _print_answer(answer: Answer) -> None:
 
 def _place(item: Evidence) -> str:
     start, end = item.span.start_seconds, item.span.end_seconds
-    return f"{Path(item.video).name} {timestamp(start)}-{timestamp(end)} ({start:.2f}-{end:.2f} s)"
+    return f"{Path(item.video).name} {time_range(start, end)} ({start:.2f}-{end:.2f} s)"
 
 
 def _coverage(answer: Answer) -> str:

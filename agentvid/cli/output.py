@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,8 +60,19 @@ class _PlainLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line = terminal_text(f"agentvid: {record.getMessage()}").replace("\n", " ")
         if record.exc_info and os.environ.get("AGENTVID_DEBUG"):
-            return f"{line}\n{terminal_text(self.formatException(record.exc_info))}"
+            return f"{line}\n{_shown(self.formatException(record.exc_info))}"
         return line
+
+
+def report_traceback(error: BaseException) -> None:
+    """Where an error came from, for AGENTVID_DEBUG=1: without keys, which errors of providers may show."""
+    sys.stderr.write(_shown("".join(traceback.format_exception(error))))
+
+
+def _shown(text: str) -> str:
+    from agentvid.models.failures import masked
+
+    return terminal_text(masked(text))
 
 
 def report_error(message: str, hint: str = "") -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agentvid.cli import completing
+
 if TYPE_CHECKING:
     from agentvid.config import LoadedSettings
     from agentvid.library import Library
@@ -17,7 +19,13 @@ EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 3, 4, 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Videos = Annotated[
     list[str] | None,
-    typer.Option("--video", metavar="VIDEO", help="Only this video; may repeat.", show_default=False),
+    typer.Option(
+        "--video",
+        metavar="VIDEO",
+        help="Only this video; may repeat.",
+        show_default=False,
+        autocompletion=completing.video_names,
+    ),
 ]
 
 Reranker = Annotated[

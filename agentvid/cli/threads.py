@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.output import note, print_json, print_table, print_text, shorten
 from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson
 
-ThreadId = Annotated[str, typer.Argument(metavar="ID", help="The name given to ask --thread.")]
+ThreadId = Annotated[
+    str, typer.Argument(metavar="ID", help="The name given to ask --thread.", autocompletion=completing.thread_ids)
+]
 
 thread = typer.Typer(help="Conversations that `ask --thread` keeps.", no_args_is_help=True, rich_markup_mode=None)
 

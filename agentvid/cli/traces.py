@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentvid.cli import completing
 from agentvid.cli.output import note, print_json, print_table, print_text, shorten
 from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson
 
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
     from agentvid.replay import Replay
 
 EXIT_DIFFERENT = 1
-TraceId = Annotated[str, typer.Argument(metavar="ID", help="A trace id, its unique beginning, or last.")]
+TraceId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A trace id, its unique beginning, or last.", autocompletion=completing.trace_names
+    ),
+]
 
 trace = typer.Typer(
     help="Look at what earlier runs did, and run them again.", no_args_is_help=True, rich_markup_mode=None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text, time_range, timestamp
 from agentvid.tools.base import Scan, ToolContext
 from agentvid.tools.intervals import total_seconds
 from agentvid.types import FACT, Gap, Moment, Span, Video
@@ -113,7 +113,7 @@ def _concerns(gap: Gap, video: Video, spans: Sequence[Span]) -> bool:
 
 
 def _failed(gap: Gap, video: Video) -> str:
-    place = f"{timestamp(gap.span.start_seconds)}-{timestamp(gap.span.end_seconds)}"
+    place = time_range(gap.span.start_seconds, gap.span.end_seconds)
     return f"{clean_text(gap.track, limit=40)} of {_name(video)} at {place} ({clean_text(gap.reason, limit=120)})"
 
 

@@ -10,20 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePath
+from statistics import fmean
 
 from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
-from agentvid.composers.quotes import Topic, belief, confidence, probability, quote
-from agentvid.text import clean_text, timestamp
+from agentvid.composers.quotes import Topic, belief, confidence, observations_under, probability, quote
+from agentvid.composers.speakers import Speakers
+from agentvid.text import clean_text, time_range
 from agentvid.tools.intervals import by_video
+from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
-from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SPEECH, Claim, Evidence, Moment
+from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SPEECH, Claim, Evidence, Moment, Observation
 from agentvid.words import content_words
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
 #: 160 questions of their own videos: 22 abstained; 160 of other videos: 151 abstained, 4 said "No: nothing".
 ABSTAIN_BELOW = 0.42
 MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MIN_SUMMARY_WORDS, MAX_NEAREST = 3, 20, 5, 3, 3
+#: What was said is an answer to "who" only in so far as somebody may know the words.
+UNNAMED_SPEAKER = 0.2
 #: A further quote is worth showing if it is believed nearly as much as the best.
 _NEARLY = 0.8
 _SAYS: Mapping[str, str] = {
@@ -108,10 +113,11 @@ class _Desk:
         """With `claims`; a program without words to quote abstains."""
         if not claims:
             return self.abstain(certainty)
+        sure = probability(certainty, self.topic)
         return Draft(
             tuple(claims),
             tuple(self.evidence),
-            probability(certainty, self.topic),
+            min(sure, self._legible()) if self.topic.is_empty and self.request.kind in READ_OFF else sure,
             statement=completeness(self.request, self.examined),
             choice=choice,
             numbers=self.request.numbers,
@@ -156,6 +162,11 @@ class _Desk:
         sure = probability(min(certainty, ABSTAIN_BELOW), self.topic) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
+    def _legible(self) -> float:
+        """0..1: how surely what is quoted was heard or read aright, on average; of a time nothing else is in doubt."""
+        rows = [row for item in self.evidence for row in _rows_of(self, item)]
+        return fmean(row.confidence for row in rows) if rows else 1.0
+
     @cached_property
     def examined(self) -> Examined | None:
         """What exhaustive scans looked at."""
@@ -174,7 +185,7 @@ def completeness(request: ComposeRequest, seen: Examined | None) -> str:
 
 
 def _at(item: Evidence) -> str:
-    return f"at {timestamp(item.span.start_seconds)}-{timestamp(item.span.end_seconds)}"
+    return f"at {time_range(item.span.start_seconds, item.span.end_seconds)}"
 
 
 def _quoted(item: Evidence) -> str:
@@ -279,6 +290,34 @@ def _choice(desk: _Desk, certainty: float) -> Draft:
     )
 
 
+def _who(desk: _Desk, certainty: float) -> Draft:
+    """What is said, and who the rows name as its speakers; words alone do not tell whose they are."""
+    context, speakers = desk.request.context, Speakers(desk.request.context)
+    best = desk.best(desk.request.evidence)
+    if desk.topic.is_empty:
+        # Whoever speaks there is asked for: one quote of each.
+        told = [(speakers.of(moment.video_id, observations_under(context, moment)), moment) for moment in best]
+        best = list({names: moment for names, moment in reversed(told) if names}.values())[::-1] or best
+        names = [name for found, _ in told for name in found]
+        draft = desk.say(best, MAX_QUOTES, certainty)
+    else:
+        draft = desk.say(best, MAX_QUOTES, certainty)
+        names = [name for item in draft.evidence for name in speakers.of(item.video_id, _rows_of(desk, item))]
+    if not draft.claims:
+        return draft
+    if not names:
+        sure = min(draft.confidence, UNNAMED_SPEAKER)
+        return replace(draft, statement="No row that was found names who speaks.", confidence=sure)
+    listed = ", ".join(list(dict.fromkeys(names))[:MAX_LISTED])
+    return replace(draft, statement=f"The rows name who speaks: {listed}.")
+
+
+def _rows_of(desk: _Desk, item: Evidence) -> list[Observation]:
+    """The rows whose words a quote holds."""
+    rows = rows_at(desk.request.context, item.video_id, item.span, item.track)
+    return [row for row in rows if row.text in item.quote or item.quote in row.text]
+
+
 def _which(desk: _Desk, certainty: float) -> Draft:
     """Which of the things that the question names, with what shows it."""
     found = desk.quotes(desk.request.evidence, MAX_QUOTES)
@@ -332,10 +371,13 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "order": _order,
     "duration": _duration,
     "which": _which,
+    "who": _who,
     "choice": _choice,
     "compare": _compare,
     "summary": _summary,
 }
+#: Kinds that only repeat what rows say: no surer than these are.
+READ_OFF = frozenset({"excerpt", "summary", "chapters"})
 #: Kinds whose programs scan everything, so that finding nothing is itself an answer.
 EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
 KINDS = tuple(_FORMS)

@@ -23,7 +23,7 @@ from agentvid.words import NUMBER_WORDS, words
 CITED = 5
 ACCURACY_IOUS = (0.3, 0.5)
 _ARTICLES = frozenset(("a", "an", "the"))
-_CLOCK = re.compile(r"(?<![\d:])\d{1,3}:\d{2}(?::\d{2})?(?![\d:])")
+_CLOCK = re.compile(r"(?<![\d:])\d{1,3}:\d{2}(?::\d{2})?(?:\.\d{1,3})?(?![\d:])")
 _ROUNDING = 1e-9
 
 

@@ -22,7 +22,7 @@ from agentvid.egress import OPEN, Outlet, host_of
 from agentvid.errors import AgentvidError, MissingDependency, ModelError, UsageError
 from agentvid.models.base import Reply, Shape, encodable
 from agentvid.models.deadline import within
-from agentvid.models.failures import Failure, describe, is_retryable, read_failure
+from agentvid.models.failures import Failure, describe, is_retryable, read_failure, without_own_keys
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -197,8 +197,9 @@ class LangChainChat:
             refusal = message.additional_kwargs.get("refusal")
             why = "refused" if refusal else f"empty reply (finish reason: {reason or 'not given'})"
             raise ModelError(f"model {self._name!r}: {why}", hint="ask in other words, or choose another model")
-        # A longer text is no reply to anything asked here, and no encoder takes a lone surrogate.
-        kept = encodable(text[:MAX_REPLY_CHARACTERS])
+        # A longer text is no reply to anything asked here, and no encoder takes a lone surrogate. A server that echoes
+        # the key must not have it written into traces and threads.
+        kept = without_own_keys(encodable(text[:MAX_REPLY_CHARACTERS]))
         usage = message.usage_metadata
         return Reply(kept, _count(usage["input_tokens"]), _count(usage["output_tokens"])) if usage else Reply(kept)
 

@@ -23,6 +23,10 @@ _KEY_SHAPES = re.compile(
     | (?<=key=)[^\s&'"]+ | (?<=token=)[^\s&'"]+ | (?<=password=)[^\s&'"]+""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: Of an address as in OPENAI_BASE_URL=https://user:password@host.
+_PASSWORDS = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+#: Shorter values, as "k" or "none", stand in for keys where none is needed; words of texts would be masked for them.
+_SHORTEST_KEY = 6
 _SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 
 
@@ -97,13 +101,24 @@ def describe(failure: Failure, provider: str, timeout_seconds: float) -> tuple[s
 
 
 def masked(text: str) -> str:
-    """`text` with *** for keys, also for those of this process's environment."""
-    values = sorted(
-        (v for k, v in os.environ.items() if _SECRET_NAMES.search(k) and len(v) >= 6), key=len, reverse=True
-    )
-    for value in values:
+    """`text` with *** for what looks like a key, and for the keys of this process's environment."""
+    return _KEY_SHAPES.sub("***", without_own_keys(text))
+
+
+def without_own_keys(text: str) -> str:
+    """`text` with *** for the keys of this process's environment, and nothing else changed."""
+    for value in sorted(_own_keys(), key=len, reverse=True):
         text = text.replace(value, "***")
-    return _KEY_SHAPES.sub("***", text)
+    return text
+
+
+def _own_keys() -> Iterator[str]:
+    for name, value in os.environ.items():
+        if _SECRET_NAMES.search(name):
+            found: tuple[str, ...] = (value, value.strip())
+        else:
+            found = tuple(match[1] for match in _PASSWORDS.finditer(value)) if "://" in value else ()
+        yield from (secret for secret in found if len(secret) >= _SHORTEST_KEY)
 
 
 def without_secrets(text: str) -> str:

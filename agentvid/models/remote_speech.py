@@ -68,8 +68,8 @@ class RemoteSpeech:
             return _later(list(shared_out(heard.text, 0.0, len(samples) / RATE)), start_seconds, "")
         except AgentvidError:
             raise
-        except Exception as error:  # the SDK's, the HTTP library's, and those of a reply of another form
-            raise self._failed(error) from error
+        except Exception as error:  # noqa: BLE001 - of the SDK, the HTTP library, or of a reply of another form
+            raise self._failed(error) from None  # not chained: the original could show a key
 
     def _with_times(self, sound: bytes, seconds: float, start_seconds: float) -> Transcript:
         heard = self._ask(sound, response_format="verbose_json", timestamp_granularities=["word", "segment"])

@@ -16,7 +16,7 @@ from pathlib import PurePath
 
 from agentvid.planners import slots
 from agentvid.planners.base import Turn
-from agentvid.text import clean_text, timestamp
+from agentvid.text import clean_text, time_range
 from agentvid.types import Span, Video
 from agentvid.words import FUNCTION_WORDS, words
 
@@ -381,7 +381,7 @@ def _read_as(question: str) -> FollowUp:
 
 def _told(understood: FollowUp, phrase: str, place: Place) -> FollowUp:
     video, span = place
-    where = f"{_name(video)} {timestamp(span.start_seconds)}-{timestamp(span.end_seconds)}"
+    where = f"{_name(video)} {time_range(span.start_seconds, span.end_seconds)}"
     return replace(understood, said=f"“{phrase}” = {where}; read as: {understood.question}")
 
 

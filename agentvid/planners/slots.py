@@ -24,10 +24,22 @@ _POLITE = re.compile(
     r"(?:video|clip|film|movie|recording|footage|episode|lecture|talk)\b[ ,]*)",
     re.IGNORECASE,
 )
-_POLITE_END = re.compile(r"[\s,]*\b(?:please|thanks|thank you)\s*$", re.IGNORECASE)
+_POLITE_END = re.compile(
+    r"[\s,]*\b(?:please|thanks|thank you|at any (?:point|time)|at some (?:point|time))\s*$", re.IGNORECASE
+)
+_THERE_ANYWHERE = re.compile(r"^((?:is|are|was|were) there .+) anywhere$", re.IGNORECASE)
+#: What somebody says of himself beside a question: "I missed that part."
+_ASIDE = re.compile(r"(?:i|i'm|i've|i'd|we|we're|sorry|thanks|thank you|hello|hi|my)\b[^.!?]*[.!]", re.IGNORECASE)
+#: As people type them.
+_UNMARKED = re.compile(r"^(what|where|who|when|how|that)s\b", re.IGNORECASE)
 _IN_VIDEO = re.compile(
-    r"\s*,?\s*\b(?:in|from|within|during|throughout) (?:this|the|that) "
+    r"\s*,?\s*\b(?:in|from|within|during|throughout|according to) (?:this|the|that) "
     r"(?:(?:whole|entire|full|same) )?(?:video|clip|film|movie|recording|footage|episode)\b",
+    re.IGNORECASE,
+)
+_OF_VIDEO = re.compile(
+    r"\b((?:first|last|start|beginning|opening|end|middle|half)\b(?: [\w:.]+){0,3}) of (?:this|the|that) "
+    r"(?:(?:whole|entire|full|same) )?(?:video|clip|film|movie|recording|footage|episode)$",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘]([^'‘’]{2,})['’](?!\w)")
@@ -54,14 +66,22 @@ _ORDINAL_NUMBER = re.compile(r"(\d{1,3})(?:st|nd|rd|th)")
 
 def plain_question(text: str) -> str:
     """The question without politeness, "in the video" and closing marks: "Please, tell me when ... ?" -> "when ..."."""
-    question = clean_text(text, limit=10_000)
+    question = _UNMARKED.sub(r"\1's", _without_asides(clean_text(text, limit=10_000)))
     while True:
         shorter = _POLITE_END.sub("", _POLITE.sub("", question, count=1)).strip(" \t?!.,;:")
         if shorter == question or not shorter:
             break
         question = shorter
+    question = _THERE_ANYWHERE.sub(r"\1", _OF_VIDEO.sub(r"\1", question))
     without_video = _IN_VIDEO.sub("", question).strip(" ,")
     return without_video or question
+
+
+def _without_asides(text: str) -> str:
+    """The question alone, where all other sentences are what somebody says of himself."""
+    sentences = re.findall(r"[^.!?]+(?:[.!?]+(?=\s|$)|[.!?]|$)", text)
+    asked = [sentence for sentence in sentences if not _ASIDE.fullmatch(sentence.strip())]
+    return asked[0].strip() if len(asked) == 1 < len(sentences) and "?" in asked[0] else text
 
 
 def quoted_phrases(text: str) -> list[str]:

@@ -66,6 +66,17 @@ def test_ordinals(text: str, number: int | None) -> None:
         ("What happens?!", "What happens"),
         ("I would like to know what is said about tea, thanks.", "what is said about tea"),
         ("???", "???"),
+        ("Whats on screen?", "What's on screen"),
+        ("Is there a black screen anywhere?", "Is there a black screen"),
+        ("Does he go anywhere?", "Does he go anywhere"),
+        ("Does the bell ring at any point?", "Does the bell ring"),
+        ("What is said in the first 20 seconds of the video?", "What is said in the first 20 seconds"),
+        ("What happens at the end of this clip?", "What happens at the end"),
+        ("Who made the end of the film reel?", "Who made the end of the film reel"),
+        ("I missed that part. What does the bell mean?", "What does the bell mean"),
+        ("What does the bell mean? I missed that.", "What does the bell mean"),
+        ("The bell rings. What does it mean?", "The bell rings. What does it mean"),
+        ("What is a ferry according to the video?", "What is a ferry"),
     ],
 )
 def test_politeness_is_taken_away(question: str, plain: str) -> None:

@@ -89,7 +89,7 @@ def words_of(line: str) -> tuple[list[str], str]:
     words = shlex.split(line)
     at = words.index("agentvid")
     given = words[1 : at - 1] if at else []
-    assert not at or (words[0], words[at - 1]) == ("echo", "|"), "an example may begin with echo TEXT |"
+    assert not at or (words[0] in ("echo", "printf") and words[at - 1] == "|"), "an example may begin with echo TEXT |"
     return words[at + 1 :], f"{' '.join(given)}\n" if at else ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentvid.text import clean_text, parse_timestamp, terminal_text, timestamp
+from agentvid.text import clean_text, parse_timestamp, terminal_text, time_range, timestamp
 
 TEXT = st.text(st.characters(), max_size=60) | st.text(
     "a e\u0301\u200b\u200d\u202e\n\x1b\ufeff\u2028\u3000\ud800", max_size=20
@@ -62,6 +62,21 @@ def test_a_terminal_gets_nothing_to_obey(text: str) -> None:
 )
 def test_timestamp(seconds: float, text: str) -> None:
     assert timestamp(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "text"),
+    [
+        (75.0, 80.5, "1:15-1:20"),
+        (0.0, 0.08, "0:00.0-0:00.1"),
+        (0.3, 0.32, "0:00.3-0:00.4"),
+        (4.12, 4.9, "0:04.1-0:04.9"),
+        (4.97, 4.99, "0:04.9-0:05.0"),
+        (3675.2, 3675.7, "1:01:15.2-1:01:15.7"),
+    ],
+)
+def test_a_span_is_never_shown_as_nothing(start: float, end: float, text: str) -> None:
+    assert time_range(start, end) == text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""Yes-or-no questions about measured facts are answered yes or no, by the rows that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agentvid.graph import AskContext, ask
+from agentvid.indexes.catalogue import Catalogue
+
+ROOM = [
+    ("fact", 0, 30, "dark scene, mostly black, little motion, static camera, one shot"),
+    ("fact", 30, 60, "medium-bright scene, almost all grey, still picture, one shot"),
+]
+RIDE = [
+    ("fact", 0, 30, "bright scene, mostly green, much motion to the left, camera pans right, 2 shots"),
+    ("fact", 30, 60, "bright scene, mostly green, some motion, static camera, one shot"),
+]
+RADIO = [("speech", 0, 30, "The camera pans over the harbour, says the reporter.")]
+
+
+@pytest.fixture
+def measured(tmp_path: Path, import_video: Callable[..., None]) -> Catalogue:
+    catalogue = Catalogue.open(tmp_path / "library")
+    import_video(
+        catalogue, tmp_path / "rows.jsonl", {"room.mp4": ROOM, "ride.mp4": RIDE, "radio.mp4": RADIO}, duration=60
+    )
+    return catalogue
+
+
+@pytest.mark.parametrize(
+    ("question", "video", "verdict", "shown"),
+    [
+        ("Is the camera moving?", "room.mp4", "No", "static camera"),
+        ("Is the camera moving?", "ride.mp4", "Yes", "camera pans right"),
+        ("Is the camera static?", "room.mp4", "Yes", "static camera"),
+        ("Is the camera static?", "ride.mp4", "No", "camera pans right"),
+        ("Is it dark?", "room.mp4", "Yes", "dark scene"),
+        ("Is it dark?", "ride.mp4", "No", "bright scene"),
+        ("Is there a lot of movement?", "room.mp4", "No", "little motion"),
+        ("Is there a lot of movement?", "ride.mp4", "Yes", "much motion"),
+    ],
+)
+def test_measured_facts_are_told_as_yes_or_no(
+    context_for: Callable[..., AskContext], measured: Catalogue, question: str, video: str, verdict: str, shown: str
+) -> None:
+    answer = ask(question, context_for(video, of=measured))
+    assert answer.text.startswith(f"{verdict}: ")
+    assert shown in answer.evidence[0].quote
+
+
+def test_what_was_not_measured_is_neither_affirmed_nor_denied(
+    context_for: Callable[..., AskContext], measured: Catalogue
+) -> None:
+    assert ask("Is the camera moving?", context_for("radio.mp4", of=measured)).abstained
