@@ -181,7 +181,7 @@ def find_video(text: str, videos: Iterable[Video]) -> Video | None:
 
 def take_video(question: str, videos: Sequence[Video]) -> tuple[str, Video | None]:
     """(question without "in NAME", the video), when the question ends or begins with the name of one in scope."""
-    for match in re.finditer(r"\b(?:in|from|within) ", question, re.IGNORECASE):
+    for match in re.finditer(r"\b(?:in|from|within|of) ", question, re.IGNORECASE):
         name, rest = question[match.end() :], question[: match.start()]
         if match.start() == 0:
             name, _, rest = name.partition(",")

@@ -52,6 +52,8 @@ def test_the_program_of_every_form_runs(tools_for: ToolsFor, form: Form) -> None
         ("How many times is chlorophyll mentioned after 1:00?", "1"),
         ("Are both Rubisco and chlorophyll mentioned?", "Yes"),
         ("Are neither chlorophyll nor Rubisco mentioned?", "No"),
+        ("Is there any speech?", "Yes: at"),
+        ("How often does the word Calvin appear?", "1 in all"),
         ("What are the final words?", "Thank you for listening and goodbye."),
         ("What is on the screen at the end?", "The Calvin cycle"),
     ],

@@ -128,6 +128,7 @@ def test_a_video_is_found_at_either_end_of_a_question() -> None:
     assert slots.take_video("what is said about tea in talk.mp4", videos) == ("what is said about tea", talk)
     assert slots.take_video("what is said about tea in the video talk", videos) == ("what is said about tea", talk)
     assert slots.take_video("in COOK, what is said", videos) == ("what is said", cook)
+    assert slots.take_video("what happens at the end of talk.mp4", videos) == ("what happens at the end", talk)
     assert slots.take_video("what is in the box", videos) == ("what is in the box", None)
 
 
