@@ -22,7 +22,7 @@ import pytest
 
 from agentvid import Library, Settings
 
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 40.0
 #: Makes the pseudo terminal the process's own, so that Ctrl-C reaches it, then becomes the command.
 _IN_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
