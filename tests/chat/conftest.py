@@ -91,10 +91,11 @@ class TerminalProcess:
         self.send(text + "\r")
 
     def wait_for(self, *texts: str, seconds: float = _WAIT_SECONDS) -> str:
-        """The screen, as soon as all of `texts` are on it."""
+        """The screen, as soon as all of `texts` are on it, also where a long word made a line break in one."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if all(text in (seen := self.text) for text in texts):
+            seen = self.text
+            if all(text in seen or text in seen.replace("\n", "") for text in texts):
                 return seen
             time.sleep(0.02)
         raise AssertionError(f"{texts} did not come; the screen:\n{self.text}\n{self.raw[-300:]!r}")
