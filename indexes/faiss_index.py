@@ -16,8 +16,13 @@ from agentvid.errors import LibraryDamaged
 from agentvid.indexes.base import Ids
 from agentvid.models.base import Vectors
 
-# One query at a time gains nothing from a team of threads, and on a busy machine loses 20 ms to waking it.
-faiss.omp_set_num_threads(1)
+
+def keep_to_one_thread() -> None:
+    """Call before FAISS works, in the thread that asks: for each OpenMP keeps a number, and servers search in many.
+
+    One query gains nothing from a team of threads; waking it costs 4 ms, or 20 on a busy machine.
+    """
+    faiss.omp_set_num_threads(1)
 
 
 class FaissIndex:
@@ -67,6 +72,7 @@ class FaissIndex:
         k = min(k, self.count if allowed is None else len(allowed))
         if k <= 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
+        keep_to_one_thread()
         parameters = None
         if allowed is not None:
             selector = faiss.IDSelectorBatch(np.ascontiguousarray(allowed, np.int64))
@@ -81,6 +87,7 @@ class FaissIndex:
 
     def cosines_of(self, query: Vectors, ids: Ids) -> NDArray[np.float32]:
         """(n,) cosines with the rows of `ids`, in their order. Raises KeyError for an unknown id."""
+        keep_to_one_thread()
         try:
             found: Vectors = self._index.reconstruct_batch(np.ascontiguousarray(ids, np.int64))
         except RuntimeError as error:

@@ -23,13 +23,11 @@ from numpy.typing import NDArray
 
 from agentvid.errors import LibraryDamaged
 from agentvid.indexes.base import Ids
+from agentvid.indexes.faiss_index import keep_to_one_thread
 from agentvid.indexes.gpu_rows import MOST_RESULTS, GpuRows
 from agentvid.models.base import Vectors
 
 Rows = NDArray[np.float16]
-
-# As for the exact index: one query at a time gains nothing from a team of threads.
-faiss.omp_set_num_threads(1)
 
 _FLOAT16 = np.dtype("<f2")
 _MEND = "agentvid doctor --repair"
@@ -65,6 +63,7 @@ class QuantisedIndex:
         chosen = np.random.default_rng(_SEED).choice(count, min(count, _TRAINING_ROWS), replace=False)
         parts = next(parts for parts in range(max(1, dimension // 4), 0, -1) if dimension % parts == 0)
         codes = faiss.index_factory(dimension, f"IVF1,PQ{parts}x4fs", faiss.METRIC_INNER_PRODUCT)
+        keep_to_one_thread()
         codes.train(rows[np.sort(chosen)].astype(np.float32))
         return cls(codes, count)
 
@@ -101,6 +100,7 @@ class QuantisedIndex:
         """`ids` (n,) unique and new; `vectors` (n, dimension) float32 or float16, L2-normalised."""
         if not len(ids):
             return
+        keep_to_one_thread()
         ids, rows = ids.astype(np.int64), vectors.astype(_FLOAT16, copy=False)
         for part in _chunks(len(ids)):
             self._codes.add_with_ids(rows[part].astype(np.float32), ids[part])
@@ -130,6 +130,7 @@ class QuantisedIndex:
 
         Raises LibraryDamaged if a row that it read changed on the disk.
         """
+        keep_to_one_thread()
         query = np.ascontiguousarray(query, np.float32)
         places = None if allowed is None else self._allowed_places(allowed)
         size = self.count if places is None else len(places)
@@ -152,6 +153,7 @@ class QuantisedIndex:
         known[known] = self._ids[places[known]] == ids[known]
         if not known.all():
             raise KeyError(int(ids[~known][0]))
+        keep_to_one_thread()
         return self._cosines(np.ascontiguousarray(query, np.float32), places)
 
     def is_whole(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from agentvid.errors import LibraryDamaged
 from agentvid.indexes.base import Ids, VectorIndex
+from agentvid.indexes.numpy_index import NumpyIndex
 from agentvid.indexes.vectors import Backend, IndexClass
 from agentvid.models.base import Vectors
 
@@ -174,3 +176,17 @@ def test_a_pickle_is_never_read(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(LibraryDamaged):
         Backend("numpy").index_class.load((tmp_path / "rows.npy").read_bytes(), DIMENSION)
+
+
+def test_a_search_in_any_thread_wakes_no_team_of_threads(index_class: IndexClass, vectors: Vectors) -> None:
+    """OpenMP keeps the number for each thread: servers search in many, and waking a team costs what a search costs."""
+    faiss = pytest.importorskip("faiss", exc_type=ImportError)
+    index = index_class(DIMENSION)
+    index.add(np.arange(500), vectors)
+
+    def used() -> int:
+        index.search(vectors[3], 5)
+        return int(faiss.omp_get_max_threads())
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        assert elsewhere.submit(used).result() == 1 or isinstance(index, NumpyIndex)
