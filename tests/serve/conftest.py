@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPMessage
 from pathlib import Path
@@ -61,16 +61,15 @@ class Site:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
     def raw(self, data: bytes) -> bytes:
-        """What comes back until the server closes the connection."""
+        """What comes back until the server closes the connection, which it may do before it has read everything."""
         with self.connect() as line:
-            line.sendall(data)
-            line.shutdown(socket.SHUT_WR)
+            with suppress(OSError):
+                line.sendall(data)
+                line.shutdown(socket.SHUT_WR)
             got = b""
-            try:
+            with suppress(ConnectionError):
                 while block := line.recv(65536):
                     got += block
-            except ConnectionResetError:
-                pass
             return got
 
 
