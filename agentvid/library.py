@@ -117,14 +117,12 @@ class Library:
 
         started = time.monotonic()
         report = IndexReport()
-        _ = self._pipeline.tracks  # a wrong name of a model is told once, and not as a failure of every file
+        _ = self._pipeline.tracks  # a model that is not there is told once, not for every file
         found = find_videos(paths)
         for problem in found.problems:
             report.add_failed(str(problem.path), problem.error, problem.hint)
         for path in found.empty:
             report.add_skipped(str(path), EMPTY_DIRECTORY)
-        if found.videos:
-            _ = self._pipeline.tracks  # a model that is not there fails the command, not each file
         with self._publishing():
             run = f"index-{new_trace_id()}"
             for path in found.videos:

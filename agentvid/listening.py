@@ -9,12 +9,18 @@ import secrets
 import socket
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from agentvid.errors import AgentvidError, UsageError
+
+if TYPE_CHECKING:
+    import uvicorn
 
 #: A request may be so long.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 TOKEN_BITS, _FEWEST_CHARACTERS = 128, 8
+#: Open streams get so long to end after Ctrl-C.
+_GRACE_SECONDS = 1
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -103,3 +109,21 @@ def base_url(host: str, port: int) -> str:
     """Where a program of this machine finds a server."""
     host = host if host not in ("0.0.0.0", "::", "") else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def server_config(app: Any, **more: Any) -> uvicorn.Config:
+    """How uvicorn runs an ASGI app of ours: it logs nothing by itself, believes no proxy and names no software."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        ws="none",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        lifespan="on",
+        **more,
+    )

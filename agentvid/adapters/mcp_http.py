@@ -16,10 +16,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentvid.adapters.mcp import make_server
 from agentvid.library import Library
-from agentvid.listening import LOOPBACK_NAMES, MAX_BODY_BYTES, base_url, bind, check_access, is_loopback, same_secret
+from agentvid.listening import (
+    LOOPBACK_NAMES,
+    MAX_BODY_BYTES,
+    base_url,
+    bind,
+    check_access,
+    is_loopback,
+    same_secret,
+    server_config,
+)
 
 PATH = "/mcp"
-_GRACE_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +63,7 @@ def serve_http(
         if access.token:
             app = Bearer(app, access.token)
         started(base_url(access.host, port) + PATH)
-        config = uvicorn.Config(
-            app,
-            ws="none",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            lifespan="on",
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(server_config(app)).run(sockets=[listening])
 
 
 def _own_names(access: Access, port: int) -> TransportSecuritySettings:

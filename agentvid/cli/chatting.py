@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agentvid.cli import completing
-from agentvid.cli.state import Model, Reranker, Vision
+from agentvid.cli.state import Model, Reranker, Thread, Verify, Vision
 from agentvid.errors import UsageError
 
 
@@ -22,20 +22,9 @@ def chat(
     ] = None,
     model: Model = None,
     vision: Vision = None,
-    verify: Annotated[
-        str | None,
-        typer.Option(metavar="HOW", help="standard, or strict: probes that drop more claims.", show_default=False),
-    ] = None,
+    verify: Verify = None,
     reranker: Reranker = None,
-    thread: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Go on with this conversation; begins it if it is new.",
-            show_default=False,
-            autocompletion=completing.thread_ids,
-        ),
-    ] = None,
+    thread: Thread = None,
     is_continued: Annotated[
         bool, typer.Option("--continue", "-c", help="Go on with the conversation asked last.")
     ] = False,

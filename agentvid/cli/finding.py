@@ -15,7 +15,17 @@ from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text, shorten
-from agentvid.cli.state import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, AsJson, Model, Reranker, Videos, Vision
+from agentvid.cli.state import (
+    EXIT_INTERRUPTED,
+    EXIT_NOTHING_FOUND,
+    AsJson,
+    Model,
+    Reranker,
+    Thread,
+    Verify,
+    Videos,
+    Vision,
+)
 from agentvid.cli.steps import ask_showing_steps
 from agentvid.errors import UsageError
 from agentvid.text import parse_timestamp, time_range, timestamp
@@ -151,10 +161,7 @@ def ask(
     ] = None,
     model: Model = None,
     vision: Vision = None,
-    verify: Annotated[
-        str | None,
-        typer.Option(metavar="HOW", help="standard, or strict: probes that drop more claims.", show_default=False),
-    ] = None,
+    verify: Verify = None,
     reranker: Reranker = None,
     max_steps: MaxSteps = None,
     max_tool_calls: MaxToolCalls = None,
@@ -171,15 +178,7 @@ def ask(
         Path | None,
         typer.Option(metavar="FILE", help="Take the LLM's replies from this cassette.", show_default=False),
     ] = None,
-    thread: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ID",
-            help="Go on with this conversation; begins it if it is new.",
-            show_default=False,
-            autocompletion=completing.thread_ids,
-        ),
-    ] = None,
+    thread: Thread = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question; every claim cites seconds, or the answer abstains (exit code 3).

@@ -43,6 +43,24 @@ Vision = Annotated[
     typer.Option("--vision", metavar="PROVIDER:NAME", help="Look at frames with this model.", show_default=False),
 ]
 
+Verify = Annotated[
+    str | None,
+    typer.Option(
+        "--verify", metavar="HOW", help="standard, or strict: probes that drop more claims.", show_default=False
+    ),
+]
+
+Thread = Annotated[
+    str | None,
+    typer.Option(
+        "--thread",
+        metavar="ID",
+        help="Go on with this conversation; begins it if it is new.",
+        show_default=False,
+        autocompletion=completing.thread_ids,
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class State:

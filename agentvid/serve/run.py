@@ -12,15 +12,12 @@ from types import FrameType
 import uvicorn
 
 from agentvid.library import Library
-from agentvid.listening import base_url, bind, check_access
+from agentvid.listening import base_url, bind, check_access, server_config
 from agentvid.serve.app import make_app
 from agentvid.serve.connections import connections_with
 from agentvid.serve.context import Context, Options
 from agentvid.serve.logs import told
 from agentvid.serve.presence import present
-
-#: Open streams get so long to end after Ctrl-C.
-_GRACE_SECONDS = 1
 
 
 class Running(uvicorn.Server):
@@ -39,19 +36,7 @@ class Running(uvicorn.Server):
         self._listening = listening
         self._started = started
         self.ended_by = 0
-        config = uvicorn.Config(
-            make_app(self.context),
-            http=connections_with(options.waits),
-            ws="none",
-            loop="asyncio",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-            lifespan="on",
-        )
-        super().__init__(config)
+        super().__init__(server_config(make_app(self.context), http=connections_with(options.waits)))
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         super().run(sockets=sockets or [self._listening])
