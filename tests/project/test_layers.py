@@ -45,7 +45,7 @@ LAYERS = [
     {"planners", "composers", "state", "budgeted", "threads"},
     {"answer", "checking"},
     {"ingest", "graph", "deepening", "estimate"},
-    {"stale", "backup", "model_report"},
+    {"stale", "backup", "model_report", "settings_file"},
     {"library", "replay"},
     {"exports", "adapters"},
     {"optional"},
