@@ -47,6 +47,7 @@ LAYERS = [
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "backup", "model_report", "settings_file"},
     {"library", "replay"},
+    {"jobs"},
     {"exports", "adapters"},
     {"optional"},
     {"evaluate"},
