@@ -72,9 +72,10 @@ export async function showThreads(root, signal) {
       : h("p", {}, "None yet. Ask something: every question starts one."));
 }
 
-export async function showInbox(root, signal) {
+/** `report`: what the last job did, below the files that are still not in the library. */
+export async function showInbox(root, signal, report = []) {
   const [{ files }, { jobs }] = await Promise.all([get("/api/inbox", {}, signal), get("/api/jobs", {}, signal)]);
-  const status = h("div", { class: "job", "aria-live": "polite" });
+  const status = h("div", { class: "job", "aria-live": "polite" }, report);
   const button = h("button", { type: "submit", class: "go" }, "Index");
   const boxes = files.map((file) => h("li", {}, h("label", {},
     h("input", { type: "checkbox", name: "file", value: file.file_id, checked: files.length <= 20 }),
@@ -86,6 +87,9 @@ export async function showInbox(root, signal) {
       await follow(await start(), status, signal);
       await loadLibrary();
       root.dispatchEvent(new CustomEvent("library", { bubbles: true }));
+      await showInbox(root, signal, [...status.childNodes]);
+      // The button that had the focus is gone.
+      if (document.activeElement === document.body) root.querySelector("button.go")?.focus();
     } catch (failure) {
       if (failure.name === "AbortError") return;
       fill(status, problem(failure));
