@@ -50,9 +50,10 @@ class Ledger:
     """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
-    tool call, `tracks` every track that one asked for by name. `notes`: what the user must know of how tools worked. `looks`: what a vision model said of frames, by
-    video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
-    before the question was planned, a part of `usage`. `cancel` ends the run.
+    tool call, `tracks` every track that one asked for by name. `notes`: what the user must know of how tools worked.
+    `looks`: what a vision model said of frames, by video id; rows of the track "look" that live as long as the run.
+    `captioned`: what captions cost that were made before the question was planned, a part of `usage`. `cancel` ends
+    the run.
     """
 
     moments: list[Moment] = field(default_factory=list)

@@ -9,7 +9,8 @@ from agentvid.types import Moment, Observation, Section
 
 
 def chapters(context: ToolContext, *, within: list[Moment]) -> list[Moment]:
-    """The chapters that moments lie in or cover, by video and time; the text of each is what tells most of it, verbatim.
+    """The chapters that moments lie in or cover, by video and time; the text of each is what tells most of it, word by
+    word.
 
     Args:
         within: the moments; whole_videos() for every video, span(start=0, end=86400, video=...) for all of one

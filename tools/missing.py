@@ -17,8 +17,8 @@ MISSING: Mapping[str, str] = {
 }
 #: Of these no row tells nothing: they are there only where somebody asked for them. Said where a question needs them.
 _UNREAD: Mapping[str, str] = {
-    SPEECH: "no speech was read or heard (subtitles beside the file, or `agentvid index --asr faster-whisper:small PATH`, "
-    "add it)",
+    SPEECH: "no speech was read or heard (subtitles beside the file add it, or "
+    "`agentvid index --asr faster-whisper:small PATH`)",
     SOUND: "no music, sound or noise was listened for (`AGENTVID_SOUND=MODEL agentvid index PATH` adds it)",
     CAPTION: "nothing describes the pictures (`agentvid index --captions all --captions-model NAME PATH` adds it)",
     OBJECT: "no objects were looked for (`AGENTVID_OBJECTS=MODEL agentvid index PATH` adds it)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from agentvid.tools.base import ToolContext
@@ -34,8 +35,7 @@ def slides(context: ToolContext, *, within: Moment) -> list[Moment]:
     for span in _pages(rows):
         shown = [row for row in rows if _seconds_in(row, span) >= min(_SHORTEST_SECONDS, row.span.duration_seconds / 2)]
         if shown and (kept := span.intersection(within.span)):
-            moment = to_moment(within.video_id, shown)
-            found.append(Moment(moment.video_id, kept, moment.score, OCR, moment.text, moment.observation_ids))
+            found.append(replace(to_moment(within.video_id, shown), span=kept))
     return context.ledger.record(found)
 
 

@@ -14,7 +14,15 @@ from statistics import fmean
 
 from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
-from agentvid.composers.quotes import MIN_TELLING_WORDS, Topic, belief, confidence, observations_under, probability, quote
+from agentvid.composers.quotes import (
+    MIN_TELLING_WORDS,
+    Topic,
+    belief,
+    confidence,
+    observations_under,
+    probability,
+    quote,
+)
 from agentvid.composers.speakers import Speakers
 from agentvid.text import clean_text, time_range, timestamp
 from agentvid.tools.intervals import by_video

@@ -44,7 +44,11 @@ def shelf(tmp_path: Path, import_video: Callable[..., None]) -> Catalogue:
         ("how many videos have text on screen", "1 of 3", ["lecture.mp4"]),
         ("what videos do i have", "3 of 3", ["clock.mp4", "lecture.mp4", "walk.mp4"]),
         ("which video is the shortest", "1 of 3", ["lecture.mp4"]),
-        ("how long are the videos in total", "300.0 seconds (5:00) in 3 of 3", ["clock.mp4", "lecture.mp4", "walk.mp4"]),
+        (
+            "how long are the videos in total",
+            "300.0 seconds (5:00) in 3 of 3",
+            ["clock.mp4", "lecture.mp4", "walk.mp4"],
+        ),
         ("which videos are longer than 3 hours", "0 of 3", []),
     ],
 )
