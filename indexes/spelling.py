@@ -40,7 +40,16 @@ _LOOKS_LIKE = str.maketrans("01i58", "ollsb")
 _PAIRS_LOOK_LIKE = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 _RUNS = re.compile(r"(.)\1+")
 #: What is written otherwise and spoken alike, in English and its neighbours: chlorofil, fotosinthesis, skool.
-_SOUNDS_LIKE = (("ph", "f"), ("rh", "r"), ("ck", "k"), ("ce", "se"), ("ci", "si"), ("cy", "si"), ("sch", "sk"))
+_SOUNDS_LIKE = (
+    ("ph", "f"),
+    ("rh", "r"),
+    ("th", "t"),
+    ("ck", "k"),
+    ("ce", "se"),
+    ("ci", "si"),
+    ("cy", "si"),
+    ("sch", "sk"),
+)
 _LETTER_SOUNDS = str.maketrans("cqyz", "kkis")
 _DIGIT = re.compile(r"\d")
 _CHUNK_WORDS = 65_536
