@@ -222,7 +222,7 @@ class Job(BaseModel):
     """`done` of `total` files; `seconds_done` of `seconds_total` of the file that is being read, in its `stage`."""
 
     job_id: str
-    state: Literal["running", "done", "failed", "stopped"]
+    state: Literal["queued", "running", "done", "failed", "stopped"]
     stage: str
     file: str
     done: int
@@ -232,3 +232,7 @@ class Job(BaseModel):
     error: str
     hint: str
     report: dict[str, Any] | None
+
+
+class Jobs(BaseModel):
+    jobs: list[Job]
