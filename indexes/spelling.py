@@ -31,6 +31,8 @@ _MOST_LETTERS = 40
 MOST_LOOKED_UP = 16
 #: A word that is right in a dictionary may stand misread in the library: so rarely, for what is misread twice alike.
 _MOST_MISREADINGS = 3
+#: Shorter words are parts of too many others to be what was read together with its neighbour.
+_LEAST_RUN_TOGETHER, _MOST_HOLDING = 5, 300
 #: What counts as part of an edit where several words are near: errors in the first letter are rare (Yannakoudakis and
 #: Fawthrop, 1983), those that only exchange or double letters frequent; ten times the occurrences make a word likelier.
 _FIRST_LETTER, _SAME_LETTERS, _DOUBLED, _TENFOLD = 0.5, -0.25, -0.25, -0.2
@@ -153,11 +155,16 @@ class Spellings:
 
     def _nearest(self, word: str) -> Near | None:
         """The word that a plain word, which the library does not have, most likely stands for; None if none is near."""
+        is_word = is_in_dictionary(word, self._languages)
         found = self._similar(word)
-        if found and is_in_dictionary(word, self._languages):
+        if is_word:
             found = [near for near in found if near.may_be_misread and not is_in_dictionary(near.word, self._languages)]
-            return Near(found[0].word, is_misread=True) if found else None
-        return Near(found[0].word, is_misread=bool(_DIGIT.search(found[0].word))) if found else None
+        if found:
+            return Near(found[0].word, is_misread=is_word or bool(_DIGIT.search(found[0].word)))
+        if run_together := self._run_together(word):
+            return Near(run_together, is_misread=True)
+        heard = None if is_word else max(self._sounding_like(word), key=self._counts.__getitem__, default=None)
+        return None if heard is None else Near(self._words[heard], is_misread=False)
 
     def _similar(self, word: str) -> list[_Candidate]:
         """The words of the library within as many edits as the length of `word` allows, the likeliest first."""
@@ -169,7 +176,6 @@ class Spellings:
         looks, words = self._looks, self._words
         hits = process.extract(look, [looks[row] for row in rows], scorer=OSA.distance, score_cutoff=limit, limit=None)
         edits = {int(rows[at]): float(edits) for _, edits, at in hits} | dict.fromkeys(self._misread_pairs(word), 0.0)
-        edits = edits or dict.fromkeys(self._sounding_like(word), 1.0)
         found = []
         for row, cost in edits.items():
             other, count = words[row], int(self._counts[row])
@@ -188,6 +194,19 @@ class Spellings:
                     row = self._row(f"{word[: match.start()]}{other}{word[match.end() :]}")
                     if row is not None:
                         yield row
+
+    def _run_together(self, word: str) -> str | None:
+        """The shortest rare word, in no dictionary, that begins or ends with `word`: readers drop spaces."""
+        if len(word) < _LEAST_RUN_TOGETHER or _DIGIT.search(word):
+            return None
+        lines = "\n" + self._packed.tobytes().decode() + "\n"
+        holding = {_line_at(lines, at) for edge in (f"\n{word}", f"{word}\n") for at in _occurrences(lines, edge)}
+        for other in sorted(holding, key=lambda other: (len(other), other)):
+            row = self._row(other)
+            is_rare = row is not None and int(self._counts[row]) <= _MOST_MISREADINGS
+            if is_rare and not is_in_dictionary(other, self._languages):
+                return other
+        return None
 
     def _sounding_like(self, word: str) -> Iterator[int]:
         """Rows of words that may be spoken alike, however many letters of them differ."""
@@ -230,6 +249,21 @@ class Spellings:
         looks = self._looks
         chunks = [letters_of(looks[begin : begin + _CHUNK_WORDS]) for begin in range(0, len(looks), _CHUNK_WORDS)]
         return np.concatenate([np.empty(0, np.uint64), *chunks])
+
+
+def _occurrences(text: str, wanted: str) -> Iterator[int]:
+    """Where in `text` each `wanted` ends, less one; the first few hundred."""
+    at = -1
+    for _ in range(_MOST_HOLDING):
+        at = text.find(wanted, at + 1)
+        if at < 0:
+            return
+        yield at + len(wanted) - 1
+
+
+def _line_at(lines: str, at: int) -> str:
+    """The line whose end, or one of whose letters, stands at `at`."""
+    return lines[lines.rfind("\n", 0, at) + 1 : lines.find("\n", at)]
 
 
 def pack(counts: dict[str, int]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:

@@ -33,6 +33,8 @@ WORDS = {
     "thunde": 1,
     "bam": 1,
     "clown": 3,
+    "isladder": 1,
+    "lightning": 2,
     "goat": 5,
     "cafe": 2,
     "phoebe": 40,
@@ -70,6 +72,7 @@ def spellings() -> Spellings:
         ("glacier", "glacler"),
         ("Thunder", "thunde"),
         ("l984", "1984"),
+        ("ladder", "isladder"),
     ],
 )
 def test_the_nearest_word_is_searched(spellings: Spellings, typed: str, meant: str) -> None:
@@ -89,6 +92,7 @@ def test_the_nearest_word_is_searched(spellings: Spellings, typed: str, meant: s
         "1917",
         "1961",
         "19160",
+        "light",  # lightning is a word of its own
         "room10",
         "room",
         "mp4",
