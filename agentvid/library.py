@@ -33,7 +33,7 @@ from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.media.read import frames_at, read_picture
-from agentvid.reports import IndexReport, failure_json, summary_json, video_json
+from agentvid.reports import IndexReport, failure_json, search_json, summary_json, video_json
 from agentvid.text import check_query, check_question, parse_timestamp, timestamp
 from agentvid.trace import new_trace_id
 from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
+    from agentvid.indexes.spelling import Respelling
     from agentvid.ingest import Ingested, Pipeline
     from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Image, Reranker
     from agentvid.models.cassette import Cassette
@@ -290,6 +291,10 @@ class Library:
             hits.append(Hit(names[moment.video_id], moment))
         return hits
 
+    def spelling(self, query: str) -> tuple[Respelling, ...]:
+        """The words of `query` that `search` looks for in another spelling, since no passage has them as they are."""
+        return self.retriever.respelt(query).changes
+
     def search_picture(
         self,
         image: str | Path = "",
@@ -413,7 +418,7 @@ class Library:
                 query, video = _parse_batch_line(line)
                 chosen = [video] if video is not None else videos
                 hits = self.search(query, k=k, videos=chosen, tracks=tracks, start=start, end=end)
-                yield {"query": query, "hits": [hit.to_json() for hit in hits]}
+                yield search_json(query, self.spelling(query), hits)
             except (UsageError, NotFound) as error:
                 yield {"line": number, "error": str(error), "hint": error.hint, "hits": []}
 

@@ -133,7 +133,10 @@ class HitRow(TimeSpan):
 
 
 class Hits(BaseModel):
+    """`spelling`: words of the query that were searched in another spelling, and in which."""
+
     query: str
+    spelling: dict[str, str]
     hits: list[HitRow]
 
 

@@ -53,7 +53,8 @@ export async function showSearch(root, query, signal) {
   setMarks({ hits });
   const isFiltered = [...query.keys()].some((name) => name !== "q" && name !== "k");
   fill(root, h("div", { class: "heading" }, h("h1", { class: "quoted" }, q),
-    h("p", { class: "muted" }, hits.length ? `${count(hits.length, "hit")}, best first` : "Nothing found")),
+    h("p", { class: "muted" }, hits.length ? `${count(hits.length, "hit")}, best first` : "Nothing found"),
+    Object.entries(found.spelling).map(([word, other]) => h("p", { class: "muted" }, `${word}: searched as ${other}`))),
     hits.length
       ? h("ul", { class: "cards" }, hits.map((hit) => spanCard(hit, { query: q })))
       : h("p", {}, isFiltered ? "No moment fits. Try without the filters." : "No moment fits. Try other words, or ask a question."));
