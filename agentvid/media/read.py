@@ -77,8 +77,9 @@ class _Outcome:
 class Scan:
     """The one decode pass: iterate once over its batches, then read what it found.
 
-    `info` may be read at any time: it is what `probe` tells, without a process of its own. After the last batch, `duration_seconds` is the end of the last decoded frame, `frames` their number, and
-    `damaged` with `warning` say what is missing. Closing it early, or dropping it, stops the decoder process.
+    `info` is what `probe` tells, without a process of its own; it may be read at any time. After the last batch,
+    `duration_seconds` is the end of the last decoded frame, `frames` their number, and `damaged` with `warning` say
+    what is missing. Closing it early, or dropping it, stops the decoder process.
     """
 
     def __init__(self, path: Path, request: dict[str, Any], limits: Limits) -> None:
