@@ -1,4 +1,4 @@
-"""What one question may use, what a model's tokens cost, and how a question is ended before it is done."""
+"""What one question may use, what a model's tokens cost, and how work is ended before it is done."""
 
 from __future__ import annotations
 
@@ -81,10 +81,14 @@ UNLIMITED = Budget(None, None, None, None, None, None, None)
 INTERRUPTED = "interrupted"
 
 
-class Cancel:
-    """Ends one question from elsewhere: another thread, or a signal handler. Make a new one for every question.
+class Stopped(BaseException):
+    """Work that was ended by its `Cancel`. No error, so that nothing takes it for a fault of a file or a model."""
 
-    The run looks before every call and while it waits for a model, and then answers with what it has.
+
+class Cancel:
+    """Ends one question or index run from elsewhere: another thread, or a signal handler. Make a new one for each.
+
+    The run looks before every call and while it waits for a model. A question then answers with what it has.
     """
 
     # A plain flag: setting an Event in a handler of a signal may wait for the lock that the interrupted code holds.
@@ -93,6 +97,15 @@ class Cancel:
 
     def set(self) -> None:
         self.is_set = True
+
+    def check(self) -> None:
+        """Raises Stopped once it is set."""
+        if self.is_set:
+            raise Stopped
+
+
+#: For work that nobody ends.
+NEVER = Cancel()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -54,7 +55,10 @@ def stay_off_hubs() -> None:
 
 
 class Settings(BaseModel):
-    """Everything a user may set. Field descriptions are what `agentvid config` and docs print."""
+    """Everything a user may set. Field descriptions are what `agentvid config` and docs print.
+
+    `examples` show what a value looks like where the default is none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -71,7 +75,9 @@ class Settings(BaseModel):
     )
     offline: bool = Field(False, description="download nothing and ask no provider; what would is refused")
     egress: dict[str, Literal["local", "remote"]] = Field(
-        {}, description="what may leave this machine, as captions=local,speech=local; unset = what is named may"
+        {},
+        description="what may leave this machine, as captions=local,speech=local; unset = what is named may",
+        examples=[{"captions": "local", "speech": "local"}],
     )
     local_hosts: tuple[str, ...] = Field(
         LOCAL_HOSTS, description="hosts that count as this machine; none of them if a proxy here passes calls on"
@@ -134,11 +140,15 @@ class Settings(BaseModel):
     max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
     max_llm_calls: int = Field(30, ge=1, le=1000, description="model calls one question may make")
     max_tokens: int = Field(30_000, ge=1, description="tokens models may read and write for one question")
-    max_money: float | None = Field(None, gt=0, description="what models may cost for one question; needs prices")
+    max_money: float | None = Field(
+        None, gt=0, description="what models may cost for one question; needs prices", examples=[0.05]
+    )
     max_frames: int = Field(1_000, ge=1, description="frames tools may decode for one question")
     max_seconds: float = Field(600.0, gt=0, description="longest time for one question")
     prices: dict[str, tuple[NonNegative, NonNegative]] = Field(
-        {}, description="per model: price of a million tokens read and of a million written, as openai:NAME=1.25/10"
+        {},
+        description="per model: price of a million tokens read and of a million written, as openai:NAME=1.25/10",
+        examples=[{"openai:NAME": [1.25, 10.0]}],
     )
     examples: str = Field(
         "", description="file of question forms that go before the shipped ones, as `examples refine` writes it"
@@ -221,6 +231,10 @@ def with_verify(settings: Settings, verify: str) -> Settings:
     return settings.model_copy(update={"verify": verify}) if verify else settings
 
 
+#: (origin, setting -> value)
+Layer = tuple[str, Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
     """Settings and, per field, where the value came from: "default", the file's path, "$NAME" or "flag"."""
@@ -244,20 +258,21 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     path = file if file is not None else user_file()
-    layers: list[tuple[str, Mapping[str, Any]]] = [(str(path), _read_file(path))]
+    layers: list[Layer] = [(str(path), read_settings_file(path))]
     layers += [(f"${ENV_PREFIX}{name.upper()}", {name: value}) for name, value in _from_environment(environ).items()]
     layers.append(("flag", {name: value for name, value in (flags or {}).items() if value is not None}))
+    return merged_settings(layers)
 
+
+def merged_settings(layers: Sequence[Layer]) -> LoadedSettings:
+    """The layers over what the profile says; the later ones win. Raises UsageError as `load_settings` does."""
     if name := next((layer["profile"] for _, layer in reversed(layers) if "profile" in layer), ""):
-        layers.insert(0, (f"profile {name}", profile(str(name)).settings))
+        layers = [(f"profile {name}", profile(str(name)).settings), *layers]
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
     for origin, layer in layers:
         for name, value in layer.items():
-            if name not in Settings.model_fields:
-                raise UsageError(
-                    f"{origin}: unknown setting {name!r}", hint=f"known settings: {', '.join(Settings.model_fields)}"
-                )
+            check_name(name, origin)
             values[name] = value
             origins[name] = origin
     try:
@@ -281,7 +296,16 @@ def load_settings(
     return LoadedSettings(settings, origins)
 
 
-def _read_file(path: Path) -> Mapping[str, Any]:
+def check_name(name: str, origin: str) -> None:
+    """Raises UsageError with near names, or all, if there is no such setting."""
+    if name not in Settings.model_fields:
+        near = difflib.get_close_matches(name.lower().replace("-", "_"), Settings.model_fields, n=3)
+        hint = f"near: {', '.join(near)}" if near else f"known settings: {', '.join(Settings.model_fields)}"
+        raise UsageError(f"{origin}: unknown setting {name!r}", hint=hint)
+
+
+def read_settings_file(path: Path) -> Mapping[str, Any]:
+    """What a settings file says, unchecked; nothing if there is none. Raises UsageError if it cannot be read."""
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError:
@@ -293,11 +317,16 @@ def _read_file(path: Path) -> Mapping[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Settings named in the environment; lists are separated by commas."""
     values: dict[str, Any] = {}
     for variable, text in environ.items():
         name = variable.removeprefix(ENV_PREFIX).lower()
         if variable.startswith(ENV_PREFIX) and name in Settings.model_fields:
-            is_list = name in ("subtitle_languages", "sound_labels", "object_labels", "local_hosts")
-            values[name] = tuple(part.strip() for part in text.split(",") if part.strip()) if is_list else text
+            values[name] = value_of_text(name, text)
     return values
+
+
+def value_of_text(name: str, text: str) -> object:
+    """A setting's value written as one word, unchecked: lists are separated by commas."""
+    if get_origin(Settings.model_fields[name].annotation) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

@@ -58,6 +58,7 @@ from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
 from agentvid.tools.program.values import Outcome, to_json
 from agentvid.types import LOOK, Answer, Json, Span, Usage
+from agentvid.words import placed_words
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -250,7 +251,7 @@ def _start(
 ) -> tuple[AskContext, AskState]:
     """The question made complete, and the scope that it names; from here on nothing changes either."""
     follow = FollowUp(question) if turns is None else _understood(question, context, turns)
-    follow = _named(follow, question, context)
+    follow = _spelt(_named(follow, question, context), question, context)
     if follow.videos:
         scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in follow.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))
@@ -295,6 +296,24 @@ def _named(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
         return follow
     said = "; ".join(filter(None, (follow.said, f"only {named.said}, by its name")))
     return replace(follow, question=named.question, videos=named.videos, said=said)
+
+
+def _spelt(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
+    """With words of the videos for what is mistyped, for the embedded planner: slots, sentences and checks read it so.
+
+    After the scope is known: a word of a video must not change which videos are asked.
+    """
+    if not isinstance(context.planner, ExemplarPlanner) or follow.problem or not context.tools.scope:
+        return follow
+    paths = (path for video in context.tools.scope.values() for path in video.paths)
+    names = {word for path in paths for *_, word in placed_words(PurePath(path).stem)}
+    spelt = context.tools.retriever.respelt(follow.question or question, keep=names)
+    typed = [str(change) for change in spelt.changes if not change.is_misread]
+    return (
+        replace(follow, question=spelt.meaning, said="; ".join([*filter(None, [follow.said]), *typed]))
+        if typed
+        else follow
+    )
 
 
 def _place_to_json(video_id: str, span: Span) -> Json:

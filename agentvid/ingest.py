@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agentvid import media
 from agentvid.assemble import REVISIONS, Progress, assemble
+from agentvid.budget import NEVER, Cancel
 from agentvid.config import Settings
 from agentvid.identity import video_id_from_hash
 from agentvid.indexes.base import VideoRecord
@@ -96,13 +97,14 @@ def ingest_file(
     progress: Progress,
     known: Known = NOTHING,
     status: os.stat_result | None = None,
+    cancel: Cancel = NEVER,
 ) -> Ingested:
     """Make a record of one video file; of what is `known` of it, only stale stages are read again.
 
     `status` is the file's from before it was hashed: by it, later doors know the file again without reading it.
 
     A track that fails becomes a gap of the whole video. Raises MediaError if the file cannot be decoded,
-    MissingDependency if the package of one of our own tracks is absent.
+    MissingDependency if the package of one of our own tracks is absent, Stopped once `cancel` is set.
     """
     progress("probe", 0.0, 1.0)
     video_id = video_id_from_hash(content_hash)
@@ -118,7 +120,9 @@ def ingest_file(
     with ExitStack() as opened:
         scan = _scan(path, tracks, SHOTS in stale, pipeline)
         info = opened.enter_context(scan).info if scan else media.probe(path, limits=pipeline.limits)
-        source = Source(path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results)
+        source = Source(
+            path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results, cancel
+        )
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
         shots, duration_seconds, notes = _pass(source, scan, readers, known, SHOTS in stale, progress)
         clips: tuple[Clip, ...] = ()

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from agentvid.budget import NEVER, Cancel, Stopped
 from agentvid.config import STAGES, Settings, go_offline, load_settings, stay_off_hubs, with_verify
 from agentvid.egress import errand, outlet_of, read_log
 from agentvid.errors import (
@@ -32,7 +33,7 @@ from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.media.read import frames_at, read_picture
-from agentvid.reports import IndexReport, failure_json, summary_json, video_json
+from agentvid.reports import IndexReport, failure_json, search_json, summary_json, video_json
 from agentvid.text import check_query, check_question, parse_timestamp, timestamp
 from agentvid.trace import new_trace_id
 from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
@@ -40,11 +41,12 @@ from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
 
-    from agentvid.budget import Budget, Cancel, Price
+    from agentvid.budget import Budget, Price
     from agentvid.estimate import Estimate
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
+    from agentvid.indexes.spelling import Respelling
     from agentvid.ingest import Ingested, Pipeline
     from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Image, Reranker
     from agentvid.models.cassette import Cassette
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 MAX_HITS = 1000
 EMPTY_DIRECTORY = "no video in this directory"
+STOPPED = "stopped"
 _CHOOSE_MODEL = "set it, as in AGENTVID_MODEL=openai:NAME, or leave digests = 'rows'"
 _CHOOSE = "choose one, as in --model openai:NAME"
 #: Later than any video ends: an open `--to`.
@@ -108,9 +111,12 @@ class Library:
 
     # -- path 1: index ------------------------------------------------------------------------------------------
 
-    def add(self, paths: Sequence[str | Path], *, progress: Progress | None = None) -> IndexReport:
+    def add(
+        self, paths: Sequence[str | Path], *, progress: Progress | None = None, cancel: Cancel | None = None
+    ) -> IndexReport:
         """Index video files, and directories of them. A file that fails becomes a failed row; the others go on.
 
+        Once `cancel` is set, the file that is being read is left as it was, and it and the rest are skipped as STOPPED.
         Raises LibraryBusy if another process writes, LibraryError if the library cannot be written.
         """
         from agentvid.discover import find_videos
@@ -126,17 +132,26 @@ class Library:
         with self._publishing():
             run = f"index-{new_trace_id()}"
             for path in found.videos:
-                self._add_file(path, report, progress, run)
+                try:
+                    self._add_file(path, report, progress, run, cancel or NEVER)
+                except Stopped:
+                    report.add_skipped(str(path), STOPPED)
         report.seconds = time.monotonic() - started
         return report
 
-    def _add_file(self, path: Path, report: IndexReport, progress: Progress | None, run: str) -> None:
+    def _add_file(self, path: Path, report: IndexReport, progress: Progress | None, run: str, cancel: Cancel) -> None:
         from agentvid.identity import hash_file, video_id_from_hash
         from agentvid.indexes.known import NOTHING, read_known
         from agentvid.ingest import ingest_file
 
+        def told(stage: str, done: float, total: float) -> None:
+            cancel.check()
+            if progress:
+                progress(str(path), stage, done, total)
+
         pipeline = self._pipeline
         content_hash = None
+        cancel.check()
         try:
             status = path.stat()
             content_hash = hash_file(path)
@@ -150,9 +165,10 @@ class Library:
                     path,
                     content_hash,
                     pipeline,
-                    lambda stage, done, total: progress(str(path), stage, done, total) if progress else None,
+                    told,
                     read_known(self.catalogue, known, space) if known else NOTHING,
                     status,
+                    cancel,
                 )
         except (LibraryError, MissingDependency):
             raise
@@ -274,6 +290,10 @@ class Library:
                 names[moment.video_id] = self.catalogue.video(moment.video_id).name
             hits.append(Hit(names[moment.video_id], moment))
         return hits
+
+    def spelling(self, query: str) -> tuple[Respelling, ...]:
+        """The words of `query` that `search` looks for in another spelling, since no passage has them as they are."""
+        return self.retriever.respelt(query).changes
 
     def search_picture(
         self,
@@ -398,7 +418,7 @@ class Library:
                 query, video = _parse_batch_line(line)
                 chosen = [video] if video is not None else videos
                 hits = self.search(query, k=k, videos=chosen, tracks=tracks, start=start, end=end)
-                yield {"query": query, "hits": [hit.to_json() for hit in hits]}
+                yield search_json(query, self.spelling(query), hits)
             except (UsageError, NotFound) as error:
                 yield {"line": number, "error": str(error), "hint": error.hint, "hits": []}
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.catalogue import Failure, Summary
-from agentvid.types import Clip, Gap, Json, Observation, Section, Span
+from agentvid.indexes.spelling import Respelling, spelling_json
+from agentvid.types import Clip, Gap, Hit, Json, Observation, Section, Span
 
 
 @dataclass
@@ -63,6 +64,11 @@ class IndexReport:
 
     def add_skipped(self, path: str, reason: str) -> None:
         self.skipped.append({"path": path, "reason": reason})
+
+
+def search_json(query: str, spelling: Iterable[Respelling], hits: Iterable[Hit]) -> Json:
+    """What `agentvid search --json` prints; `spelling`: word of the query -> what was searched instead of it."""
+    return {"query": query, "spelling": spelling_json(spelling), "hits": [hit.to_json() for hit in hits]}
 
 
 def summary_json(summary: Summary) -> Json:

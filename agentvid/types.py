@@ -341,8 +341,8 @@ class Answer:
     """Claims with evidence, or an abstention with the nearest moments as evidence of no claim.
 
     `stopped`: why the run ended before it was done (a spent budget, a planner that repeats itself), or "".
-    `understood`: how a question that goes on with a conversation was completed, and which videos it names by a word of
-    their file names; "" for one that says all itself.
+    `understood`: how a question that goes on with a conversation was completed, which videos it names by a word of
+    their file names, and which words are read in another spelling; "" for one that says all itself.
     Raises UsageError if a claim cites evidence that the answer does not hold.
     """
 

@@ -65,7 +65,7 @@ MEDIA_WORDS = frozenset(
 def words(text: str) -> list[str]:
     """Folded words of `text` in order; overlapping character pairs where the script has no spaces."""
     found: list[str] = []
-    for word in _folded_words(text):
+    for word in folded_words(text):
         found += [word[i : i + 2] for i in range(max(1, len(word) - 1))] if _UNSPACED.search(word) else [word]
     return found
 
@@ -76,11 +76,17 @@ _STEMMING = Lock()
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """The English Snowball stem (Porter, 2001), accents removed: "opened", "opens" -> "open"; "café" -> "cafe"."""
-    base = word.removesuffix("'s").replace("'", "")
-    if not base.isascii():
-        base = unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", base)))
+    base = plain_word(word)
     with _STEMMING:
         return _stemmer().stemWord(base) or word
+
+
+def plain_word(word: str) -> str:
+    """A folded word without accents, apostrophes and genitive: "café's" -> "cafe"."""
+    base = word.removesuffix("'s").replace("'", "")
+    if base.isascii():
+        return base
+    return unicodedata.normalize("NFC", _COMBINING.sub("", unicodedata.normalize("NFD", base)))
 
 
 @lru_cache(maxsize=1)
@@ -93,7 +99,7 @@ def _stemmer() -> Any:
 
 def index_stems(text: str) -> list[str]:
     """All stems of `text` in order, as an index keeps them; of unspaced scripts every character and every pair."""
-    return [part for word in _folded_words(text) for part in _index_parts(word)]
+    return [part for word in folded_words(text) for part in index_parts(word)]
 
 
 def query_stems(text: str) -> list[str]:
@@ -101,18 +107,35 @@ def query_stems(text: str) -> list[str]:
 
     Of unspaced scripts the pairs of neighbours: "红色门" is "红色" and "色门".
     """
-    found = _folded_words(text)
+    found = folded_words(text)
     content = [word for word in found if word not in FUNCTION_WORDS] or found
     return list(dict.fromkeys(part for word in content for part in _query_parts(word)))
 
 
-def _folded_words(text: str) -> list[str]:
+def is_spaced(word: str) -> bool:
+    """Whether all of a folded word is of scripts that set words apart."""
+    return not _UNSPACED.search(word)
+
+
+def placed_words(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, plain word) of every word of an NFKC `text`; of unspaced scripts none."""
+    found = []
+    for match in _WORD.finditer(text.translate(_APOSTROPHE)):
+        folded = folded_words(match.group())
+        if len(folded) == 1 and is_spaced(folded[0]):
+            found.append((match.start(), match.end(), plain_word(folded[0])))
+    return found
+
+
+def folded_words(text: str) -> list[str]:
+    """The words of `text` in order, whatever their case, width and apostrophes."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Accents that are still characters of their own, as in the folded "İ", would cut their word in two.
     return _WORD.findall(_COMBINING.sub("", folded).translate(_APOSTROPHE))
 
 
-def _index_parts(word: str) -> list[str]:
+def index_parts(word: str) -> list[str]:
+    """What an index keeps of a folded word: its stem, or, of unspaced scripts, every character and every pair."""
     if not _UNSPACED.search(word):
         return [stem(word)]
     return [piece for part in _UNSPACED_OR_NOT.findall(word) for piece in _pieces(part)]

@@ -18,6 +18,7 @@ from agentvid.indexes.base import Filter
 from agentvid.indexes.frames import FrameRuns, mixed
 from agentvid.indexes.frames import moment as run_moment
 from agentvid.indexes.places import Floats, Places, Rows, Term
+from agentvid.indexes.spelling import Respelling, Respelt, spelling_json
 from agentvid.indexes.windows import EVIDENCE, Windows, passage_scores
 from agentvid.text import time_range, timestamp
 from agentvid.types import FRAME, Gap, Hit, Json, Span
@@ -175,20 +176,26 @@ class Explanation:
     query: str
     hits: tuple[ExplainedHit, ...]
     expected: Expected | None
+    spelling: tuple[Respelling, ...] = ()
 
     def to_json(self) -> Json:
-        document: Json = {"query": self.query, "hits": [hit.to_json() for hit in self.hits]}
+        document: Json = {
+            "query": self.query,
+            "spelling": spelling_json(self.spelling),
+            "hits": [hit.to_json() for hit in self.hits],
+        }
         return document | ({"expected": self.expected.to_json()} if self.expected else {})
 
 
 @dataclass(frozen=True)
 class Search:
-    """One search with all it knows: the stems it looked for, and the terms that the library has of them.
+    """One search with all it knows: the query as it was searched, its stems, and the library's terms for them.
 
     `cosines` gives those of any rows, and is None where search is by words only.
     """
 
     query: str
+    asked: Respelt
     candidates: Candidates
     stems: Sequence[str]
     terms: Sequence[Term]
@@ -221,7 +228,8 @@ def explain(
             hit = Hit(names.get(moment.video_id, moment.video_id), moment)
             hits.append(ExplainedHit(hit, standing, bench.cover(window, kept)))
             kept.append(window)
-    return Explanation(query, tuple(hits), _expected(retriever, bench, kept, where, *expected) if expected else None)
+    missed = _expected(retriever, bench, kept, where, *expected) if expected else None
+    return Explanation(query, tuple(hits), missed, bench.search.asked.changes)
 
 
 def _of_run(runs: FrameRuns, at: int) -> Standing:
@@ -244,7 +252,7 @@ class _Bench:
         self._rank = np.empty(len(self.score), np.int64)
         self._rank[np.argsort(-self.score, kind="stable")] = np.arange(1, len(self.score) + 1)
         self._bm25 = passage_scores(self.places, search.terms)
-        self._written = _written(search.query)
+        self._written = _written(search.asked.text)
 
     def standing(self, window: int, other: int) -> Standing:
         """How a window stands, compared with another."""

@@ -20,7 +20,7 @@ from agentvid.indexes.places import PlaceRow, Places, make_places
 from agentvid.models.base import EmbeddingSpace, Vectors
 
 #: What a file holds; raise the number when `Places` or the stems in it change.
-_FORMAT = "places 2"
+_FORMAT = "places 3"
 _WORDS_ONLY = "words"
 _PREFIX = "ranking "
 
@@ -87,8 +87,10 @@ def _build(catalogue: Catalogue, space: EmbeddingSpace | None) -> tuple[Places, 
             for row in connection.execute(query.order_by(table.c.id))
         ]
         titles = [(row.id, row.title) for row in known]
+        languages = connection.execute(sa.select(schema.observations.c.language).distinct()).scalars().all()
         try:
-            places = make_places(titles, passages, _vectors(connection, space), space.dimension if space else 0)
+            dimension = space.dimension if space else 0
+            places = make_places(titles, passages, _vectors(connection, space), dimension, languages)
         except (TypeError, ValueError) as error:
             # Nothing wrong was ever stored: a value of another type was changed on the disk.
             raise LibraryDamaged(f"a passage cannot be read: {error}", hint="agentvid doctor") from error

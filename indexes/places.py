@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from agentvid.errors import LibraryDamaged
 from agentvid.indexes.base import Filter, Ids
+from agentvid.indexes.spelling import Spellings, pack
 from agentvid.models.base import Vectors
 from agentvid.types import SPEECH
-from agentvid.words import index_stems
+from agentvid.words import folded_words, index_parts, is_spaced, plain_word
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -54,10 +55,12 @@ class Places:
     `rows` and `counts` are the postings of word w at `offsets[w]:offsets[w + 1]`; row n + i is the title of video i.
     `norms` (n, len(RUN_LENGTHS)) float16 are the lengths of the sum of the vectors from a row on; `centroids`
     (v, dimension) the mean directions of the videos; `sample` some passages' vectors. Without vectors they are empty.
+    `written` and `written_counts` are the words as they are written (`spelling.pack`), `languages` those of the rows.
     """
 
     video_ids: tuple[str, ...]
     tracks: tuple[str, ...]
+    languages: tuple[str, ...]
     ids: Ids
     video: NDArray[np.int32]
     track: NDArray[np.int16]
@@ -68,6 +71,8 @@ class Places:
     offsets: Rows
     rows: NDArray[np.uint32]
     counts: NDArray[np.uint16]
+    written: NDArray[np.uint8]
+    written_counts: NDArray[np.int32]
     has_vector: NDArray[np.bool_]
     norms: NDArray[np.float16]
     centroids: Vectors
@@ -91,6 +96,11 @@ class Places:
         borders = np.concatenate([[0], np.flatnonzero(breaks) + 1, [self.count]])
         sizes = np.diff(borders)
         return np.repeat(borders[:-1], sizes), np.repeat(borders[1:], sizes)
+
+    @cached_property
+    def spellings(self) -> Spellings:
+        """Tells which of the library's words a misspelt one stands for."""
+        return Spellings(self.written, self.written_counts, self.vocabulary.__contains__, self.languages)
 
     @cached_property
     def is_speech(self) -> NDArray[np.bool_]:
@@ -149,7 +159,7 @@ class Places:
 
     def to_bytes(self) -> bytes:
         file = io.BytesIO()
-        text = json.dumps([self.video_ids, self.tracks, list(self.vocabulary)]).encode()
+        text = json.dumps([self.video_ids, self.tracks, self.languages, list(self.vocabulary)]).encode()
         arrays = {name: getattr(self, name) for name in _ARRAYS}
         np.savez(file, allow_pickle=False, text=np.frombuffer(text, np.uint8), **arrays)
         return file.getvalue()
@@ -159,10 +169,10 @@ class Places:
         """What `to_bytes` gave. Raises LibraryDamaged for anything else."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                video_ids, tracks, words = json.loads(file["text"].tobytes())
+                video_ids, tracks, languages, words = json.loads(file["text"].tobytes())
                 arrays = {name: file[name] for name in _ARRAYS}
             vocabulary = {word: at for at, word in enumerate(words)}
-            return cls(tuple(video_ids), tuple(tracks), vocabulary=vocabulary, **arrays)
+            return cls(tuple(video_ids), tuple(tracks), tuple(languages), vocabulary=vocabulary, **arrays)
         except Exception as error:
             # zipfile and NumPy's header parser have a dozen ways to say that this is no file of theirs.
             raise LibraryDamaged(
@@ -180,6 +190,8 @@ _ARRAYS = (
     "offsets",
     "rows",
     "counts",
+    "written",
+    "written_counts",
     "has_vector",
     "norms",
     "centroids",
@@ -204,8 +216,9 @@ def make_places(
     passages: Sequence[PlaceRow],
     vectors: Callable[[], Iterator[tuple[Ids, Vectors]]] | None,
     dimension: int = 0,
+    languages: Iterable[str] = (),
 ) -> Places:
-    """Arrays of all `passages`, ascending by id; `videos` are (id, title).
+    """Arrays of all `passages`, ascending by id; `videos` are (id, title), `languages` the BCP 47 tags of their rows.
 
     `vectors` gives ((m,) ids, (m, dimension) float32) ascending by id; a passage may have none.
     """
@@ -217,6 +230,7 @@ def make_places(
     return Places(
         tuple(video_id for video_id, _ in videos),
         tuple(tracks),
+        tuple(sorted(set(languages) - {""})),
         ids,
         video,
         np.array([tracks.index(passage.track) for passage in passages], np.int16),
@@ -233,15 +247,19 @@ def make_places(
 def _postings(texts: Sequence[str], titles: Sequence[str]) -> dict[str, Any]:
     """Words of texts, then titles, as compressed sparse rows by word."""
     vocabulary: dict[str, int] = {}
+    written: Counter[str] = Counter()
     words: list[int] = []
     counts: list[int] = []
     lengths = np.zeros(len(texts) + len(titles), np.int32)
     sizes = np.zeros(len(lengths), np.int64)
     for row, text in enumerate((*texts, *titles)):
-        found = Counter(index_stems(text))
+        folded = folded_words(text)
+        written.update(folded)
+        found = Counter(part for word in folded for part in index_parts(word))
         words += [vocabulary.setdefault(word, len(vocabulary)) for word in found]
         counts += found.values()
         lengths[row], sizes[row] = found.total(), len(found)
+    packed, written_counts = pack(_plain(written))
     by_word = np.argsort(np.array(words, np.int64), kind="stable")
     starts = np.bincount(np.array(words, np.int64), minlength=len(vocabulary)).cumsum()
     return {
@@ -250,7 +268,17 @@ def _postings(texts: Sequence[str], titles: Sequence[str]) -> dict[str, Any]:
         "rows": np.repeat(np.arange(len(lengths), dtype=np.uint32), sizes)[by_word],
         "counts": np.minimum(counts, 65535).astype(np.uint16)[by_word],
         "lengths": lengths[: len(texts)],
+        "written": packed,
+        "written_counts": written_counts,
     }
+
+
+def _plain(folded: Counter[str]) -> Counter[str]:
+    plain: Counter[str] = Counter()
+    for word, count in folded.items():
+        if is_spaced(word):
+            plain[plain_word(word)] += count
+    return plain
 
 
 def _vector_arrays(

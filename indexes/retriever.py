@@ -6,7 +6,7 @@ Two questions, two methods. `search` gives the best places. `scan` looks at ever
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from agentvid.indexes.frames import moment as run_moment
 from agentvid.indexes.lexical import phrases
 from agentvid.indexes.places import Floats, Places, Rows
 from agentvid.indexes.question_kind import question_kind
+from agentvid.indexes.spelling import Respelt
 from agentvid.indexes.windows import Question, Windows, gather, passage_scores, windows_around
 from agentvid.models.base import Embedder, Reranker, Vectors
 from agentvid.types import FRAME, Moment, Passage, Span
@@ -136,7 +137,9 @@ class Retriever:
         candidates = self.candidates(query, where or Filter(), depth=max(SEEDS, k))
         count = k if self._reranker is None else max(k, RERANKED)
         moments = self._best(query, candidates, where or Filter(), count)
-        return moments if self._reranker is None else _reranked(self._reranker, query, moments)[:k]
+        return (
+            moments if self._reranker is None else _reranked(self._reranker, self.respelt(query).meaning, moments)[:k]
+        )
 
     def _best(self, query: str, candidates: Candidates, where: Filter, count: int) -> list[Moment]:
         runs = self.frame_runs(query, where)
@@ -156,15 +159,26 @@ class Retriever:
         frames = self.frames
         if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
             return None
-        return frames.runs(frames.embedder.encode_query([query])[0], where)
+        return frames.runs(frames.embedder.encode_query([self.respelt(query).meaning])[0], where)
+
+    def respelt(self, query: str, *, keep: Collection[str] = ()) -> Respelt:
+        """The query as it is searched: a word that the library has in another spelling only is put as that.
+
+        All that takes a query here respells it by itself; `keep` are plain words to leave alone.
+        """
+        return self._spelt(self._open().places, query, keep)
+
+    def _spelt(self, places: Places, query: str, keep: Collection[str] = ()) -> Respelt:
+        return places.spellings.respelt(query, keep=keep)
 
     def candidates(self, query: str, where: Filter, *, depth: int = SEEDS) -> Candidates:
         """The windows that compete for a query, with the evidence for each; `depth` passages of a channel seed them."""
         opened = self._open()
         places, index = opened.places, opened.index
         allowed = places.allowed(where)
-        vector = self._encode(query) if index is not None and query.strip() else None
-        words = query_stems(query)[:_MOST_TERMS]
+        asked = self._spelt(places, query)
+        vector = self._encode(asked.meaning) if index is not None and query.strip() else None
+        words = query_stems(asked.text)[:_MOST_TERMS]
         terms = places.terms(words)
         question = Question(
             terms,
@@ -216,7 +230,7 @@ class Retriever:
         frames = self.frames
         if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
             return told
-        shown = frames.locate(frames.embedder.encode_query([query])[0], k=k, where=where)
+        shown = frames.locate(frames.embedder.encode_query([self.respelt(query).meaning])[0], k=k, where=where)
         return narrowed(told, shown, k)
 
     def margins(self, query: str, where: Filter, places: Places, windows: Windows, score: Floats) -> Floats | None:
@@ -258,7 +272,7 @@ class Retriever:
         `score` is 1.0 for words and the cosine otherwise.
         """
         where = where or Filter()
-        by_words = set(self._catalogue.lexical.containing(query, where))
+        by_words = set(self._catalogue.lexical.containing(self.respelt(query).text, where))
         by_meaning = self._above(query, minimum_similarity, where)
         passages = self._catalogue.passages(sorted(by_words | by_meaning.keys()))
         moments = []
@@ -283,17 +297,19 @@ class Retriever:
             return []
         if name == FRAME:
             assert self.frames is not None
-            return self.frames.search(self.frames.embedder.encode_query([query])[0], k=k, where=where or Filter())
+            vector = self.frames.embedder.encode_query([self.respelt(query).meaning])[0]
+            return self.frames.search(vector, k=k, where=where or Filter())
         opened = self._open()
+        asked = self._spelt(opened.places, query)
         allowed = opened.places.allowed(where or Filter())
         if name == LEXICAL:
-            scores = passage_scores(opened.places, opened.places.terms(query_stems(query)[:_MOST_TERMS]))
+            scores = passage_scores(opened.places, opened.places.terms(query_stems(asked.text)[:_MOST_TERMS]))
             rows = _best_rows(scores, allowed, k)
             ranked = [Ranked(int(opened.places.ids[row]), float(scores[row])) for row in rows]
         else:
             assert opened.index is not None
             ids = None if allowed is None else opened.places.ids[allowed]
-            ranked = _as_ranked(*opened.index.search(self._encode(query), k, ids))
+            ranked = _as_ranked(*opened.index.search(self._encode(asked.meaning), k, ids))
         passages = self._catalogue.passages([hit.passage_id for hit in ranked])
         return [
             _moment([passage], passage.span, hit.score, hit.score if name == DENSE else None, {name: rank})
@@ -321,7 +337,8 @@ class Retriever:
         opened = self._open()
         if opened.index is None or not query.strip():
             return {}
-        vector, places = self._encode(query), opened.places
+        places = opened.places
+        vector = self._encode(self._spelt(places, query).meaning)
         allowed = places.allowed(where)
         rows = np.flatnonzero(places.has_vector if allowed is None else places.has_vector & allowed)
         found: dict[int, float] = {}
@@ -374,17 +391,18 @@ class Retriever:
         opened, candidates = self._open(), self.candidates(query, where)
         while candidates.places is not opened.places:  # somebody wrote in between
             opened, candidates = self._open(), self.candidates(query, where)
-        stems = query_stems(query)[:_MOST_TERMS]
+        asked = self._spelt(opened.places, query)
+        stems = query_stems(asked.text)[:_MOST_TERMS]
         terms = opened.places.terms(stems)
         if DENSE not in candidates.channels:
-            return Search(query, candidates, stems, terms, None)
-        vector = self._encode(query)
+            return Search(query, asked, candidates, stems, terms, None)
+        vector = self._encode(asked.meaning)
 
         def cosines(rows: Rows) -> Floats:
             chunks = [rows[begin : begin + _SCAN_ROWS] for begin in range(0, len(rows), _SCAN_ROWS)]
             return np.concatenate([self._cosines(opened.places, opened.index, vector, chunk) for chunk in chunks])
 
-        return Search(query, candidates, stems, terms, cosines)
+        return Search(query, asked, candidates, stems, terms, cosines)
 
 
 def _reranked(reranker: Reranker, query: str, moments: Sequence[Moment]) -> list[Moment]:

@@ -6,7 +6,7 @@ from agentvid.errors import ToolError
 from agentvid.tools.base import Scan, ToolContext
 from agentvid.tools.intervals import merge
 from agentvid.tools.list_all import GAP_SECONDS, MAX_MOMENTS, occurrences
-from agentvid.tools.scope import filled, where
+from agentvid.tools.scope import where
 from agentvid.types import Moment
 
 
@@ -35,7 +35,7 @@ def count_all(
     if gap < 0:
         raise ToolError(f"gap={gap:g} is not allowed; allowed: 0 or more seconds")
     allowed = where(context, video=video, track=track, within=within)
-    found = [m for moments in occurrences(context, filled("query", query), allowed, within) for m in moments]
+    found = [m for moments in occurrences(context, query, allowed, within) for m in moments]
     events = merge(found, gap_seconds=gap)
     # All were counted; as many may be cited as a list could show.
     context.ledger.scans.append(Scan(query, allowed))

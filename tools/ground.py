@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentvid.tools.base import ToolContext
 from agentvid.tools.llm_spans import choose_spans
-from agentvid.tools.scope import filled, where, whole_number
+from agentvid.tools.scope import asked_for, where, whole_number
 from agentvid.types import Moment
 
 MAX_RESULTS = 20
@@ -38,10 +38,10 @@ def ground(
     """
     limit = whole_number("k", k, most=MAX_RESULTS)
     place = where(context, video=video, track=track, within=within)
-    asked = filled("query", query)
+    asked = asked_for(context, query).text
     if context.chat is None:
-        found = context.retriever.locate(asked, k=limit, where=place)
+        found = context.retriever.locate(query.strip(), k=limit, where=place)
     else:
-        places = context.retriever.locate(asked, k=max(limit, MIN_PLACES), where=place)
+        places = context.retriever.locate(query.strip(), k=max(limit, MIN_PLACES), where=place)
         found = choose_spans(context, asked, places, place)
     return context.ledger.record([moment for moment in found if moment.score >= MIN_CONFIDENCE][:limit])

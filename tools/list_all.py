@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from agentvid.tools.base import Scan, ToolContext
 from agentvid.tools.intervals import merge, near, overlapping
 from agentvid.tools.rows import rows_at, streams, to_moment
-from agentvid.tools.scope import filled, where
+from agentvid.tools.scope import asked_for, where
 from agentvid.tools.words import phrase_counter, quoted_phrases
 from agentvid.types import SPEECH, Moment, Observation
 from agentvid.words import content_words
@@ -54,7 +54,7 @@ def list_all(
     allowed = where(context, video=video, track=track, within=within)
     found: list[Moment] = []
     left = 0
-    for moments in occurrences(context, filled("query", query), allowed, within):
+    for moments in occurrences(context, query, allowed, within):
         if len(found) < MAX_MOMENTS:
             found += moments
         else:
@@ -65,10 +65,11 @@ def list_all(
 
 
 def occurrences(context: ToolContext, query: str, allowed: Filter, within: Moment | None) -> Iterator[list[Moment]]:
-    """What fits the query, place by place, of every passage that `allowed` keeps."""
-    holds, is_quoted = _test(query), bool(quoted_phrases(query))
+    """What fits the query, place by place, of every passage that `allowed` keeps. Raises ToolError if it is empty."""
+    asked = asked_for(context, query).text
+    holds, is_quoted = _test(asked), bool(quoted_phrases(asked))
     track = allowed.tracks[0] if allowed.tracks else None
-    for place in _without_echoes(context, context.retriever.scan(query, where=allowed), query):
+    for place in _without_echoes(context, context.retriever.scan(query.strip(), where=allowed), asked):
         moments = [m for m in _moments_of(context, place, track, holds) if holds(m.text) or not is_quoted]
         yield overlapping(moments, [within]) if within is not None else moments
 

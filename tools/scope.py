@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from agentvid.errors import ToolError
 from agentvid.indexes.base import Filter
+from agentvid.indexes.spelling import Respelt
 from agentvid.tools.base import ToolContext
 from agentvid.types import CAPTION, FRAME, Moment, Video
 from agentvid.untrusted import quoted
@@ -57,6 +58,8 @@ def where(
                 hint="leave video= out: the moment names its video",
             )
         video_ids = (within.video_id,)
+    if track:
+        context.ledger.tracks.add(track)
     # Whoever asks captions asks what is shown: frames tell that too, where the library has them.
     tracks = (CAPTION, FRAME) if track == CAPTION else (track,) if track else ()
     return Filter(video_ids, tracks, within.span if within else None)
@@ -76,6 +79,14 @@ def whole_number(name: str, value: float, *, most: int) -> int:
     if not 1 <= value <= most or value != int(value):
         raise ToolError(f"{name}={value:g} is not allowed; allowed: whole numbers from 1 to {most}")
     return int(value)
+
+
+def asked_for(context: ToolContext, query: str) -> Respelt:
+    """`query` as it is searched; the ledger notes other spellings. Raises ToolError if it is empty."""
+    respelt = context.retriever.respelt(filled("query", query))
+    told = context.ledger.notes
+    told += [note for note in map(str, respelt.changes) if note not in told]
+    return respelt
 
 
 def filled(name: str, value: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentvid.tools.base import ToolContext
-from agentvid.tools.scope import filled, where, whole_number
+from agentvid.tools.scope import asked_for, where, whole_number
 from agentvid.types import Moment
 
 MAX_RESULTS = 100
@@ -32,4 +32,5 @@ def search(
     """
     limit = whole_number("k", k, most=MAX_RESULTS)
     place = where(context, video=video, track=track, within=within)
-    return context.ledger.record(context.retriever.search(filled("query", query), k=limit, where=place))
+    asked_for(context, query)
+    return context.ledger.record(context.retriever.search(query.strip(), k=limit, where=place))

@@ -79,7 +79,9 @@ def _search(library: Library, asked: Search) -> Found:
         level=None if asked.level == "moment" else asked.level,
     )
     found = _told([hit.moment for hit in hits], {hit.moment.video_id: shown_name(hit.video) for hit in hits})
-    empty = Found(total=len(found), moments=[], notes=notes_of(*library.notes()))
+    empty = Found(
+        total=len(found), moments=[], notes=notes_of(*map(str, library.spelling(asked.query)), *library.notes())
+    )
     return fill(SEARCH.name, library, asked, empty, "moments", found)
 
 

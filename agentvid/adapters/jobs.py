@@ -1,139 +1,58 @@
-"""`index_video` and `get_job`: off unless the owner allows folders; one file at a time, in the background."""
+"""`index_video`, `get_job` and `stop_job`: off unless the owner allows folders."""
 
 from __future__ import annotations
 
-import queue
-import secrets
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from agentvid.adapters.base import NOTICE, DoorTool, Input, Output, PathHider, one_line, words_of
 from agentvid.discover import find_videos
-from agentvid.errors import AgentvidError, NotFound, UsageError
+from agentvid.errors import NotFound, UsageError
+from agentvid.jobs import IndexJobs, Job, State
+from agentvid.reports import IndexReport
 from agentvid.text import clean_text
-from agentvid.types import Json
 
 if TYPE_CHECKING:
     from agentvid.library import Library
 
-State = Literal["queued", "running", "done", "failed"]
-#: So many jobs wait, and so many are remembered.
-MOST_WAITING, MOST_KNOWN = 100, 1_000
 _NAMES_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to index. `report` is what `index --json` prints, without paths, once the job is done."""
+class AllowedFiles:
+    """The videos below some folders, by their paths from there; links that lead out are left out."""
 
-    id: str
-    file: str
-    path: Path
-    state: State = "queued"
-    stage: str = ""
-    done_seconds: float = 0.0
-    total_seconds: float = 0.0
-    video_id: str = ""
-    message: str = ""
-
-
-class IndexJobs:
-    """A queue of files of allowed folders that one thread indexes into a library, one after the other.
-
-    The thread begins with the first job and ends with the process; a file that it was reading then is indexed from
-    anew the next time, and nothing half-done stays in the library.
-    """
-
-    def __init__(self, library: Library, folders: Sequence[str | Path]) -> None:
+    def __init__(self, folders: Sequence[str | Path]) -> None:
         """Raises UsageError for what is no folder."""
-        self._library = library
-        self._folders = [Path(folder).expanduser().resolve() for folder in folders]
-        for folder in self._folders:
+        self.folders = [Path(folder).expanduser().resolve() for folder in folders]
+        for folder in self.folders:
             if not folder.is_dir():
                 raise UsageError(f"{str(folder)!r} is not a folder", hint="allow a folder that holds videos")
-        self._jobs: dict[str, Job] = {}
-        self._waiting: queue.Queue[str] = queue.Queue()
-        self._lock = threading.Lock()
-        self._worker: threading.Thread | None = None
 
     def files(self) -> dict[str, Path]:
-        """Every video below the allowed folders by its path from there; links that lead out are left out."""
         found: dict[str, Path] = {}
-        for folder in self._folders:
+        for folder in self.folders:
             for path in find_videos([folder]).videos:
                 if path.resolve().is_relative_to(folder):
                     found.setdefault(path.relative_to(folder).as_posix(), path)
         return found
 
-    def start(self, file: str) -> Job:
-        """Queue a file. Raises NotFound with the names there are, UsageError if too many wait."""
+    def find(self, name: str) -> Path:
+        """Raises NotFound with the names there are."""
         files = self.files()
-        if file not in files:
-            names = ", ".join(words_of(name, limit=120) for name in sorted(files)[:_NAMES_SHOWN])
+        if name not in files:
+            names = ", ".join(words_of(known, limit=120) for known in sorted(files)[:_NAMES_SHOWN])
             raise NotFound(
-                f"no video {clean_text(file, limit=120)!r} in the allowed folders",
+                f"no video {clean_text(name, limit=120)!r} in the allowed folders",
                 hint=f"{len(files)} there: {names}" if files else "the allowed folders hold no video",
             )
-        with self._lock:
-            if self._waiting.qsize() >= MOST_WAITING:
-                raise UsageError(f"{MOST_WAITING} files wait already", hint="ask get_job until some are done")
-            job = Job(secrets.token_hex(8), file, files[file])
-            self._jobs[job.id] = job
-            for old in [known for known in self._jobs.values() if known.state in ("done", "failed")][:-MOST_KNOWN]:
-                del self._jobs[old.id]
-            self._waiting.put(job.id)
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="agentvid-index", daemon=True)
-                self._worker.start()
-        return job
+        return files[name]
 
-    def get(self, job_id: str) -> Job:
-        """Raises NotFound."""
-        try:
-            return self._jobs[job_id]
-        except KeyError:
-            raise NotFound(
-                f"no job {clean_text(job_id, limit=40)!r}", hint="jobs end with the server; list_videos shows the rest"
-            ) from None
-
-    def _work(self) -> None:
-        while True:
-            self._index(self._jobs[self._waiting.get()])
-
-    def _index(self, job: Job) -> None:
-        def progress(_: str, stage: str, done: float, total: float) -> None:
-            self._change(job.id, state="running", stage=stage, done_seconds=done, total_seconds=total)
-
-        self._change(job.id, state="running")
-        try:
-            report = self._library.add([job.path], progress=progress).to_json()
-            self._change(job.id, **self._outcome(report))
-        except AgentvidError as error:
-            self._change(job.id, state="failed", message=self._hidden(one_line(error)))
-        except Exception as error:  # noqa: BLE001 - the queue goes on, and whoever asks for the job is told
-            self._change(job.id, state="failed", message=f"unexpected {type(error).__name__}")
-
-    def _outcome(self, report: Json) -> Json:
-        for failed in report["failed"]:
-            reason = f"{failed['error']}; {failed['hint']}" if failed["hint"] else failed["error"]
-            return {"state": "failed", "message": self._hidden(words_of(reason, limit=500))}
-        for skipped in report["skipped"]:
-            return {"state": "done", "message": self._hidden(words_of(skipped["reason"], limit=500))}
-        (indexed,) = report["indexed"]
-        rows = ", ".join(f"{words_of(track, limit=20)} {count}" for track, count in indexed["observations"].items())
-        return {"state": "done", "video_id": indexed["video_id"], "message": f"rows: {rows or 'none'}"}
-
-    def _hidden(self, text: str) -> str:
-        return PathHider(self._library, *self._folders)(text)
-
-    def _change(self, job_id: str, **values: Any) -> None:
-        with self._lock:
-            self._jobs[job_id] = replace(self._jobs[job_id], **values)
+    def name_of(self, path: Path) -> str:
+        return next(path.relative_to(one).as_posix() for one in self.folders if path.is_relative_to(one))
 
 
 class IndexVideo(Input):
@@ -143,17 +62,17 @@ class IndexVideo(Input):
 
 
 class GetJob(Input):
-    """What `get_job` takes."""
+    """What `get_job` and `stop_job` take."""
 
     job_id: str = Field(min_length=1, max_length=40, description="What index_video returned.")
 
 
 class JobState(Output):
-    """What `index_video` and `get_job` return."""
+    """What all three return."""
 
     job_id: str
     file: str
-    state: State = Field(description="queued, running, done or failed.")
+    state: State = Field(description="queued, running, done, failed or stopped.")
     stage: str = Field(description="What is being done, as scan or ocr.")
     done: float = Field(description="Seconds of the video that this stage has done.")
     total: float = Field(description="Of so many.")
@@ -162,17 +81,29 @@ class JobState(Output):
     notice: str = NOTICE
 
 
-def _told(job: Job) -> JobState:
+def _told(job: Job, name: str, hider: PathHider) -> JobState:
+    """A job of one file."""
+    message = one_line(job.error) if job.error else _outcome(job.report) if job.report else ""
+    failed = job.state == "failed" or bool(job.report and job.report.failed)
     return JobState(
         job_id=job.id,
-        file=words_of(job.file, limit=200),
-        state=job.state,
+        file=words_of(name, limit=200),
+        state="failed" if failed else job.state,
         stage=job.stage,
-        done=round(job.done_seconds, 3),
-        total=round(job.total_seconds, 3),
-        video_id=job.video_id,
-        message=job.message,
+        done=round(job.seconds_done, 3),
+        total=round(job.seconds_total, 3),
+        video_id=job.report.indexed[0]["video_id"] if job.report and job.report.indexed else "",
+        message=hider(message),
     )
+
+
+def _outcome(report: IndexReport) -> str:
+    for failed in report.failed:
+        return words_of(f"{failed['error']}; {failed['hint']}" if failed["hint"] else failed["error"], limit=500)
+    for skipped in report.skipped:
+        return words_of(skipped["reason"], limit=500)
+    counts = report.indexed[0]["observations"].items()
+    return f"rows: {', '.join(f'{words_of(track, limit=20)} {count}' for track, count in counts) or 'none'}"
 
 
 def _off(_: Library, __: Input) -> JobState:
@@ -187,7 +118,7 @@ INDEX_TOOLS: tuple[DoorTool[Any, Any], ...] = (
             "Add a video file to the library so that it can be searched and asked about. Only files in the folders "
             "that the owner of this server allowed; a wrong name is answered with names that are there. Returns at "
             "once with a job_id: the work takes from seconds to longer than the video lasts. Ask get_job every few "
-            "seconds until state is done or failed."
+            "seconds until state is done, failed or stopped."
         ),
         input=IndexVideo,
         output=JobState,
@@ -199,24 +130,44 @@ INDEX_TOOLS: tuple[DoorTool[Any, Any], ...] = (
         title="State of an index job",
         description=(
             "Tell how far an index_video job is. Returns its state: queued, running (stage, done of total "
-            "seconds), done (video_id and how many rows were found) or failed (message says why and what would "
-            "help)."
+            "seconds), done (video_id and how many rows were found), failed (message says why and what would "
+            "help) or stopped."
         ),
         input=GetJob,
         output=JobState,
         run=_off,
     ),
+    DoorTool(
+        name="stop_job",
+        title="Stop an index job",
+        description=(
+            "Stop an index_video job that runs or waits. Nothing half-done stays in the library; the file can be "
+            "indexed again later. A job that is over stays as it is. Returns its state, which becomes stopped soon: "
+            "ask get_job."
+        ),
+        input=GetJob,
+        output=JobState,
+        run=_off,
+        reads_only=False,
+    ),
 )
 
 
-def index_tools(jobs: IndexJobs) -> tuple[DoorTool[Any, Any], ...]:
-    """The two tools that may write, for one server or agent."""
+def index_tools(library: Library, folders: Sequence[str | Path]) -> tuple[DoorTool[Any, Any], ...]:
+    """The three tools, for files of these folders. Raises UsageError for what is no folder."""
+    allowed, jobs = AllowedFiles(folders), IndexJobs(library)
+
+    def told(job: Job) -> JobState:
+        return _told(job, allowed.name_of(job.files[0]), PathHider(library, *allowed.folders))
 
     def start(_: Library, asked: IndexVideo) -> JobState:
-        return _told(jobs.start(asked.file))
+        return told(jobs.start([allowed.find(asked.file)]))
 
     def look(_: Library, asked: GetJob) -> JobState:
-        return _told(jobs.get(asked.job_id))
+        return told(jobs.get(asked.job_id))
 
-    index_video, get_job = INDEX_TOOLS
-    return replace(index_video, run=start), replace(get_job, run=look)
+    def stop(_: Library, asked: GetJob) -> JobState:
+        return told(jobs.stop(asked.job_id))
+
+    index_video, get_job, stop_job = INDEX_TOOLS
+    return replace(index_video, run=start), replace(get_job, run=look), replace(stop_job, run=stop)

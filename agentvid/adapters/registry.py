@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agentvid.adapters.asking import ASK
 from agentvid.adapters.base import DoorTool
 from agentvid.adapters.finding import GROUND, SEARCH
-from agentvid.adapters.jobs import IndexJobs, index_tools
+from agentvid.adapters.jobs import index_tools
 from agentvid.adapters.pictures import FRAMES
 from agentvid.adapters.reading import LIST, READ, VIDEO_FACT
 from agentvid.adapters.skill_card import SKILL_CARD
@@ -31,11 +31,11 @@ DOOR_TOOLS: Mapping[str, DoorTool[Any, Any]] = MappingProxyType(
 
 
 def door_tools(library: Library, *, allow_index: Sequence[str | Path] = ()) -> Mapping[str, DoorTool[Any, Any]]:
-    """DOOR_TOOLS, and `index_video` and `get_job` if there are folders from which they may index.
+    """DOOR_TOOLS, and `index_video`, `get_job` and `stop_job` if there are folders from which they may index.
 
     Raises UsageError for what is no folder.
     """
     if not allow_index:
         return DOOR_TOOLS
-    tools = index_tools(IndexJobs(library, allow_index))
+    tools = index_tools(library, allow_index)
     return MappingProxyType({**DOOR_TOOLS, **{tool.name: tool for tool in tools}})

@@ -182,7 +182,10 @@ def begin(session: Session, terminal: Terminal, rest: str) -> None:
 
 
 def find(session: Session, terminal: Terminal, rest: str) -> None:
-    if not session.find(rest):
+    hits = session.find(rest)
+    for change in session.library.spelling(rest):
+        terminal.print(str(change))
+    if not hits:
         terminal.print("nothing found")
     print_places(terminal, session.places, Watching.now(session.library.catalogue.directory))
 

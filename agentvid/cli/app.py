@@ -88,11 +88,11 @@ for command in (
     skill.skill,
     keeping.backup,
     keeping.restore,
-    settings.config,
     settings.models,
     leaving.egress,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
+app.add_typer(settings.config, name="config")
 app.add_typer(checking_up.doctor, name="doctor")
 app.add_typer(traces.trace, name="trace")
 app.add_typer(threads.thread, name="thread")

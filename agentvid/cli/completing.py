@@ -1,4 +1,4 @@
-"""What the shell offers at Tab: names of videos, tracks, threads, traces and export formats.
+"""What the shell offers at Tab: names of videos, tracks, threads, traces, export formats and settings.
 
 Tab must be quick and say nothing: the catalogue is read by SQLite alone, for a fraction of a second, and what cannot be
 read is not offered. Names come from strangers, and shells evaluate what they are offered: a name that is not plain
@@ -69,6 +69,12 @@ def formats(incomplete: str) -> list[str]:
     from agentvid.exports.registry import EXPORTS
 
     return _fitting(EXPORTS, incomplete)
+
+
+def setting_names(incomplete: str) -> list[str]:
+    from agentvid.config import Settings
+
+    return _fitting(Settings.model_fields, incomplete)
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[str]:

@@ -130,12 +130,15 @@ def search(
         else:
             chosen = cast("Level | None", level)  # `Library.search` says what is allowed
             hits = library.search(query, k=k, videos=videos or (), tracks=tracks or (), **window, level=chosen)
-        notes = library.notes()
+        spelling = () if by_picture else library.spelling(query)
+        notes = [*library.notes(), *map(str, spelling)]
         known = library.tracks() if tracks and not hits else []
     for line in notes:
         note(line)
     if as_json:
-        print_json(explanation.to_json() if explanation else {"query": query, "hits": [hit.to_json() for hit in hits]})
+        from agentvid.reports import search_json
+
+        print_json(explanation.to_json() if explanation else search_json(query, spelling, hits))
     else:
         _print_hits(hits, explanation)
     if not hits:

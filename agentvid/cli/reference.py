@@ -26,7 +26,7 @@ when stdout is not a terminal. The library is `--library DIR`, else `$AGENTVID_L
 | 130 | interrupted; what was finished is kept |
 
 `AGENTVID_DEBUG=1` prints the traceback behind an error. After `agentvid --install-completion`, Tab completes commands,
-options, and the library's videos, tracks, threads, traces and export formats.
+options, settings, and the library's videos, tracks, threads, traces and export formats.
 """
 
 

@@ -23,11 +23,23 @@ _KEY_SHAPES = re.compile(
     | (?<=key=)[^\s&'"]+ | (?<=token=)[^\s&'"]+ | (?<=password=)[^\s&'"]+""",
     re.VERBOSE | re.IGNORECASE,
 )
+#: What tells a key from a model's name that begins like one, as hf-internal-testing/tiny.
+_RANDOM = re.compile(r"(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9]{16,}", re.IGNORECASE)
+#: The variable that a key of this shape belongs into; the longer beginnings first.
+_VARIABLES = {
+    "sk-ant-": "ANTHROPIC_API_KEY",
+    "sk-": "OPENAI_API_KEY",
+    "AIza": "GOOGLE_API_KEY",
+    "gsk_": "GROQ_API_KEY",
+    "xai-": "XAI_API_KEY",
+    "hf_": "HF_TOKEN",
+}
 #: Of an address as in OPENAI_BASE_URL=https://user:password@host.
 _PASSWORDS = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
 #: Shorter values, as "k" or "none", stand in for keys where none is needed; words of texts would be masked for them.
 _SHORTEST_KEY = 6
 _SECRET_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_NO_SECRET = "AGENTVID_MAX_TOKENS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +126,22 @@ def without_own_keys(text: str) -> str:
 
 def _own_keys() -> Iterator[str]:
     for name, value in os.environ.items():
-        if _SECRET_NAMES.search(name):
+        if _SECRET_NAMES.search(name) and name != _NO_SECRET:
             found: tuple[str, ...] = (value, value.strip())
         else:
             found = tuple(match[1] for match in _PASSWORDS.finditer(value)) if "://" in value else ()
         yield from (secret for secret in found if len(secret) >= _SHORTEST_KEY)
+
+
+def holds_key(text: str) -> bool:
+    """True for a key of this process's environment, and for what is surely one; `masked` hides more than that."""
+    found = (match[0] for match in _KEY_SHAPES.finditer(text))
+    return without_own_keys(text) != text or any(key.endswith("@") or _RANDOM.search(key) for key in found)
+
+
+def variable_of_key(text: str) -> str:
+    """The environment variable that a provider's package reads such a key from; "" if the shape does not tell."""
+    return next((variable for head, variable in _VARIABLES.items() if head in text), "")
 
 
 def without_secrets(text: str) -> str:

@@ -6,16 +6,21 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 
+from agentvid.budget import Cancel
 from agentvid.perceive.base import Reading
+
+#: Who waits for another thread looks so often whether it is still wanted.
+LOOK_SECONDS = 0.2
 
 
 class Background:
     """`work` on a thread of its own from now on; `result` waits for it and raises what it raised.
 
-    `work` is given a function that tells whether it should stop.
+    `work` is given a function that tells whether it should stop. `result` raises Stopped once `cancel` is set.
     """
 
-    def __init__(self, work: Callable[[Callable[[], bool]], Reading]) -> None:
+    def __init__(self, work: Callable[[Callable[[], bool]], Reading], cancel: Cancel) -> None:
+        self._cancel = cancel
         self._stopped = threading.Event()
         self._found: list[Reading] = []
         self._error: BaseException | None = None
@@ -26,7 +31,9 @@ class Background:
         self._thread.start()
 
     def result(self) -> Reading:
-        self._thread.join()
+        while self._thread.is_alive():
+            self._cancel.check()
+            self._thread.join(LOOK_SECONDS)
         if self._error is not None:
             raise self._error
         return self._found[0]

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from agentvid.budget import NEVER, Cancel
 from agentvid.config import Settings
 from agentvid.errors import AgentvidError
 from agentvid.indexes.results import ModelResults
@@ -45,7 +46,10 @@ SHOTS, PASSAGES = "shots", "passages"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file that is read. `results`: what models said of contents before; None keeps and knows nothing."""
+    """The file that is read. `results`: what models said of contents before; None keeps and knows nothing.
+
+    `cancel` ends it: who waits for work of another thread looks at it.
+    """
 
     path: Path
     info: MediaInfo
@@ -54,6 +58,7 @@ class Source:
     settings: Settings
     limits: Limits
     results: ModelResults | None = None
+    cancel: Cancel = NEVER
 
     def gap(self, span: Span, track: str, reason: str) -> Gap:
         return Gap(self.video_id, span, track, reason)

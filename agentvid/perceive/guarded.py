@@ -31,7 +31,7 @@ class GuardedReader(Reader):
         self._failure = ""
         try:
             reader = track.open(source)
-            self._reader = OverlappedReader(reader) if track.is_slow else reader
+            self._reader = OverlappedReader(reader, source.cancel) if track.is_slow else reader
         except Exception as error:
             if isinstance(error, MissingDependency) and not is_plugin(track):
                 raise

@@ -9,7 +9,9 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
 
+from agentvid.budget import NEVER, Cancel
 from agentvid.media.types import FrameBatch
+from agentvid.perceive.background import LOOK_SECONDS
 from agentvid.perceive.base import Reader, Reading, Watched
 
 #: What may wait for one reader; one batch always may, however large.
@@ -24,11 +26,13 @@ class OverlappedReader(Reader):
     """Any reader, run by a thread of its own from its first batch to its `close`.
 
     `read` returns at once while less than 64 MB of batches wait, then when the reader has caught up. What the reader
-    raises is raised by the next `read` or `finish`. The waiting thread stays open to Ctrl-C.
+    raises is raised by the next `read` or `finish`, and both raise Stopped once `cancel` is set. The waiting thread
+    stays open to Ctrl-C.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, cancel: Cancel = NEVER) -> None:
         self._reader = reader
+        self._cancel = cancel
         self._jobs: deque[tuple[Callable[[], None], int]] = deque()
         self._waiting_bytes = 0
         self._changed = threading.Condition()
@@ -42,15 +46,13 @@ class OverlappedReader(Reader):
 
     def read(self, batch: FrameBatch) -> None:
         size = _bytes_of(batch)
-        with self._changed:
-            self._changed.wait_for(lambda: self._error or not self._jobs or self._waiting_bytes + size <= _QUEUE_BYTES)
+        self._wait_for(lambda: self._error or not self._jobs or self._waiting_bytes + size <= _QUEUE_BYTES)
         self._put(lambda: self._reader.read(batch), size)
 
     def finish(self, watched: Watched) -> Reading:
         found: list[Reading] = []
         self._put(lambda: found.append(self._reader.finish(watched)), 0)
-        with self._changed:
-            self._changed.wait_for(lambda: self._error or found)
+        self._wait_for(lambda: self._error or found)
         self._raise()
         return found[0]
 
@@ -59,6 +61,11 @@ class OverlappedReader(Reader):
             self._is_closed = True
             self._changed.notify_all()
         self._thread.join(_CLOSE_SECONDS)
+
+    def _wait_for(self, is_so: Callable[[], object]) -> None:
+        with self._changed:
+            while not self._changed.wait_for(is_so, LOOK_SECONDS):
+                self._cancel.check()
 
     def _put(self, job: Callable[[], None], size: int) -> None:
         self._raise()

@@ -68,7 +68,7 @@ class SoundReader(Reader):
     """Listens on a thread of its own while the frames are decoded; reads no frames."""
 
     def __init__(self, source: Source, classifier: SoundClassifier) -> None:
-        self._background = Background(lambda stopped: listen(source, classifier, stopped))
+        self._background = Background(lambda stopped: listen(source, classifier, stopped), source.cancel)
 
     def finish(self, watched: Watched) -> Reading:
         return inside(self._background.result(), watched.duration_seconds)

@@ -78,7 +78,7 @@ class SpeechReader(Reader):
                 self._unread.append(reason_of(error))
         self._hearing: Background | None = None
         if source.settings.asr and source.info.has_audio and not self._read(limits.max_seconds).observations:
-            self._hearing = Background(lambda stopped: hear_file(source, recognizers, stopped))
+            self._hearing = Background(lambda stopped: hear_file(source, recognizers, stopped), source.cancel)
 
     def finish(self, watched: Watched) -> Reading:
         read = self._read(watched.duration_seconds)

@@ -32,12 +32,11 @@ _TYPES = {
 
 def make_app(context: Context) -> ASGIApp:
     """Everything that answers requests for one library."""
-    running = jobs.Jobs(context)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        context.stopping.set()
+        context.end()
 
     app = FastAPI(
         title="agentvid",
@@ -55,7 +54,7 @@ def make_app(context: Context) -> ASGIApp:
         reading.routes(context),
         asking.routes(context),
         exporting.routes(context),
-        jobs.routes(context, running),
+        jobs.routes(context),
         media.routes(context),
     ):
         app.include_router(router, dependencies=[Depends(context.check_library)])

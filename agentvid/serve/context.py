@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentvid.jobs import IndexJobs
 from agentvid.library import Library
 from agentvid.media.limits import limits_of
 from agentvid.serve.cache import Cache
@@ -73,7 +74,13 @@ class Context:
         limits = limits_of(library.settings)
         self.stills = Stills(self.contents, Cache(folder / "stills", _STILLS_BYTES), limits)
         self.copies = Copies(self.contents, facts, Cache(folder / "media", _MEDIA_BYTES), limits)
+        self.jobs = IndexJobs(library)
         self._identity = self._identify()
+
+    def end(self) -> None:
+        """The server ends; may be called more than once."""
+        self.stopping.set()
+        self.jobs.stop_all()
 
     async def check_library(self) -> None:
         """Raises Refused with 503 if the library that was opened is not where it was: SQLite would go on reading it."""

@@ -133,7 +133,10 @@ class HitRow(TimeSpan):
 
 
 class Hits(BaseModel):
+    """`spelling`: words of the query that were searched in another spelling, and in which."""
+
     query: str
+    spelling: dict[str, str]
     hits: list[HitRow]
 
 
@@ -219,7 +222,7 @@ class Job(BaseModel):
     """`done` of `total` files; `seconds_done` of `seconds_total` of the file that is being read, in its `stage`."""
 
     job_id: str
-    state: Literal["running", "done", "failed", "stopped"]
+    state: Literal["queued", "running", "done", "failed", "stopped"]
     stage: str
     file: str
     done: int
@@ -229,3 +232,7 @@ class Job(BaseModel):
     error: str
     hint: str
     report: dict[str, Any] | None
+
+
+class Jobs(BaseModel):
+    jobs: list[Job]

@@ -1,33 +1,23 @@
-"""Indexing files below the folders that the user named. One job at a time: there is one writer."""
+"""Indexing files below the folders that the user named."""
 
 from __future__ import annotations
 
 import hmac
-import logging
 import os
 import secrets
-import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
 
 from agentvid.discover import find_videos
-from agentvid.errors import AgentvidError
+from agentvid.errors import UsageError
+from agentvid.jobs import Job
 from agentvid.serve import documents as d
 from agentvid.serve.context import Context
 from agentvid.serve.errors import Refused, refusal_of
 from agentvid.serve.names import plain_line
 from agentvid.types import Json
-
-log = logging.getLogger("agentvid.serve")
-#: So many finished jobs are remembered.
-_REMEMBERED = 50
-
-
-class _Stopped(BaseException):
-    """The server ends: the job is left where it is. No error, so that nothing takes it for one of a file."""
 
 
 class Inbox:
@@ -52,81 +42,7 @@ class Inbox:
         return hmac.new(self._secret, os.fsencode(path), "sha256").hexdigest()[:16]
 
 
-class Jobs:
-    """Runs jobs in a thread of their own; safe between threads."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._lock = threading.Lock()
-        self._jobs: OrderedDict[str, d.Job] = OrderedDict()
-
-    def start(self, files: list[Path]) -> str:
-        """Returns the id. Raises Refused with 409 while another job runs."""
-        with self._lock:
-            running = next((job for job in self._jobs.values() if job.state == "running"), None)
-            if running:
-                raise Refused(409, f"job {running.job_id} is running, and one runs at a time", "wait until it is done")
-            job = d.Job(
-                job_id=secrets.token_hex(8),
-                state="running",
-                stage="",
-                file="",
-                done=0,
-                total=len(files),
-                seconds_done=0.0,
-                seconds_total=0.0,
-                error="",
-                hint="",
-                report=None,
-            )
-            self._jobs[job.job_id] = job
-            while len(self._jobs) > _REMEMBERED:
-                self._jobs.popitem(last=False)
-        threading.Thread(target=self._run, args=(job.job_id, files), name="agentvid-job", daemon=True).start()
-        return job.job_id
-
-    def get(self, job_id: str) -> d.Job:
-        with self._lock:
-            job = self._jobs.get(job_id)
-        if job is None:
-            raise Refused(404, f"no job {job_id!r}", "POST /api/jobs starts one")
-        return job
-
-    def _update(self, job_id: str, **changes: Any) -> None:
-        with self._lock:
-            self._jobs[job_id] = self._jobs[job_id].model_copy(update=changes)
-
-    def _run(self, job_id: str, files: list[Path]) -> None:
-        seen: list[str] = []
-
-        def progress(path: str, stage: str, done: float, total: float) -> None:
-            if self._context.stopping.is_set():
-                raise _Stopped
-            if path not in seen:
-                seen.append(path)
-            self._update(
-                job_id,
-                file=Path(path).name,
-                stage=stage,
-                done=len(seen) - 1,
-                seconds_done=round(done, 3),
-                seconds_total=round(total, 3),
-            )
-
-        try:
-            report = self._context.library.add(files, progress=progress)
-            self._update(job_id, state="done", stage="", done=len(files), report=_report_json(report.to_json()))
-        except _Stopped:
-            self._update(job_id, state="stopped", stage="")
-        except AgentvidError as error:
-            told = refusal_of(error)
-            self._update(job_id, state="failed", stage="", error=told.error, hint=told.hint)
-        except Exception as error:
-            log.exception("job %s failed", job_id)
-            self._update(job_id, state="failed", stage="", error=f"unexpected {type(error).__name__}")
-
-
-def routes(context: Context, jobs: Jobs) -> APIRouter:
+def routes(context: Context) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["jobs"])
     inbox = Inbox(context)
 
@@ -143,19 +59,51 @@ def routes(context: Context, jobs: Jobs) -> APIRouter:
 
     @router.post("/jobs", status_code=202)
     def start(request: d.JobRequest) -> d.JobStarted:
-        """Index files of the inbox."""
+        """Index files of the inbox, after the jobs that wait."""
         files = inbox.files()
         unknown = [file_id for file_id in request.files if file_id not in files]
         if unknown:
             raise Refused(404, f"no file {unknown[0]!r} waits in the inbox", "GET /api/inbox lists them")
-        return d.JobStarted(job_id=jobs.start([files[file_id] for file_id in dict.fromkeys(request.files)]))
+        try:
+            return d.JobStarted(
+                job_id=context.jobs.start([files[file_id] for file_id in dict.fromkeys(request.files)]).id
+            )
+        except UsageError as error:
+            raise Refused(503, str(error), error.hint) from None
+
+    @router.get("/jobs")
+    def jobs() -> d.Jobs:
+        """The jobs of this server that run or wait, the oldest first."""
+        return d.Jobs(jobs=[_document(job) for job in reversed(context.jobs.all()) if not job.is_over])
 
     @router.get("/jobs/{job_id}")
     def job(job_id: str) -> d.Job:
-        """How far a job is, and when it is done what it did."""
-        return jobs.get(job_id)
+        """How far a job is, and when it is over what it did."""
+        return _document(context.jobs.get(job_id))
+
+    @router.post("/jobs/{job_id}/stop")
+    def stop(job_id: str) -> d.Job:
+        """Stop a job soon: what it indexed stays, the file that it reads is left as it was. Harmless if it is over."""
+        return _document(context.jobs.stop(job_id))
 
     return router
+
+
+def _document(job: Job) -> d.Job:
+    told = refusal_of(job.error) if job.error else None
+    return d.Job(
+        job_id=job.id,
+        state=job.state,
+        stage=job.stage,
+        file=plain_line(job.file.name) if job.file else "",
+        done=job.files_done,
+        total=len(job.files),
+        seconds_done=round(job.seconds_done, 3),
+        seconds_total=round(job.seconds_total, 3),
+        error=told.error if told else "",
+        hint=told.hint if told else "",
+        report=_report_json(job.report.to_json()) if job.report else None,
+    )
 
 
 def _report_json(report: Json) -> Json:

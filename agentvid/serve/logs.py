@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 #: Ours, and uvicorn's, which tells of errors that no handler saw.
-_NAMES = ("agentvid.serve", "uvicorn.error")
+_NAMES = ("agentvid.serve", "agentvid.jobs", "uvicorn.error")
 _LEVEL = logging.ERROR
 #: That streams are cut at the end is how it ends.
 _USUAL = "timeout graceful shutdown exceeded"

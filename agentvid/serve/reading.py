@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from agentvid import __version__
 from agentvid.indexes.catalogue import Summary
+from agentvid.indexes.spelling import spelling_json
 from agentvid.library import MAX_HITS
 from agentvid.serve import documents as d
 from agentvid.serve.content import is_there
@@ -116,7 +117,8 @@ def routes(context: Context) -> APIRouter:
         hits = library.search(q, k=k, videos=chosen, tracks=tracks or (), start=start, end=end, level=level)
         names = {hit.moment.video_id: "" for hit in hits}
         names = {video_id: name_of(catalogue.video(video_id)) for video_id in names}
-        return d.Hits(query=q, hits=[_hit(hit, names[hit.moment.video_id]) for hit in hits])
+        spelling = spelling_json(library.spelling(q))
+        return d.Hits(query=q, spelling=spelling, hits=[_hit(hit, names[hit.moment.video_id]) for hit in hits])
 
     @router.get("/threads")
     def threads() -> d.Threads:

@@ -55,7 +55,7 @@ class Running(uvicorn.Server):
         self._started(self.url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.context.stopping.set()
+        self.context.end()
         await super().shutdown(sockets)
 
 

@@ -334,7 +334,7 @@ def test_an_abstention_says_so(library: Library) -> None:
 
 def test_indexing_is_not_there_unless_a_folder_is_allowed(library: Library, films: Path, tmp_path: Path) -> None:
     assert "index_video" not in door_tools(library)
-    assert {"index_video", "get_job"} <= set(door_tools(library, allow_index=[films]))
+    assert {"index_video", "get_job", "stop_job"} <= set(door_tools(library, allow_index=[films]))
     with pytest.raises(UsageError, match="is not a folder"):
         door_tools(library, allow_index=[tmp_path / "nowhere"])
 

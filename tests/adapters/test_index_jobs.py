@@ -11,7 +11,7 @@ import pytest
 
 from agentvid import Library
 from agentvid.adapters.base import one_line
-from agentvid.adapters.jobs import INDEX_TOOLS, IndexJobs
+from agentvid.adapters.jobs import INDEX_TOOLS, AllowedFiles
 from agentvid.adapters.reference import reference_page
 from agentvid.adapters.registry import DOOR_TOOLS, door_tools
 from agentvid.config import Settings
@@ -30,16 +30,14 @@ def finished(tools: Any, library: Library, job: Any) -> Any:
     return job
 
 
-def test_files_are_those_of_the_folders_and_links_do_not_lead_out(
-    library: Library, films: Path, tmp_path: Path
-) -> None:
+def test_files_are_those_of_the_folders_and_links_do_not_lead_out(films: Path, tmp_path: Path) -> None:
     folder = tmp_path / "allowed"
     (folder / "deep").mkdir(parents=True)
     shutil.copy(films / RENDERED, folder / "deep" / "inside.mp4")
     (folder / "outside.mp4").symlink_to(films / RENDERED)
     (folder / "notes.txt").write_text("no video")
-    jobs = IndexJobs(library, [folder])
-    assert [*jobs.files()] == ["deep/inside.mp4"]
+    allowed = AllowedFiles([folder])
+    assert [*allowed.files()] == ["deep/inside.mp4"]
     for wrong in (
         "outside.mp4",
         "../allowed/deep/inside.mp4",
@@ -48,7 +46,7 @@ def test_files_are_those_of_the_folders_and_links_do_not_lead_out(
         "deep",
     ):
         with pytest.raises(NotFound, match="in the allowed folders"):
-            jobs.start(wrong)
+            allowed.find(wrong)
 
 
 def test_jobs_run_one_after_the_other_and_tell_what_came_of_them(
@@ -72,8 +70,28 @@ def test_jobs_run_one_after_the_other_and_tell_what_came_of_them(
         assert DOOR_TOOLS["list_videos"].call(library, {}).failed == 1
 
 
+def test_a_job_that_waits_is_stopped_at_once_and_one_that_is_over_stays(
+    tmp_path: Path, films: Path, quick_settings: Settings
+) -> None:
+    folder = tmp_path / "allowed"
+    folder.mkdir()
+    for name in ("first.mp4", "second.mp4"):
+        shutil.copy(films / RENDERED, folder / name)
+    with Library.open(tmp_path / "library", settings=quick_settings) as library:
+        tools = door_tools(library, allow_index=[folder])
+        first, second = [tools["index_video"].call(library, {"file": name}) for name in ("first.mp4", "second.mp4")]
+        for _ in range(2):
+            assert tools["stop_job"].call(library, {"job_id": second.job_id}).state == "stopped"
+        done = finished(tools, library, first)
+        assert done.state == "done"
+        assert tools["stop_job"].call(library, {"job_id": first.job_id}) == done
+        assert finished(tools, library, second).state == "stopped"
+        with pytest.raises(NotFound, match="no job 'none'"):
+            tools["stop_job"].call(library, {"job_id": "none"})
+
+
 def test_without_allowed_folders_the_tools_say_who_can_allow_them(library: Library) -> None:
-    for tool, arguments in zip(INDEX_TOOLS, ({"file": "x.mp4"}, {"job_id": "1"}), strict=True):
+    for tool, arguments in zip(INDEX_TOOLS, ({"file": "x.mp4"}, {"job_id": "1"}, {"job_id": "1"}), strict=True):
         with pytest.raises(UsageError) as caught:
             tool.call(library, arguments)
         assert "--allow-index" in one_line(caught.value)

@@ -91,11 +91,12 @@ class TerminalProcess:
         self.send(text + "\r")
 
     def wait_for(self, *texts: str, seconds: float = _WAIT_SECONDS) -> str:
-        """The screen, as soon as all of `texts` are on it, also where a long word made a line break in one."""
+        """The screen, as soon as all of `texts` are on it, wherever lines were broken in them."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             seen = self.text
-            if all(text in seen or text in seen.replace("\n", "") for text in texts):
+            words = "".join(seen.split())
+            if all(text in seen or ("\n" not in text and "".join(text.split()) in words) for text in texts):
                 return seen
             time.sleep(0.02)
         raise AssertionError(f"{texts} did not come; the screen:\n{self.text}\n{self.raw[-300:]!r}")

@@ -260,6 +260,26 @@ def test_config_shows_value_and_origin(tmp_path: Path) -> None:
     assert "AGENTVID_INDEX" in one_line(wrong)
 
 
+def test_config_is_written_changed_and_read_again(tmp_path: Path) -> None:
+    there = {"AGENTVID_CONFIG": str(tmp_path / "new" / "c.toml")}
+    assert agentvid("config", "init", **there).returncode == 0
+    again = agentvid("config", "init", **there)
+    assert (again.returncode, "exists already" in one_line(again)) == (2, True)
+    assert agentvid("config", "set", "ocr", "no", **there).stderr.startswith("ocr = false in ")
+    assert json.loads(agentvid("config", "--json", **there).stdout)["settings"]["ocr"]["value"] is False
+    hidden = agentvid("config", "set", "ocr", "yes", **there, AGENTVID_OCR="no")
+    assert "$AGENTVID_OCR wins over the file" in hidden.stderr
+    assert json.loads(agentvid("config", "unset", "ocr", "--json", **there).stdout)["removed"] is True
+    for wrong in (("set", "modl", "x"), ("unset", "modl"), ("set", "ocr", "maybe"), ("set", "model", f"sk-{'a1' * 9}")):
+        refused = agentvid("config", *wrong, **there)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert one_line(refused)
+    elsewhere = {"AGENTVID_CONFIG": "/proc/self/none.toml"}
+    for words in (("init",), ("set", "ocr", "no")):
+        refused = agentvid("config", *words, **elsewhere)
+        assert (refused.returncode, "AGENTVID_CONFIG names another" in one_line(refused)) == (1, True)
+
+
 def test_library_flag_comes_before_the_command(tmp_path: Path, imported: Path) -> None:
     assert agentvid("--library", str(tmp_path / "elsewhere"), "ls").returncode == 3
     assert agentvid("--library", os.environ["AGENTVID_LIBRARY"], "ls", AGENTVID_LIBRARY="/no/such").returncode == 0

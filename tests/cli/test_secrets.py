@@ -157,6 +157,13 @@ def test_settings_and_models(sealed: Callable[..., Any]) -> None:
         sealed(command.split(), AGENTVID_MODEL="openai:scripted")
 
 
+def test_settings_that_are_keys(sealed: Callable[..., Any], shelf: Path) -> None:
+    file = {"AGENTVID_CONFIG": str(shelf / "config.toml")}
+    for key in (*KEYS, *SHAPELESS):
+        assert sealed(["config", "set", "model", f"openai:{key}"], **file).code == 2
+    assert not (shelf / "config.toml").exists()
+
+
 def test_decoders_are_given_no_key(sealed: Callable[..., Any], shelf: Path) -> None:
     """The environment of every process that is started meanwhile, as the kernel tells it."""
     seen: dict[str, bytes] = {}

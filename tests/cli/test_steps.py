@@ -8,13 +8,13 @@ import pty
 import struct
 import termios
 from collections.abc import Sequence
-from contextlib import suppress
 from io import StringIO
 
 import pytest
 
 from agentvid.cli.steps import Steps, step_text
 from agentvid.events import Event, stage, token
+from tests.terminals import END, read_to_end
 
 CALL: Event = {
     "event": "tool", "node": "execute", "detail": "search(bread, 8): 5 found", "step": 2, "tool": "search",
@@ -26,14 +26,13 @@ def shown(events: Sequence[Event], *, columns: int = 60) -> str:
     """What a terminal of so many columns gets."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
-    with os.fdopen(theirs, "w", encoding="utf-8") as terminal, Steps(terminal) as steps:
-        for event in events:
-            steps.show(event)
-        steps.clear()
-    got = b""
-    with suppress(OSError):  # all is read, and the other end is closed
-        while piece := os.read(ours, 65_536):
-            got += piece
+    with os.fdopen(theirs, "w", encoding="utf-8") as terminal:
+        with Steps(terminal) as steps:
+            for event in events:
+                steps.show(event)
+            steps.clear()
+        os.write(theirs, END)
+        got = read_to_end(ours)
     os.close(ours)
     return got.decode()
 

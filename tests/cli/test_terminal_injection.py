@@ -15,6 +15,7 @@ import pytest
 
 from agentvid.config import load_settings
 from agentvid.library import Library
+from tests.terminals import END, read_to_end
 
 _SEQUENCES = (
     "[2J [H [31m [?1049h [6n [21t [8m [0c c ]0;owned\x07 ]2;owned\x1b\\ ]52;c;b3duZWQ=\x07 ]8;;http://x\x07 "
@@ -62,28 +63,24 @@ def on_terminal(library: Path, *arguments: str) -> str:
     ours, theirs = pty.openpty()
     environment = os.environ | {"AGENTVID_LIBRARY": str(library), "AGENTVID_EMBED": "false"}
     environment |= {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agentvid", *arguments], stdout=theirs, stderr=subprocess.PIPE, env=environment
-    )
-    os.close(theirs)
     written: list[bytes] = []
-
-    def read() -> None:
-        try:
-            while piece := os.read(ours, 65536):
-                written.append(piece)
-        except OSError:  # the other end was closed
-            pass
-
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=lambda: written.append(read_to_end(ours)), daemon=True)
     reader.start()
-    assert process.stderr
-    told = process.stderr.read()
-    process.wait(timeout=60)
-    reader.join()
+    done = subprocess.run(
+        [sys.executable, "-m", "agentvid", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    os.write(theirs, END)
+    reader.join(10)
+    os.close(theirs)
     os.close(ours)
     # The terminal itself makes "\r\n" of a line feed.
-    return (b"".join(written).replace(b"\r\n", b"\n") + told).decode("utf-8", "surrogateescape")
+    return (written[0].replace(b"\r\n", b"\n") + done.stderr).decode("utf-8", "surrogateescape")
 
 
 def test_there_are_a_hundred_strings() -> None:

@@ -143,9 +143,9 @@ def test_a_dead_parent_leaves_no_decoder(long_video: Path) -> None:
         assert parent.stdout.readline() == b"ready\n"
         (decoder,) = psutil.Process(parent.pid).children()
         parent.kill()
-    gone, alive = psutil.wait_procs([decoder], timeout=5)
-    assert gone
-    assert not alive
+    # Whether anybody buries an orphan is up to the machine: what is dead and unburied is gone too.
+    _, alive = psutil.wait_procs([decoder], timeout=5)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_the_parent_imports_no_decoder() -> None:

@@ -102,10 +102,13 @@ def test_as_a_program(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "agentvid.models.scripted_server"]
     with subprocess.Popen([*command, str(script)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        base_url = process.stdout.readline().strip()
-        assert b"hello" in post(base_url, chat_body("u"))
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=5) == 130
+        try:
+            base_url = process.stdout.readline().strip()
+            assert b"hello" in post(base_url, chat_body("u"))
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 130
+        finally:
+            process.kill()
     failed = subprocess.run([*command, str(tmp_path / "none.yaml")], capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert "cannot be read" in failed.stderr

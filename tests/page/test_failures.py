@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
+from agentvid.media.render import Scene, render_video
 from agentvid.text import MAX_QUERY_CHARACTERS
 from tests.page.conftest import opened, serving
 from tests.page.looking import search, stands_at
@@ -77,3 +78,26 @@ def test_a_file_that_goes_while_it_is_watched_is_told_in_the_player(
             page.evaluate("document.querySelector('video').src += '?again'")
             expect(page.locator(".stage .problem")).to_contain_text("not there any more")
             expect(page.locator(".row").first).to_contain_text("harbour office")
+
+
+def test_indexing_is_stopped_by_keyboard_and_found_again(browser: Browser, rendered: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    shutil.copy(rendered / "bread.mp4", folder / "a-bread.mp4")
+    scenes = [Scene(60.0, (10, 90, 160), motion="pan"), Scene(60.0, (160, 90, 10), motion="left")]
+    render_video(folder / "z-long.mp4", scenes, size=(640, 360), rate=25)
+    with serving(tmp_path / "library", folder) as served, opened(browser, served.url) as page:
+        page.goto("/?view=inbox")
+        page.get_by_role("button", name="Index").click()
+        expect(page.locator(".job .running p")).to_contain_text("z-long.mp4", timeout=60_000)
+        page.get_by_role("link", name="Library").click()
+        page.get_by_role("link", name="Add videos").first.click()
+        expect(page.locator(".job .running p")).to_contain_text("z-long.mp4")
+        page.get_by_role("button", name="Stop").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator(".job")).to_contain_text("Stopped. 1 video indexed")
+        expect(page.locator(".job")).to_contain_text("1 file not read")
+        expect(page.locator(".job .problem")).to_have_count(0)
+        expect(page.locator(".inbox li")).to_have_count(1)
+        page.get_by_role("link", name="Library").click()
+        expect(page.locator("li.card")).to_have_count(1)

@@ -9,7 +9,9 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from agentvid.budget import Cancel, Stopped
 from agentvid.media.types import Frame, FrameBatch
+from agentvid.perceive.background import Background
 from agentvid.perceive.base import Reader, Reading, Watched
 from agentvid.perceive.overlap import OverlappedReader
 from agentvid.types import Span
@@ -54,6 +56,21 @@ def test_reading_does_not_wait_and_keeps_the_order() -> None:
         assert reader.finish(WATCHED).warnings == ["10 batches"]
     assert slow.seen == [float(number) for number in range(10)]
     assert slow.closed.is_set()
+
+
+def test_who_waits_for_a_slow_reader_or_thread_can_be_stopped() -> None:
+    slow, cancel = Slow(), Cancel()
+    threading.Timer(0.3, cancel.set).start()
+    with closing(OverlappedReader(slow, cancel)) as reader:
+        reader.read(batch(0))
+        with pytest.raises(Stopped):
+            reader.finish(WATCHED)
+        slow.go.set()
+    go = threading.Event()
+    background = Background(lambda is_stopped: Reading([], (), [str(go.wait(20))]), cancel)
+    with pytest.raises(Stopped):
+        background.result()
+    go.set()
 
 
 def test_what_waits_is_bounded_in_bytes() -> None:

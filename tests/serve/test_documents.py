@@ -198,8 +198,10 @@ def inbox(tmp_path: Path) -> Iterator[tuple[Site, Path]]:
 
 def finished(site: Site, job_id: str) -> Any:
     deadline = time.monotonic() + 60
-    while (job := site.get(f"/api/jobs/{job_id}").json())["state"] == "running" and time.monotonic() < deadline:
+    job = site.get(f"/api/jobs/{job_id}").json()
+    while job["state"] in ("queued", "running") and time.monotonic() < deadline:
         time.sleep(0.05)
+        job = site.get(f"/api/jobs/{job_id}").json()
     return job
 
 
@@ -211,7 +213,9 @@ def test_files_of_the_inbox_are_indexed(inbox: tuple[Site, Path]) -> None:
     started = site.post("/api/jobs", {"files": [file["file_id"] for file in files]})
     assert started.status == 202
     again = site.post("/api/jobs", {"files": [files[0]["file_id"]]})
-    assert again.status == 409
+    assert again.status == 202
+    waiting = [job["job_id"] for job in site.get("/api/jobs").json()["jobs"]]
+    assert waiting[-2:] == [started.json()["job_id"], again.json()["job_id"]]
     job = finished(site, started.json()["job_id"])
     assert (job["state"], job["done"], job["total"]) == ("done", 3, 3)
     assert len(job["report"]["indexed"]) == 2
@@ -232,6 +236,33 @@ def test_only_files_of_the_inbox_are_indexed(inbox: tuple[Site, Path]) -> None:
     for document in documents:
         assert site.post("/api/jobs", document).status == 422
     assert site.get("/api/jobs/nothing").status == 404
+    assert site.post("/api/jobs/nothing/stop", {}).status == 404
+
+
+def test_a_job_is_stopped_and_what_it_finished_stays(inbox: tuple[Site, Path]) -> None:
+    site, folder = inbox
+    scenes = [Scene(40.0, (10, 90, 160), motion="pan"), Scene(40.0, (160, 90, 10), motion="left")]
+    render_video(folder / "z-long.mp4", scenes, size=(640, 360), rate=25)
+    ids = {file["name"]: file["file_id"] for file in site.get("/api/inbox").json()["files"]}
+    job_id = site.post("/api/jobs", {"files": [ids["clip.mp4"], ids["z-long.mp4"]]}).json()["job_id"]
+    waiting = site.post("/api/jobs", {"files": [ids["broken.mp4"]]}).json()["job_id"]
+    assert site.post(f"/api/jobs/{waiting}/stop", {}).json()["state"] == "stopped"
+    deadline = time.monotonic() + 60
+    while (job := site.get(f"/api/jobs/{job_id}").json())["file"] != "z-long.mp4" and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (job["state"], job["done"]) == ("running", 1)
+    assert [site.post(f"/api/jobs/{job_id}/stop", {}).status for _ in range(2)] == [200, 200]
+    job = finished(site, job_id)
+    assert (job["state"], job["done"], job["total"]) == ("stopped", 1, 2)
+    assert [item["name"] for item in job["report"]["indexed"]] == ["clip.mp4"]
+    assert job["report"]["skipped"] == [{"name": "z-long.mp4", "reason": "stopped"}]
+    assert site.post(f"/api/jobs/{job_id}/stop", {}).json() == job
+    assert [video["name"] for video in site.get("/api/videos").json()["videos"]] == ["clip.mp4"]
+    assert site.get("/api/search?q=mill").json()["hits"]
+    assert {file["name"] for file in site.get("/api/inbox").json()["files"]} >= {"broken.mp4", "z-long.mp4"}
+    again = site.post("/api/jobs", {"files": [ids["z-long.mp4"]]}).json()["job_id"]
+    done = finished(site, again)
+    assert (done["state"], len(done["report"]["indexed"])) == ("done", 1)
 
 
 def test_without_a_folder_nothing_is_offered(site: Site) -> None:
