@@ -30,6 +30,4 @@ def unread(context: ToolContext) -> Mapping[str, str]:
     wanted = [track for track in _UNREAD if track in context.ledger.tracks]
     holders = context.catalogue.track_holders(context.scope) if wanted else {}
     is_seen = bool(holders.get(FRAME))  # vectors of frames are asked wherever captions are
-    return {
-        track: _UNREAD[track] for track in wanted if not holders.get(track) and not (track == CAPTION and is_seen)
-    }
+    return {track: _UNREAD[track] for track in wanted if not holders.get(track) and not (track == CAPTION and is_seen)}

@@ -20,7 +20,8 @@ def tighten(
 ) -> dict[str, Reading]:
     """`readings` with spans and quotes cut to what the claims need; `holds` judges a claim by the evidence given.
 
-    Those that `whole` names stay as they are: their claims are about all of the moment. A cut after which a claim would not hold any more, because it states the old times or quotes more, is not made.
+    Those that `whole` names stay as they are: their claims are about all of the moment. A cut after which a claim would
+    not hold any more, because it states the old times or quotes more, is not made.
     """
     tightened = dict(readings)
     for name, reading in readings.items():

@@ -364,9 +364,9 @@ def _who(desk: _Desk, certainty: float) -> Draft:
     # A name at every row that was found is surer than one that the others may go on with.
     share = sum(bool(speakers.of(m.video_id, observations_under(context, m))) for m in asked) / len(asked)
     sure = min(draft.confidence, SURE_SUMMARY * (1 + share) / 2)
-    told = len(dict.fromkeys(names))
-    number = f"{told} who speak" if told > 1 else "who speaks"
-    return replace(draft, statement=f"The rows name {number}: {listed}.", confidence=sure)
+    number = len(dict.fromkeys(names))
+    heard = f"{number} who speak" if number > 1 else "who speaks"
+    return replace(draft, statement=f"The rows name {heard}: {listed}.", confidence=sure)
 
 
 def _rows_of(desk: _Desk, item: Evidence) -> list[Observation]:
