@@ -79,7 +79,9 @@ def check_answer(draft: Draft, *, question: str, context: ToolContext, embedder:
                 kept.append((part, finding))
             else:
                 rejected.append(Rejected(part.text, finding.verdict, finding.reason))
-    readings = tighten(kept, readings, lambda claim, opened: judged(claim, opened).verdict == "supported")
+    readings = tighten(
+        kept, readings, lambda claim, opened: judged(claim, opened).verdict == "supported", whole=draft.whole
+    )
     claims = tuple(replace(claim, text=plain(claim.text), verdict="supported") for claim, _ in kept)
     # An answer lists what it cites; an abstention lists the nearest moments instead.
     cited = {identity for claim in claims for identity in claim.evidence}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agentvid.tools.base import ToolContext
-from agentvid.types import CAPTION, OBJECT, OCR, SOUND, SPEECH
+from agentvid.types import CAPTION, FRAME, OBJECT, OCR, SOUND, SPEECH
 
 #: Track -> what is missing without it, `{what}` of it, and the way to it; told of every question that lacks it.
 MISSING: Mapping[str, str] = {
@@ -25,8 +25,9 @@ _UNREAD: Mapping[str, str] = {
 }
 
 
-def unread(context: ToolContext) -> str:
-    """What tools of this run looked for on tracks that no video of the question has, in words; "" if nothing."""
+def unread(context: ToolContext) -> Mapping[str, str]:
+    """Tracks that tools of this run looked at and no video of the question has: name -> that, and what adds it."""
     wanted = [track for track in _UNREAD if track in context.ledger.tracks]
     holders = context.catalogue.track_holders(context.scope) if wanted else {}
-    return "; ".join(_UNREAD[track] for track in wanted if not holders.get(track))
+    is_seen = bool(holders.get(FRAME))  # vectors of frames are asked wherever captions are
+    return {track: _UNREAD[track] for track in wanted if not holders.get(track) and not (track == CAPTION and is_seen)}

@@ -29,7 +29,7 @@ from agentvid.tools.intervals import by_video
 from agentvid.tools.missing import unread
 from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
-from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SPEECH, Claim, Evidence, Moment, Observation, Video
+from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SOUND, SPEECH, Claim, Evidence, Moment, Observation, Video
 from agentvid.words import content_words
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
@@ -169,14 +169,16 @@ class _Desk:
         """
         nearest, seen = self._nearest(), self.examined
         certainty = 0.0 if self.topic.is_empty else confidence(self.topic, nearest)
-        if seen is None or not seen.share or unread(self.request.context):
+        lacking = unread(self.request.context)
+        if seen is None or not seen.share or LISTENING & lacking.keys():
             return self.abstain(certainty)
         if certainty >= ABSTAIN_BELOW:
             reason = f"no passage of {seen.where} is surely about it, but some come near{seen.unread}"
             return replace(self.abstain(certainty), reason=reason)
         named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
-        denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}."
-        return Draft(confidence=(1.0 - certainty) * seen.share, statement=denial, numbers=(0.0,))
+        denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}"
+        sure = (1.0 - certainty) * seen.share * (UNSURE_OF_NO_ROW if lacking else 1.0)
+        return Draft(confidence=sure, statement=f"{'; '.join([denial, *lacking.values()])}.", numbers=(0.0,))
 
     def _nearest(self) -> list[Moment]:
         """What comes nearest to the question among everything found; looked for, if no tool has found anything."""
@@ -194,7 +196,7 @@ class _Desk:
             else "nothing in the videos matches the question"
         )
         if not self.request.stopped and (lacking := unread(self.request.context)):
-            reason = f"{reason}; {lacking}"
+            reason = "; ".join([reason, *lacking.values()])
         sure = probability(min(certainty, ABSTAIN_BELOW), self.topic) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
@@ -328,9 +330,16 @@ def _choice(desk: _Desk, certainty: float) -> Draft:
     option = Topic([value, *desk.request.focus], desk.request.context.ledger.moments)
     ranked = sorted(desk.request.evidence, key=lambda m: (-option.weight(m.text), -(m.similarity or 0.0), -m.score))
     found = desk.quotes(ranked, 1)
-    return desk.draft(
-        [_claim(f"“{value}” fits best: {desk.says(item)}", item) for item in found], certainty, choice=value
-    )
+    # The option is true of the moment, of which the quote is one sentence: the moment is what is cited.
+    whole = [replace(item, span=_moment_of(item, ranked).span) for item in found]
+    claims = [_claim(f"“{value}” fits best: {desk.says(item)}", item) for item in whole]
+    draft = desk.draft(claims, certainty, choice=value)
+    return replace(draft, evidence=tuple(whole), whole=tuple(item.id for item in whole)) if draft.claims else draft
+
+
+def _moment_of(item: Evidence, moments: Sequence[Moment]) -> Moment:
+    """The first moment out of which a quote was taken."""
+    return next(m for m in moments if m.video_id == item.video_id and m.span.intersection(item.span) == item.span)
 
 
 def _who(desk: _Desk, certainty: float) -> Draft:
@@ -355,7 +364,9 @@ def _who(desk: _Desk, certainty: float) -> Draft:
     # A name at every row that was found is surer than one that the others may go on with.
     share = sum(bool(speakers.of(m.video_id, observations_under(context, m))) for m in asked) / len(asked)
     sure = min(draft.confidence, SURE_SUMMARY * (1 + share) / 2)
-    return replace(draft, statement=f"The rows name who speaks: {listed}.", confidence=sure)
+    number = len(dict.fromkeys(names))
+    heard = f"{number} who speak" if number > 1 else "who speaks"
+    return replace(draft, statement=f"The rows name {heard}: {listed}.", confidence=sure)
 
 
 def _rows_of(desk: _Desk, item: Evidence) -> list[Observation]:
@@ -384,7 +395,8 @@ def _compare(desk: _Desk, certainty: float) -> Draft:
             # The name stands inside the sentence, where no capital changes it.
             name = PurePath(found[0].video).name
             claims.append(_claim(f"{times} in {name}: {_at(found[0])} {_quoted(found[0])}", *found))
-    return desk.draft(claims, certainty)
+    draft = desk.draft(claims, certainty)
+    return replace(draft, numbers=(*draft.numbers, *(float(len(moments)) for moments in groups.values())))
 
 
 def _summary(desk: _Desk, certainty: float) -> Draft:
@@ -476,6 +488,8 @@ READ_OFF = frozenset({"excerpt", "summary", "chapters", "list", "measured"})
 SUMMARIES = frozenset({"summary", "chapters"})
 #: Kinds that tell what happens, which measured facts hardly do.
 TELLING = frozenset({"excerpt", "summary", "chapters"})
+#: What is only heard is told by no other track; what is only seen may be.
+LISTENING = frozenset({SPEECH, SOUND})
 #: Kinds that may hold what a search ranked, rather than what stands at a time.
 FOUND = frozenset({"what", "when", "summary", "compare"})
 #: The kind that tells which videos there are.

@@ -149,6 +149,11 @@ class ExampleBank:
     def by_id(self) -> Mapping[str, Form]:
         return {form.id: form for form in self.forms}
 
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word that the forms themselves know, folded: none of them is a word of a video that was mistyped."""
+        return frozenset(word for name in (*self.weights, *self.classes) for word in words(name.replace("_", " ")))
+
     def weight(self, example: Example) -> float:
         """How telling a match is; a slot that only a time, an ordinal or a video fits tells like a word."""
         return sum(self.weights[word] for word in example.telling)
@@ -314,6 +319,10 @@ class ExemplarPlanner:
     def __init__(self, embedder: Embedder | None = None, bank: ExampleBank | None = None) -> None:
         self._embedder = embedder
         self._bank = bank or load_bank()
+
+    @property
+    def bank(self) -> ExampleBank:
+        return self._bank
 
     def plan(self, request: PlanRequest) -> Plan:
         """The best form, or after `tried` programs the next best.

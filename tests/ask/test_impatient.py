@@ -155,3 +155,48 @@ def test_tracks_have_names_that_people_use(phrase: str, track: str | None) -> No
 @pytest.mark.parametrize(("phrase", "is_heard"), [("background music", True), ("music video shop", False), ("", False)])
 def test_a_sound_is_told_by_its_last_word(phrase: str, is_heard: bool) -> None:
     assert slots.is_sound(phrase) is is_heard
+
+
+CAPTIONS = [
+    ("caption", at, at + 1, text)
+    for at, text in enumerate(
+        ["An empty pier."] * 10
+        + ["A girl in a red coat throws bread to the gulls.", "The gulls catch the bread the girl throws."] * 4
+        + ["A ferry leaves the harbour."] * 10
+    )
+]
+
+
+def test_a_choice_cites_the_moment_and_quotes_a_sentence_of_it(
+    context_for: ContextFor, tmp_path: Path, import_video: Callable[..., None]
+) -> None:
+    with Catalogue.open(tmp_path / "library") as catalogue:
+        import_video(catalogue, tmp_path / "rows.jsonl", {"pier.mp4": CAPTIONS}, duration=28)
+        context = context_for(of=catalogue)
+        answer = ask("What does the girl throw to the gulls?", context, choices=("bread", "a ball", "her coat"))
+    (cited,) = answer.evidence
+    assert answer.choice == "bread"
+    assert cited.quote in {text for *_, text in CAPTIONS}
+    assert cited.span.start_seconds <= 10.001 < 17.999 <= cited.span.end_seconds
+    assert any(moment.span == cited.span for moment in context.tools.ledger.moments), "no tool returned the span"
+
+
+def test_a_word_that_a_form_knows_is_no_mistyped_word_of_a_video(context_for: ContextFor, shelf: Catalogue) -> None:
+    assert not ask("tldr", context_for(of=shelf)).understood
+
+
+def test_where_nothing_describes_the_pictures_a_no_says_so(context_for: ContextFor, shelf: Catalogue) -> None:
+    answer = ask("Is it raining?", context_for("walk.mp4", of=shelf))
+    assert answer.text.startswith("No")
+    assert "nothing describes the pictures" in answer.text
+    assert answer.confidence <= 0.5
+
+
+def test_a_video_that_tells_of_it_several_times_is_named_with_how_often(
+    context_for: ContextFor, tmp_path: Path, import_video: Callable[..., None]
+) -> None:
+    with Catalogue.open(tmp_path / "library") as catalogue:
+        rows = [("speech", at, at + 4, f"The lighthouse blinks, part {at}.") for at in (0, 30, 60)]
+        import_video(catalogue, tmp_path / "rows.jsonl", {"coast.mp4": rows, "walk.mp4": WALK})
+        answer = ask("which video is about the lighthouse", context_for(of=catalogue))
+    assert "3 times in coast.mp4" in answer.text
