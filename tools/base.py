@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.base import Filter
     from agentvid.indexes.catalogue import Catalogue
     from agentvid.indexes.retriever import Retriever
+    from agentvid.indexes.spelling import Respelling
     from agentvid.models.base import ChatModel, Reply, VisionModel
     from agentvid.watch.layout import Layout
 
@@ -50,7 +51,8 @@ class Ledger:
     """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
-    tool call. `notes`: what the user must know of how tools worked. `looks`: what a vision model said of frames, by
+    tool call. `notes`: what the user must know of how tools worked. `respelt`: words of queries that were searched in
+    another spelling, and in which. `looks`: what a vision model said of frames, by
     video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
     before the question was planned, a part of `usage`. `cancel` ends the run.
     """
@@ -59,6 +61,7 @@ class Ledger:
     scans: list[Scan] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
+    respelt: dict[str, Respelling] = field(default_factory=dict)
     looks: dict[str, list[Observation]] = field(default_factory=dict)
     captioned: Usage = field(default_factory=Usage)
     calls: list[str] = field(default_factory=list)
@@ -80,13 +83,14 @@ class Ledger:
 
     def apart(self) -> Ledger:
         """A ledger that begins empty, for what is recorded at the same time and added in its turn."""
-        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], calls=[])
+        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], respelt={}, calls=[])
 
     def add(self, other: Ledger) -> None:
         """Append what was recorded apart."""
         self.moments += other.moments
         self.scans += other.scans
         self.notes += other.notes
+        self.respelt |= other.respelt
         self.spend(other.usage)
 
     def see(self, video_id: str, seen: Observation) -> None:
