@@ -156,7 +156,7 @@ class RapidTextReader:
 
 
 def agreed(readings: Iterable[TextReading]) -> TextReading:
-    """Of several readings of one text the one that two give, the surest if all differ; spaces do not count.
+    """Of several readings of one text the one that two give, the surest if all differ; spaces are those of the first.
 
     A first one that is sure enough stands alone, and no more are taken than are needed. A letter that is misread is
     misread at one size and seldom at another, and no less surely: confidence does not tell (majority voting of
@@ -166,9 +166,9 @@ def agreed(readings: Iterable[TextReading]) -> TextReading:
     for reading in readings:
         if not taken and reading.confidence >= _SURE:
             return reading
-        same = [other for other in taken if _bare(other.text) == _bare(reading.text)]
-        if same:
-            return max(reading, *same, key=lambda one: one.confidence)
+        same = next((other for other in taken if _bare(other.text) == _bare(reading.text)), None)
+        if same is not None:
+            return TextReading(same.text, max(same.confidence, reading.confidence))
         taken.append(reading)
     return max(taken, key=lambda one: one.confidence)
 

@@ -231,7 +231,7 @@ def test_rapidocr_reads_what_is_drawn_and_where(engine: RapidTextReader) -> None
 
 def test_two_readings_that_agree_outvote_a_surer_one() -> None:
     readings = [TextReading("isMIOLIN", 0.98), TextReading("isVIOLIN", 0.9), TextReading("is VIOLIN", 0.93)]
-    assert agreed(readings) == TextReading("is VIOLIN", 0.93)
+    assert agreed(readings) == TextReading("isVIOLIN", 0.93)
 
 
 def test_where_all_readings_differ_the_surest_is_kept() -> None:
