@@ -160,6 +160,9 @@ def _case(library: Library, asked: Asked) -> Case:
             (dict.fromkeys(LENGTH, 0.0) | by_content, _WINDOWS_BY_CONTENT),
         )
     ]
+    # And those that take part so that one video does not have all hits.
+    order = np.argsort(-ranking.scores(candidates.windows), kind="stable")
+    kept.append(order[ranking.spread(candidates.windows.video[order])])
     windows = candidates.windows.take(np.unique(np.concatenate(kept)))
     right = windows.video == candidates.places.video_ids.index(asked.video.id)
     iou = np.zeros(len(right))

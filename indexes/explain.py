@@ -200,7 +200,6 @@ class Explanation:
             "query": self.query,
             "spelling": spelling_json(self.spelling),
             "hits": [hit.to_json() for hit in self.hits],
-            "most_of_one_video": self.most_of_one_video,
             "put_off": [one.to_json() for one in self.put_off],
         }
         return document | ({"expected": self.expected.to_json()} if self.expected else {})

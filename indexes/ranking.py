@@ -116,14 +116,14 @@ def posterior(windows: Windows, score: Floats, k: int, most: int | None = None) 
     if most is not None and len(top) < len(score):
         order = highest(score, len(score))
         kept = np.zeros(len(score), bool)
-        kept[top] = kept[order[_spread(windows.video[order])]] = True
+        kept[top] = kept[order[spread(windows.video[order])]] = True
         top = order[kept[order]]
     probability = np.exp(score[top] - score[top].max(initial=-np.inf))
     probability /= max(probability.sum(), 1e-12)
     return top, probability
 
 
-def _spread(video: NDArray[np.integer]) -> Rows:
+def spread(video: NDArray[np.integer]) -> Rows:
     """Positions of the first _SPREAD_WINDOWS of which no video has more than _SPREAD_OF_EACH, ascending."""
     by_video = np.argsort(video, kind="stable")
     begins = np.flatnonzero(np.diff(video[by_video], prepend=-1))

@@ -58,9 +58,10 @@ def test_json_has_all_of_search_and_explain() -> None:
     code, out, _ = agentvid("search", "key twice", "--json", "--explain", "--video", "lecture", "--expect", "0:02-6")
     document = json.loads(out)
     assert code == 0
-    assert list(document) == ["query", "spelling", "hits", "expected"]
+    assert list(document) == ["query", "spelling", "hits", "put_off", "expected"]
     explained = json.loads(agentvid("search", "key twice", "--json", "--explain")[1])
     assert "expected" not in explained
+    assert explained.pop("put_off") == []
     for hit in explained["hits"]:
         explain = hit.pop("explain")
         assert list(explain) == ["fit", "rank", "candidates", "channels", "words", "evidence", "covered_by"]
