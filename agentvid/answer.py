@@ -23,8 +23,9 @@ from agentvid.composers.base import Draft
 from agentvid.models.base import Embedder
 from agentvid.text import clean_text
 from agentvid.tools.base import ToolContext
+from agentvid.tools.missing import MISSING
 from agentvid.tools.rows import rows_at
-from agentvid.types import CAPTION, OCR, SPEECH, Claim, Coverage, Evidence, Span, Verdict
+from agentvid.types import Claim, Coverage, Evidence, Span, Verdict
 
 #: Rounding to milliseconds may move an end by this much.
 TOLERANCE_SECONDS = 0.002
@@ -78,7 +79,9 @@ def check_answer(draft: Draft, *, question: str, context: ToolContext, embedder:
                 kept.append((part, finding))
             else:
                 rejected.append(Rejected(part.text, finding.verdict, finding.reason))
-    readings = tighten(kept, readings, lambda claim, opened: judged(claim, opened).verdict == "supported")
+    readings = tighten(
+        kept, readings, lambda claim, opened: judged(claim, opened).verdict == "supported", whole=draft.whole
+    )
     claims = tuple(replace(claim, text=plain(claim.text), verdict="supported") for claim, _ in kept)
     # An answer lists what it cites; an abstention lists the nearest moments instead.
     cited = {identity for claim in claims for identity in claim.evidence}
@@ -210,21 +213,12 @@ def _without_active(text: str) -> str:
     return _ADDRESS.sub(" ", _HTML.sub(" ", _MARKDOWN_LINK.sub(r"\1", text)))
 
 
-_MISSING = {
-    SPEECH: "speech: {what}; put a subtitle file (.srt, .vtt, .ass) beside the video and run `agentvid index`, have it "
-    "heard with `agentvid index --asr faster-whisper:small`, or add a transcript with `agentvid import`",
-    OCR: "on-screen text: {what}; `agentvid index` reads it unless the setting `ocr` is off",
-    CAPTION: "captions: {what}; add them with `agentvid index --captions all --captions-model NAME`, or with "
-    "`agentvid import`",
-}
-
-
 def coverage_of(context: ToolContext, notes: Sequence[str] = ()) -> Coverage:
     """What the question could look at: videos in scope, their seconds, their tracks, what is missing, what failed."""
     ids = list(context.scope)
     holders = context.catalogue.track_holders(ids)
     missing = [plain(note) for note in notes]
-    for track, line in _MISSING.items():
+    for track, line in MISSING.items():
         if (having := holders.get(track, 0)) < len(ids):
             what = f"found in {having} of {len(ids)} videos" if having else "none"
             missing.append(line.format(what=what))

@@ -307,7 +307,8 @@ def _spelt(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
         return follow
     paths = (path for video in context.tools.scope.values() for path in video.paths)
     names = {word for path in paths for *_, word in placed_words(PurePath(path).stem)}
-    spelt = context.tools.retriever.respelt(follow.question or question, keep=names)
+    known = names | context.planner.bank.vocabulary
+    spelt = context.tools.retriever.respelt(follow.question or question, keep=known)
     typed = [str(change) for change in spelt.changes if not change.is_misread]
     return (
         replace(follow, question=spelt.meaning, said="; ".join([*filter(None, [follow.said]), *typed]))

@@ -107,9 +107,7 @@ def ingest_file(
     MissingDependency if the package of one of our own tracks is absent, Stopped once `cancel` is set.
     """
     progress("probe", 0.0, 1.0)
-    info = media.probe(path, limits=pipeline.limits)
     video_id = video_id_from_hash(content_hash)
-    source = Source(path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results, cancel)
     keys = pipeline.stage_keys(path, content_hash)
     stale = stale_stages(keys, known.stages)
     before = {
@@ -120,8 +118,13 @@ def ingest_file(
     tracks = [track for track in pipeline.tracks if track.name in stale]
 
     with ExitStack() as opened:
+        scan = _scan(path, tracks, SHOTS in stale, pipeline)
+        info = opened.enter_context(scan).info if scan else media.probe(path, limits=pipeline.limits)
+        source = Source(
+            path, info, content_hash, video_id, pipeline.settings, pipeline.limits, pipeline.results, cancel
+        )
         readers = [opened.enter_context(closing(GuardedReader(track, source))) for track in tracks]
-        shots, duration_seconds, notes = _pass(source, readers, known, SHOTS in stale, progress)
+        shots, duration_seconds, notes = _pass(source, scan, readers, known, SHOTS in stale, progress)
         clips: tuple[Clip, ...] = ()
         first = needed_by(SPEECH, pipeline.tracks)
         for reader in sorted(readers, key=lambda reader: reader.track.name not in first):
@@ -187,23 +190,34 @@ def import_fingerprint(imported: ImportedVideo, pipeline: Pipeline) -> str:
     return digest(imported.content_hash, pipeline.fingerprint)
 
 
+def _scan(path: Path, tracks: Sequence[Track], needs_shots: bool, pipeline: Pipeline) -> media.Scan | None:
+    """The one decode pass, with what these tracks need of it. None where no stale stage needs frames."""
+    wanted = {frames for track in tracks for frames in track.frames}
+    if not wanted and not needs_shots:
+        return None
+    return media.scan(
+        path,
+        every_frame=not pipeline.settings.fast,
+        text_frames="text_frames" in wanted,
+        key_frames="key_frames" in wanted,
+        limits=pipeline.limits,
+    )
+
+
 def _pass(
-    source: Source, readers: Sequence[GuardedReader], known: Known, needs_shots: bool, progress: Progress
+    source: Source,
+    scan: media.Scan | None,
+    readers: Sequence[GuardedReader],
+    known: Known,
+    needs_shots: bool,
+    progress: Progress,
 ) -> tuple[Sequence[Span], float, list[str]]:
-    """The one decode pass: (shots, seconds of the video, warnings). No pass where no stale stage needs frames."""
-    watching = [reader for reader in readers if reader.track.frames]
-    if not watching and not needs_shots:
+    """Let the readers see the decode pass: (shots, seconds of the video, warnings)."""
+    if scan is None:
         return known.shots, known.duration_seconds, []
     settings = source.settings
     shot_reader = ShotReader(settings.shot_detector, every_frame=not settings.fast) if needs_shots else None
-    wanted = {frames for reader in watching for frames in reader.track.frames}
-    scan = media.scan(
-        source.path,
-        every_frame=not settings.fast,
-        text_frames="text_frames" in wanted,
-        key_frames="key_frames" in wanted,
-        limits=source.limits,
-    )
+    watching = [reader for reader in readers if reader.track.frames]
     for batch in scan:
         if shot_reader:
             shot_reader.read(batch)

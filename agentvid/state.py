@@ -94,6 +94,7 @@ def draft_to_json(draft: Draft) -> Json:
         "choice": draft.choice,
         "numbers": list(draft.numbers),
         "notes": list(draft.notes),
+        "whole": list(draft.whole),
     }
 
 
@@ -107,6 +108,7 @@ def draft_from_json(data: Mapping[str, Any]) -> Draft:
         choice=data["choice"],
         numbers=tuple(data["numbers"]),
         notes=tuple(data["notes"]),
+        whole=tuple(data["whole"]),
     )
 
 

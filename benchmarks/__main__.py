@@ -46,6 +46,8 @@ def main() -> None:
     unknown = set(wanted) - set(BENCHMARKS)
     if unknown:
         sys.exit(f"unknown benchmark {', '.join(sorted(unknown))}; allowed: {', '.join(BENCHMARKS)}")
+    # An installed package has its byte code; in a checkout the first, unmeasured run of each command writes it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     for name in wanted:
         for line in BENCHMARKS[name]():

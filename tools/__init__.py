@@ -24,8 +24,11 @@ from agentvid.tools.option_times import first_seconds, score_orders
 from agentvid.tools.read import read
 from agentvid.tools.rewatch import rewatch
 from agentvid.tools.search import search
+from agentvid.tools.shots import shots
+from agentvid.tools.slides import slides
 from agentvid.tools.summarize import summarize
 from agentvid.tools.verify import verify
+from agentvid.tools.videos_with import videos_with
 
 __all__ = ["TOOLS", "load_tools", "working_tools"]
 
@@ -39,6 +42,9 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(ground, parallel="without_model"),
             Tool.from_function(read, parallel="always"),
             Tool.from_function(chapters, parallel="always"),
+            Tool.from_function(slides, parallel="always"),
+            Tool.from_function(shots, parallel="always"),
+            Tool.from_function(videos_with, parallel="always"),
             Tool.from_function(list_all, parallel="always"),
             Tool.from_function(count_all, parallel="always"),
             Tool.from_function(verify, parallel="without_model"),

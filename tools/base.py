@@ -50,9 +50,10 @@ class Ledger:
     """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
-    tool call. `notes`: what the user must know of how tools worked. `looks`: what a vision model said of frames, by
-    video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
-    before the question was planned, a part of `usage`. `cancel` ends the run.
+    tool call, `tracks` every track that one asked for by name. `notes`: what the user must know of how tools worked.
+    `looks`: what a vision model said of frames, by video id; rows of the track "look" that live as long as the run.
+    `captioned`: what captions cost that were made before the question was planned, a part of `usage`. `cancel` ends
+    the run.
     """
 
     moments: list[Moment] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Ledger:
     looks: dict[str, list[Observation]] = field(default_factory=dict)
     captioned: Usage = field(default_factory=Usage)
     calls: list[str] = field(default_factory=list)
+    tracks: set[str] = field(default_factory=set)
     budget: Budget = UNLIMITED
     price: Price | None = None
     cancel: Cancel | None = None
@@ -80,12 +82,13 @@ class Ledger:
 
     def apart(self) -> Ledger:
         """A ledger that begins empty, for what is recorded at the same time and added in its turn."""
-        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], calls=[])
+        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], calls=[], tracks=set())
 
     def add(self, other: Ledger) -> None:
         """Append what was recorded apart."""
         self.moments += other.moments
         self.scans += other.scans
+        self.tracks |= other.tracks
         self.notes += other.notes
         self.spend(other.usage)
 

@@ -21,5 +21,7 @@ def read(context: ToolContext, *, within: Moment, track: str | None = None) -> l
         ToolError: the moment lies outside of the question's scope.
     """
     check_moment(context, within)
+    if track:
+        context.ledger.tracks.add(track)
     rows = rows_at(context, within.video_id, within.span, track)
     return context.ledger.record([to_moment(within.video_id, [row]) for row in rows[:MAX_ROWS]])

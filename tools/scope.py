@@ -58,6 +58,8 @@ def where(
                 hint="leave video= out: the moment names its video",
             )
         video_ids = (within.video_id,)
+    if track:
+        context.ledger.tracks.add(track)
     # Whoever asks captions asks what is shown: frames tell that too, where the library has them.
     tracks = (CAPTION, FRAME) if track == CAPTION else (track,) if track else ()
     return Filter(video_ids, tracks, within.span if within else None)

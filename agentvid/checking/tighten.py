@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from agentvid.checking.rules import Finding, Reading, Rows, squeeze
@@ -16,17 +16,18 @@ Holds = Callable[[Claim, Mapping[str, Reading]], bool]
 
 
 def tighten(
-    claims: Sequence[tuple[Claim, Finding]], readings: Mapping[str, Reading], holds: Holds
+    claims: Sequence[tuple[Claim, Finding]], readings: Mapping[str, Reading], holds: Holds, whole: Collection[str] = ()
 ) -> dict[str, Reading]:
     """`readings` with spans and quotes cut to what the claims need; `holds` judges a claim by the evidence given.
 
-    A cut after which a claim would not hold any more, because it states the old times or quotes more, is not made.
+    Those that `whole` names stay as they are: their claims are about all of the moment. A cut after which a claim would
+    not hold any more, because it states the old times or quotes more, is not made.
     """
     tightened = dict(readings)
     for name, reading in readings.items():
         citing = [(claim, finding) for claim, finding in claims if name in claim.evidence]
         needed = [_rows_needed(claim, finding, reading) for claim, finding in citing]
-        if not needed:
+        if not needed or name in whole:
             continue
         smaller = _cut(reading, (min(first for first, _ in needed), max(last for _, last in needed)))
         trial = {**tightened, name: smaller}

@@ -48,7 +48,8 @@ class Draft:
     `statement` is a sentence about the examination itself ("No: nothing in ..."), which needs no evidence: the whole
     answer of a draft without claims; after claims it says what they rest on.
     `numbers` are those the program computed, which claims may state. A draft without claims and statement abstains;
-    `reason` then says why. `notes` join `coverage.missing`.
+    `reason` then says why. `notes` join `coverage.missing`. `whole`: ids of evidence whose span is the moment
+    that a tool found, with a sentence of it as its quote; it is not cut to the rows of that sentence.
     """
 
     claims: tuple[Claim, ...] = ()
@@ -59,6 +60,7 @@ class Draft:
     choice: str | None = None
     numbers: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
 
 

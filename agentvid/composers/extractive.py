@@ -14,23 +14,41 @@ from statistics import fmean
 
 from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
-from agentvid.composers.quotes import Topic, belief, confidence, observations_under, probability, quote
+from agentvid.composers.quotes import (
+    MIN_TELLING_WORDS,
+    Topic,
+    belief,
+    confidence,
+    observations_under,
+    probability,
+    quote,
+)
 from agentvid.composers.speakers import Speakers
-from agentvid.text import clean_text, time_range
+from agentvid.text import clean_text, time_range, timestamp
 from agentvid.tools.intervals import by_video
+from agentvid.tools.missing import unread
 from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
-from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SPEECH, Claim, Evidence, Moment, Observation
+from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SOUND, SPEECH, Claim, Evidence, Moment, Observation, Video
 from agentvid.words import content_words
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
 #: 160 questions of their own videos: 22 abstained; 160 of other videos: 151 abstained, 4 said "No: nothing".
 ABSTAIN_BELOW = 0.42
-MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MIN_SUMMARY_WORDS, MAX_NEAREST = 3, 20, 5, 3, 3
+MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MAX_NEAREST = 3, 20, 5, 3
 #: What was said is an answer to "who" only in so far as somebody may know the words.
 UNNAMED_SPEAKER = 0.2
+#: Rows picked out are no surer summary than this, whatever they say; measured facts tell little of what happens.
+SURE_SUMMARY, SURE_BY_FACTS = 0.8, 0.3
+#: "The action items": rows that are near to such a question, which names nothing to compare them with.
+SURE_BY_NEARNESS = 0.3
+#: No row of a track does not mean that nothing of the kind is in the video, unless everything was read for it.
+SURE_OF_NO_ROW = {OCR: 0.9}
+UNSURE_OF_NO_ROW = 0.5
+_EVERY_WORD = 0.999
 #: A further quote is worth showing if it is believed nearly as much as the best.
 _NEARLY = 0.8
+_FACTS_ONLY = "No speech, text on screen or caption tells what happens there; only the pictures were measured."
 _SAYS: Mapping[str, str] = {
     SPEECH: "the speech says",
     OCR: "the screen shows",
@@ -55,6 +73,8 @@ class ExtractiveComposer:
             request, certainty = replace(request, evidence=seen), max(certainty, *(moment.score for moment in seen))
         desk = _Desk(request, topic)
         form = _FORMS.get(request.kind, _what)
+        if request.kind == CATALOGUE and not request.stopped:
+            return form(desk, 1.0)
         if request.kind in EXHAUSTIVE and not request.evidence and not request.stopped:
             return form(desk, certainty)
         # Whoever gives choices wants the best of them; how sure it is stands in the confidence.
@@ -102,6 +122,13 @@ class _Desk:
         scored.sort(key=lambda pair: (-pair[0], -pair[1].score))
         return [moment for certainty, moment in scored if certainty >= _NEARLY * scored[0][0]]
 
+    def holds_every_word(self) -> bool:
+        """True if each phrase of the question stands, all its words near each other, in what is to be cited."""
+        if any(moment.track in (LOOK, FRAME) for moment in self.request.evidence):
+            return True  # what was seen has no words of its own
+        told = [self.topic.coverage(moment.text) for moment in self.request.evidence]
+        return all(max(shares, default=0.0) >= _EVERY_WORD for shares in zip(*told, strict=True))
+
     def where(self, item: Evidence) -> str:
         video = f"in {PurePath(item.video).name} " if self._names else ""
         return f"{video}{_at(item)}"
@@ -114,11 +141,18 @@ class _Desk:
         if not claims:
             return self.abstain(certainty)
         sure = probability(certainty, self.topic)
+        if self.topic.is_empty and self.request.kind in READ_OFF:
+            sure = min(sure, self._legible(), SURE_SUMMARY if self.request.kind in SUMMARIES else 1.0)
+        if self.topic.is_empty and self.request.kind in FOUND and any(map(_is_nearest, self.request.evidence)):
+            sure = min(sure, SURE_BY_NEARNESS)
+        statement = completeness(self.request, self.examined)
+        if self.request.kind in TELLING and all(item.track == FACT for item in self.evidence):
+            sure, statement = min(sure, SURE_BY_FACTS), statement or _FACTS_ONLY
         return Draft(
             tuple(claims),
             tuple(self.evidence),
-            min(sure, self._legible()) if self.topic.is_empty and self.request.kind in READ_OFF else sure,
-            statement=completeness(self.request, self.examined),
+            sure,
+            statement=statement,
             choice=choice,
             numbers=self.request.numbers,
             notes=(self.examined.note,) if self.examined and self.examined.note else (),
@@ -135,14 +169,16 @@ class _Desk:
         """
         nearest, seen = self._nearest(), self.examined
         certainty = 0.0 if self.topic.is_empty else confidence(self.topic, nearest)
-        if seen is None or not seen.share:
+        lacking = unread(self.request.context)
+        if seen is None or not seen.share or LISTENING & lacking.keys():
             return self.abstain(certainty)
         if certainty >= ABSTAIN_BELOW:
             reason = f"no passage of {seen.where} is surely about it, but some come near{seen.unread}"
             return replace(self.abstain(certainty), reason=reason)
         named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
-        denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}."
-        return Draft(confidence=(1.0 - certainty) * seen.share, statement=denial, numbers=(0.0,))
+        denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}"
+        sure = (1.0 - certainty) * seen.share * (UNSURE_OF_NO_ROW if lacking else 1.0)
+        return Draft(confidence=sure, statement=f"{'; '.join([denial, *lacking.values()])}.", numbers=(0.0,))
 
     def _nearest(self) -> list[Moment]:
         """What comes nearest to the question among everything found; looked for, if no tool has found anything."""
@@ -159,6 +195,8 @@ class _Desk:
             if self.evidence
             else "nothing in the videos matches the question"
         )
+        if not self.request.stopped and (lacking := unread(self.request.context)):
+            reason = "; ".join([reason, *lacking.values()])
         sure = probability(min(certainty, ABSTAIN_BELOW), self.topic) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
 
@@ -182,6 +220,11 @@ def _tells_the_same(one: Evidence, other: Evidence) -> bool:
 def completeness(request: ComposeRequest, seen: Examined | None) -> str:
     """What a count, a list, or a yes or no that was found by looking everywhere rests on; "" for other answers."""
     return seen.sentence(request.evidence) if seen is not None and request.kind in EXHAUSTIVE else ""
+
+
+def _is_nearest(moment: Moment) -> bool:
+    """True of words that a search ranked."""
+    return moment.similarity is not None and moment.track != FACT
 
 
 def _at(item: Evidence) -> str:
@@ -249,6 +292,8 @@ def _yes_no(desk: _Desk, certainty: float) -> Draft:
     verdict = "Yes" if desk.request.value is True else "No"
     if not desk.request.evidence:
         return desk.negative(verdict)
+    if verdict == "Yes" and not desk.holds_every_word():
+        return replace(desk.abstain(certainty), reason="no row says so in words; the nearest are shown")
     found = desk.quotes(desk.request.evidence, MAX_QUOTES)
     claims = [_claim(desk.says(item), item) for item in found]
     if claims:
@@ -285,15 +330,22 @@ def _choice(desk: _Desk, certainty: float) -> Draft:
     option = Topic([value, *desk.request.focus], desk.request.context.ledger.moments)
     ranked = sorted(desk.request.evidence, key=lambda m: (-option.weight(m.text), -(m.similarity or 0.0), -m.score))
     found = desk.quotes(ranked, 1)
-    return desk.draft(
-        [_claim(f"“{value}” fits best: {desk.says(item)}", item) for item in found], certainty, choice=value
-    )
+    # The option is true of the moment, of which the quote is one sentence: the moment is what is cited.
+    whole = [replace(item, span=_moment_of(item, ranked).span) for item in found]
+    claims = [_claim(f"“{value}” fits best: {desk.says(item)}", item) for item in whole]
+    draft = desk.draft(claims, certainty, choice=value)
+    return replace(draft, evidence=tuple(whole), whole=tuple(item.id for item in whole)) if draft.claims else draft
+
+
+def _moment_of(item: Evidence, moments: Sequence[Moment]) -> Moment:
+    """The first moment out of which a quote was taken."""
+    return next(m for m in moments if m.video_id == item.video_id and m.span.intersection(item.span) == item.span)
 
 
 def _who(desk: _Desk, certainty: float) -> Draft:
     """What is said, and who the rows name as its speakers; words alone do not tell whose they are."""
     context, speakers = desk.request.context, Speakers(desk.request.context)
-    best = desk.best(desk.request.evidence)
+    best = asked = desk.best(desk.request.evidence)
     if desk.topic.is_empty:
         # Whoever speaks there is asked for: one quote of each.
         told = [(speakers.of(moment.video_id, observations_under(context, moment)), moment) for moment in best]
@@ -309,7 +361,12 @@ def _who(desk: _Desk, certainty: float) -> Draft:
         sure = min(draft.confidence, UNNAMED_SPEAKER)
         return replace(draft, statement="No row that was found names who speaks.", confidence=sure)
     listed = ", ".join(list(dict.fromkeys(names))[:MAX_LISTED])
-    return replace(draft, statement=f"The rows name who speaks: {listed}.")
+    # A name at every row that was found is surer than one that the others may go on with.
+    share = sum(bool(speakers.of(m.video_id, observations_under(context, m))) for m in asked) / len(asked)
+    sure = min(draft.confidence, SURE_SUMMARY * (1 + share) / 2)
+    number = len(dict.fromkeys(names))
+    heard = f"{number} who speak" if number > 1 else "who speaks"
+    return replace(draft, statement=f"The rows name {heard}: {listed}.", confidence=sure)
 
 
 def _rows_of(desk: _Desk, item: Evidence) -> list[Observation]:
@@ -338,7 +395,8 @@ def _compare(desk: _Desk, certainty: float) -> Draft:
             # The name stands inside the sentence, where no capital changes it.
             name = PurePath(found[0].video).name
             claims.append(_claim(f"{times} in {name}: {_at(found[0])} {_quoted(found[0])}", *found))
-    return desk.draft(claims, certainty)
+    draft = desk.draft(claims, certainty)
+    return replace(draft, numbers=(*draft.numbers, *(float(len(moments)) for moments in groups.values())))
 
 
 def _summary(desk: _Desk, certainty: float) -> Draft:
@@ -348,7 +406,7 @@ def _summary(desk: _Desk, certainty: float) -> Draft:
     """
     moments = sorted(desk.request.evidence, key=lambda m: (m.video_id, m.span))
     # Scraps of screen text of one or two words summarise nothing.
-    moments = [m for m in moments if len(content_words(m.text)) >= MIN_SUMMARY_WORDS] or moments
+    moments = [m for m in moments if len(content_words(m.text)) >= MIN_TELLING_WORDS] or moments
     frequency = Counter(word for moment in moments for word in set(content_words(moment.text)))
 
     def telling(moment: Moment) -> float:
@@ -360,11 +418,59 @@ def _summary(desk: _Desk, certainty: float) -> Draft:
     return desk.say([max(part, key=telling) for part in parts], MAX_SUMMARY, certainty)
 
 
+def _chapters(desk: _Desk, certainty: float) -> Draft:
+    """A line for each chapter, up to a page; of several videos as many of each, those that last longest."""
+    groups = by_video(desk.request.evidence)
+    share = max(1, MAX_LISTED // len(groups))
+    shown: list[Moment] = []
+    for moments in list(groups.values())[:MAX_LISTED]:
+        longest = sorted((m for m in moments if m.observation_ids), key=lambda m: -m.span.duration_seconds)[:share]
+        shown += sorted(longest, key=lambda m: m.span)
+    draft = desk.say(shown, MAX_LISTED, certainty)
+    told = len({item.video_id for item in desk.evidence})
+    videos = len(desk.request.context.scope)
+    parts = [f"Of {videos} videos {told} are told of" if videos > 1 else ""]
+    if (left := len(desk.request.evidence) - len(shown)) > 0 and draft.claims:
+        parts.append(f"{left} further chapters are not shown; ask of one video, or of a part of it")
+    statement = "; ".join(filter(None, parts))
+    return replace(draft, statement=f"{_sentence(statement)}." if statement and draft.claims else draft.statement)
+
+
+def _videos(desk: _Desk, _: float) -> Draft:
+    """Which videos the catalogue names, with their lengths and tracks: a statement about it, which no row could show.
+
+    `value`: seconds, or the track that was asked for.
+    """
+    request, context = desk.request, desk.request.context
+    chosen = list(by_video(request.evidence))
+    known = {one.video.id: one for one in context.catalogue.summaries()}
+    lines = [_catalogued(context.scope[video_id], known[video_id].tracks) for video_id in chosen[:MAX_LISTED]]
+    more = f"; and {len(chosen) - len(lines)} more" if len(chosen) > len(lines) else ""
+    total, value, sure = len(context.scope), request.value, 1.0
+    head = f"{len(chosen)} of {total} video{'s' if total != 1 else ''}"
+    if is_number(value):
+        head = f"{value:.1f} seconds ({timestamp(value)}) in {head}" if total > 1 else f"{value:.1f} seconds"
+    statement = f"{head}{': ' if lines else ''}{'; '.join(lines)}{more}. So says the catalogue of what was indexed"
+    if isinstance(value, str):
+        name = clean_text(value, limit=40)
+        statement += f", by the rows of the track {name}"
+        if any(not known[video_id].tracks.get(value) for video_id in chosen):
+            sure = SURE_OF_NO_ROW.get(value, UNSURE_OF_NO_ROW)
+            statement += "; no row does not mean that there is none in the video"
+    return Draft(confidence=sure, statement=f"{statement}.", numbers=request.numbers)
+
+
+def _catalogued(video: Video, tracks: Mapping[str, int]) -> str:
+    held = ", ".join(clean_text(track, limit=40) for track in sorted(tracks)) or "nothing to read"
+    return f"{clean_text(PurePath(video.name).name, limit=120)} ({timestamp(video.duration_seconds)}; {held})"
+
+
 _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "what": _what,
     "when": _what,
     "excerpt": _in_order,
-    "chapters": _summary,
+    "chapters": _chapters,
+    "measured": _in_order,
     "list": _list,
     "count": _count,
     "yes_no": _yes_no,
@@ -375,9 +481,19 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "choice": _choice,
     "compare": _compare,
     "summary": _summary,
+    "videos": _videos,
 }
 #: Kinds that only repeat what rows say: no surer than these are.
-READ_OFF = frozenset({"excerpt", "summary", "chapters"})
+READ_OFF = frozenset({"excerpt", "summary", "chapters", "list", "measured"})
+SUMMARIES = frozenset({"summary", "chapters"})
+#: Kinds that tell what happens, which measured facts hardly do.
+TELLING = frozenset({"excerpt", "summary", "chapters"})
+#: What is only heard is told by no other track; what is only seen may be.
+LISTENING = frozenset({SPEECH, SOUND})
+#: Kinds that may hold what a search ranked, rather than what stands at a time.
+FOUND = frozenset({"what", "when", "summary", "compare"})
+#: The kind that tells which videos there are.
+CATALOGUE = "videos"
 #: Kinds whose programs scan everything, so that finding nothing is itself an answer.
 EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
 KINDS = tuple(_FORMS)

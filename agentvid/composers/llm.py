@@ -15,7 +15,7 @@ from typing import Any
 from agentvid.composers.aloud import ClaimWords
 from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.examined import examined
-from agentvid.composers.extractive import ExtractiveComposer, completeness
+from agentvid.composers.extractive import CATALOGUE, ExtractiveComposer, completeness
 from agentvid.composers.quotes import Topic, confidence, probability, quote
 from agentvid.errors import ModelError
 from agentvid.models.base import ChatModel, reply_aloud
@@ -49,7 +49,7 @@ class LLMComposer:
         """Raises nothing: what the evidence says is worth more than an error, and the notes tell of it."""
         topic = Topic(request.focus, request.context.ledger.moments)
         evidence = _numbered(request, topic)
-        if request.stopped or not evidence:
+        if request.stopped or not evidence or request.kind == CATALOGUE:
             return self._embedded.compose(request)
         prompt = _prompt(request, evidence)
         self.prompts = {"compose": prompt_hash(prompt)}

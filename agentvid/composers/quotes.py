@@ -12,6 +12,8 @@ from agentvid.types import FRAME, SPEECH, Evidence, Moment, Observation
 from agentvid.words import content_words, rarity, sentences, topic_words
 
 QUOTE_LIMIT = 280
+#: Fewer content words sum up nothing; more than so many make a quote no better.
+MIN_TELLING_WORDS, _TELLING_WORDS = 3, 8
 #: Cosine of MiniLM below which two texts share nothing, and above which they say the same.
 _FAR, _NEAR = 0.15, 0.65
 #: The dev halves of TutorialVQA, FriendsQA, PororoQA and NExT-GQA, each question asked of its own and another video.
@@ -99,7 +101,7 @@ def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> 
     rows = observations_under(context, moment)
     if not rows:
         return None
-    best = max(rows, key=lambda row: (topic.weight(row.text), row.confidence)) if moment.track != FRAME else rows[0]
+    best = max(rows, key=lambda row: _telling(row, topic)) if moment.track != FRAME else rows[0]
     run = [row for row in rows if row.track == best.track]
     chosen = _whole_sentence(run, run.index(best))
     text = " ".join(row.text for row in chosen)
@@ -110,6 +112,12 @@ def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> 
         span = moment.span  # the run is what was found; its first frame stands for it
     video = context.scope[moment.video_id]
     return Evidence(identity, video.name, video.id, span, best.track, text, moment.score)
+
+
+def _telling(row: Observation, topic: Topic) -> tuple[float, float]:
+    """What a row says of the topic, then how surely; without a topic a scrap of a few words says little."""
+    size = min(_TELLING_WORDS, len(content_words(row.text))) if topic.is_empty else 1
+    return topic.weight(row.text), size * row.confidence
 
 
 def _whole_sentence(run: Sequence[Observation], at: int) -> list[Observation]:

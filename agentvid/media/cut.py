@@ -9,6 +9,7 @@ cannot be written.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -183,33 +184,52 @@ def _decide(facts: Message) -> Playability:
     return Playability("remux" if picture in _PLAYED["mp4"][1] else "transcode", "video/mp4", why)
 
 
-def make_playable(path: Path, target: Path, *, overwrite: bool = False, limits: Limits = DEFAULT) -> Cut:
+def make_playable(
+    path: Path,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    limits: Limits = DEFAULT,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> Cut:
     """Write the whole video as an mp4 that browsers play: second X of it is second X of the video's clock.
 
     Packets are copied where browsers play their codec, else encoded again, at most 1920 pixels on the longer side.
+    `progress` is told now and then how many seconds of it are written.
     """
     found, whole = playability(path, limits), {"start": 0.0, "end": None}
     reason = found.reason
     if found.way != "transcode":
         copied = {**whole, "copy": True, "max_side": None, "reason": ""}
         try:
-            return _write(path, copied, target, limits, overwrite=overwrite)
+            return _write(path, copied, target, limits, overwrite=overwrite, progress=progress)
         except DecoderFailed as error:  # an mp4 cannot hold every order of packets
             reason = f"its packets cannot be copied: {error}"
     request = {**whole, "copy": False, "max_side": PLAYABLE_SIDE, "reason": reason}
-    return _write(path, request, target, limits, overwrite=overwrite)
+    return _write(path, request, target, limits, overwrite=overwrite, progress=progress)
 
 
-def _write(path: Path, request: dict[str, Any], target: Path, limits: Limits, *, overwrite: bool) -> Cut:
+def _write(
+    path: Path,
+    request: dict[str, Any],
+    target: Path,
+    limits: Limits,
+    *,
+    overwrite: bool,
+    progress: Callable[[float], None] = lambda seconds: None,
+) -> Cut:
+    longest = limits.max_seconds + 3600
     with saving(target, overwrite=overwrite) as file, Decoder(path, {"do": "cut", **request}, limits) as child:
         most = max(_MOST_BYTES_ANYWAY, _MOST_TIMES_LARGER * path.stat().st_size)
         for reply in child.messages():
             if reply.kind == "bytes":
                 _put(reply, file, most)
+            elif reply.kind == "at":
+                progress(max(0.0, reply.number("seconds", -longest, longest)))
             elif reply.kind == "end":
                 size = file.seek(0, os.SEEK_END)
                 return Cut(
-                    duration_seconds=reply.number("duration_seconds", 0, limits.max_seconds + 3600),
+                    duration_seconds=reply.number("duration_seconds", 0, longest),
                     is_picture_copied=reply.flag("is_picture_copied"),
                     sound=_SOUNDS.get(reply.text("sound", 16), "none"),
                     reason=reply.text("reason", 500),

@@ -56,7 +56,7 @@ _LEAST_TICKS, _MOST_TICKS = 10_000, 1_000_000
 
 
 def cut(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
-    """ "bytes" messages of an mp4 file with [start, end) of the video, then "end" with what was done.
+    """ "bytes" messages of an mp4 file with [start, end) of the video, "at" between them, "end" with what was done.
 
     The request holds `start` and `end` in seconds, `end` None for the end of the file; `copy`, whether packets may be
     copied; `max_side` of the picture in pixels, or None; and `reason`, why the picture is to be encoded, or "".
@@ -73,7 +73,7 @@ def cut(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     with av.open(target, "w", format="mp4") as out:
         pictures = _encoded_pictures(span, out, request["max_side"]) if reason else _copied(span, out, span.video)
         how, sound = _sound(span, out, may_copy=request["copy"])
-        _mux(out, [pictures, sound] if sound is not None else [pictures])
+        _mux(out, [pictures, sound] if sound is not None else [pictures], outbox)
     target.flush()
     outbox.put(
         "end",
@@ -471,13 +471,14 @@ def _silence(channels: int, count: int) -> Iterator[NDArray[np.float32]]:
 # -- out ---------------------------------------------------------------------------------------------------------
 
 
-def _mux(out: OutputContainer, sources: list[Iterator[Packet[Any]]]) -> None:
-    """Write the packets of all streams in the order of their decoding times."""
+def _mux(out: OutputContainer, sources: list[Iterator[Packet[Any]]], outbox: Outbox) -> None:
+    """Write the packets of all streams in the order of their decoding times, and tell how far that is."""
     waiting = {number: packet for number, source in enumerate(sources) if (packet := next(source, None)) is not None}
     if 0 not in waiting:
         raise DecoderFailed("no frame of it is shown in that span", hint="`agentvid show VIDEO` tells how long it is")
     while waiting:
         number = min(waiting, key=lambda n: _decoding_seconds(waiting[n]))
+        outbox.tell(float(_decoding_seconds(waiting[number])))
         try:
             out.mux(waiting.pop(number))
         except av.error.MemoryError:

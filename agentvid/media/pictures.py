@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -82,22 +81,25 @@ def probe(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     first = next(source.frames(), None)
     if first is None:
         raise nothing_decoded(source)
-    shaper = Shaper(source, first[1], None, "rgb24")
+    outbox.put("end", **_description(source, *first))
+
+
+def _description(source: Source, seconds: float, first: VideoFrame) -> dict[str, Any]:
+    """The fields of a MediaInfo. `seconds` is the time of the first frame."""
+    shaper = Shaper(source, first, None, "rgb24")
     container = source.container
-    duration = source.header_duration_seconds() or first[0] + source.frame_seconds()
-    outbox.put(
-        "end",
-        container=container.format.name.split(",")[0],
-        codec=source.video.codec_context.codec.canonical_name,
-        width=shaper.width,
-        height=shaper.height,
-        rotation_degrees=shaper.upright.clockwise_degrees,
-        duration_seconds=duration,
-        frame_rate=1 / source.frame_seconds(),
-        has_audio=int(bool(container.streams.audio)),
-        subtitles=[describe_subtitle(stream) for stream in text_streams(source)],
-        title=container.metadata.get("title", "")[:500],
-    )
+    return {
+        "container": container.format.name.split(",")[0],
+        "codec": source.video.codec_context.codec.canonical_name,
+        "width": shaper.width,
+        "height": shaper.height,
+        "rotation_degrees": shaper.upright.clockwise_degrees,
+        "duration_seconds": source.header_duration_seconds() or seconds + source.frame_seconds(),
+        "frame_rate": 1 / source.frame_seconds(),
+        "has_audio": int(bool(container.streams.audio)),
+        "subtitles": [describe_subtitle(stream) for stream in text_streams(source)],
+        "title": container.metadata.get("title", "")[:500],
+    }
 
 
 def text_streams(source: Source) -> list[Any]:
@@ -119,7 +121,7 @@ def describe_subtitle(stream: Any) -> dict[str, Any]:
 
 
 def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
-    """Every frame once, or every key frame: "batch" messages of small BGR frames, and "end".
+    """Every frame once, or every key frame: "info" as of `probe`, "batch" messages of small BGR frames, and "end".
 
     "text" and "key" messages come before the batch that they belong to.
     """
@@ -133,6 +135,7 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     decoded = source.frames() if request["every_frame"] else source.key_frames()
     for time, frame in ahead(decoded, group=_group(source)):
         if shaper is None:
+            outbox.put("info", **_description(source, time, frame))
             shaper = Shaper(source, frame, SCAN_SIDE, "bgr24")
             gate = _Gate(source, frame, outbox) if request["text_frames"] else None
             keys = _KeyFrames(source, frame, outbox) if request["key_frames"] else None
@@ -245,6 +248,8 @@ class _KeyFrames:
         put_image(self._outbox, "key", seconds, self._shaper.shape(frame))
 
     def _change(self, small: NDArray[np.uint8]) -> float:
+        import cv2  # most requests do without it, and each would wait for it
+
         return 0.0 if self._sent is None else float(cv2.absdiff(small, self._sent).mean())
 
 

@@ -28,7 +28,7 @@ from agentvid.media.limits import (
     TEXT_FRAME_SIDE,
     Limits,
 )
-from agentvid.media.process import Decoder, Message
+from agentvid.media.process import Decoder, Message, display_name
 from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, Region, SubtitleTrack, TextFrame
 from agentvid.types import Span
 
@@ -44,25 +44,30 @@ def probe(path: Path, limits: Limits = DEFAULT) -> MediaInfo:
     """Describe a file. Its first frame has been decoded, so that what is described can be read."""
     with Decoder(path, {"do": "probe"}, limits) as child:
         for reply in child.messages():
-            return MediaInfo(
-                container=reply.text("container", 64),
-                codec=reply.text("codec", 64),
-                width=reply.integer("width", 1, _MAX_SIDE),
-                height=reply.integer("height", 1, _MAX_SIDE),
-                rotation_degrees=reply.integer("rotation_degrees", 0, 270),
-                duration_seconds=reply.number("duration_seconds", 0, math.inf),
-                frame_rate=reply.number("frame_rate", 0, 1000),
-                has_audio=reply.flag("has_audio"),
-                subtitles=tuple(_track(entry) for entry in reply.each("subtitles", limits.max_streams)),
-                title=reply.text("title", 500),
-            )
+            return _info(reply, limits)
     raise DecoderFailed(f"{child.name}: the decoder process said nothing")
+
+
+def _info(reply: Message, limits: Limits) -> MediaInfo:
+    return MediaInfo(
+        container=reply.text("container", 64),
+        codec=reply.text("codec", 64),
+        width=reply.integer("width", 1, _MAX_SIDE),
+        height=reply.integer("height", 1, _MAX_SIDE),
+        rotation_degrees=reply.integer("rotation_degrees", 0, 270),
+        duration_seconds=reply.number("duration_seconds", 0, math.inf),
+        frame_rate=reply.number("frame_rate", 0, 1000),
+        has_audio=reply.flag("has_audio"),
+        subtitles=tuple(_track(entry) for entry in reply.each("subtitles", limits.max_streams)),
+        title=reply.text("title", 500),
+    )
 
 
 @dataclass
 class _Outcome:
-    """Filled when the last batch has been read."""
+    """Filled when the last batch has been read, `info` with the first."""
 
+    info: MediaInfo | None = None
     frames: int = 0
     duration_seconds: float = 0.0
     damaged: bool = False
@@ -72,20 +77,24 @@ class _Outcome:
 class Scan:
     """The one decode pass: iterate once over its batches, then read what it found.
 
-    After the last batch, `duration_seconds` is the end of the last decoded frame, `frames` their number, and
-    `damaged` with `warning` say what is missing. Closing it early, or dropping it, stops the decoder process.
+    `info` is what `probe` tells, without a process of its own; it may be read at any time. After the last batch,
+    `duration_seconds` is the end of the last decoded frame, `frames` their number, and `damaged` with `warning` say
+    what is missing. Closing it early, or dropping it, stops the decoder process.
     """
 
     def __init__(self, path: Path, request: dict[str, Any], limits: Limits) -> None:
         # The generator must not hold this object, or dropping it would leave the process to the garbage collector.
+        self._name = display_name(path)
         self._outcome = _Outcome()
         self._batches = _batches(path, request, limits, self._outcome)
+        self._first: FrameBatch | None = None
 
     def __iter__(self) -> Iterator[FrameBatch]:
         return self
 
     def __next__(self) -> FrameBatch:
-        return next(self._batches)
+        first, self._first = self._first, None
+        return next(self._batches) if first is None else first
 
     def __enter__(self) -> Self:
         return self
@@ -95,6 +104,15 @@ class Scan:
 
     def close(self) -> None:
         self._batches.close()
+
+    @property
+    def info(self) -> MediaInfo:
+        """Before iterating, this starts the pass and waits for its first batch. Raises the media errors."""
+        if self._outcome.info is None:
+            self._first = next(self._batches, None)
+        if self._outcome.info is None:
+            raise DecoderFailed(f"{self._name}: the decoder process did not describe the file")
+        return self._outcome.info
 
     @property
     def frames(self) -> int:
@@ -143,7 +161,9 @@ def _batches(
     latest = -1.0
     with Decoder(path, request, limits, max_payload_bytes=largest) as child:
         for reply in child.messages():
-            if reply.kind == "text" and len(text) < BATCH_FRAMES:
+            if reply.kind == "info":
+                outcome.info = _info(reply, limits)
+            elif reply.kind == "text" and len(text) < BATCH_FRAMES:
                 text.append(_text_frame(reply, limits))
             elif reply.kind == "key" and len(keys) < BATCH_FRAMES:
                 keys.append(_frame(reply, limits, KEY_FRAME_SIDE))
@@ -192,7 +212,7 @@ def frames_at(
     part = [region.x0, region.y0, region.x1, region.y1] if region else None
     shares = _shares(ordered)
     threads = max(1, _cores() // len(shares)) if len(shares) > 1 else 0
-    request = {"do": "frames", "max_side": max_side, "region": part, "threads": threads}
+    request = {"do": "frames_at", "max_side": max_side, "region": part, "threads": threads}
     with ThreadPoolExecutor(len(shares)) as readers:
         found = list(readers.map(lambda share: _frames(path, {**request, "seconds": share}, limits), shares))
     shown = dict(zip(ordered, itertools.chain.from_iterable(found), strict=True))

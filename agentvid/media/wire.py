@@ -23,7 +23,7 @@ _PREFIX = struct.Struct("!4sIQ")
 _MAGIC = b"agv1"
 MAX_HEADER_BYTES = 4 << 20
 _QUEUED_MESSAGES = 4
-_TICK_SECONDS = 1.0
+_TICK_SECONDS, _TELL_SECONDS = 1.0, 0.3
 
 
 class BrokenMessage(Exception):
@@ -80,6 +80,7 @@ class Outbox:
 
     def __init__(self, line: socket.socket) -> None:
         self._line, self._ticked = line, time.monotonic()
+        self._told = self._ticked
         self._queue: queue.Queue[tuple[dict[str, Any], tuple[memoryview, ...]] | None]
         self._queue = queue.Queue(_QUEUED_MESSAGES)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -95,6 +96,13 @@ class Outbox:
         if now - self._ticked > _TICK_SECONDS and self._queue.empty():
             self._ticked = now
             self.put("tick")
+
+    def tell(self, seconds: float) -> None:
+        """An "at" message with how far in the video the work is, a few times a second."""
+        now = time.monotonic()
+        if now - self._told > _TELL_SECONDS:
+            self._told = now
+            self.put("at", seconds=seconds)
 
     def close(self) -> None:
         self._queue.put(None)

@@ -9,7 +9,7 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from agentvid.errors import AgentvidError, DecoderFailed, MissingDependency
@@ -17,6 +17,17 @@ from agentvid.media import wire
 from agentvid.media.limits import CPU_SECONDS_BASE, CPU_SECONDS_PER_SECOND, Limits
 
 _OPEN_FILES = 64
+#: What a request may ask for, and the module of agentvid.media that does it; only that one is loaded.
+_READERS = {
+    "cut": "cutting",
+    "describe": "cutting",
+    "probe": "pictures",
+    "scan": "pictures",
+    "frames_at": "exact",
+    "audio": "sound",
+    "subtitles": "sound",
+    "still": "still",
+}
 
 
 def confine(limits: Limits) -> None:
@@ -48,30 +59,22 @@ def answer(request: dict[str, Any], outbox: wire.Outbox) -> None:
     """Open the file and let the reader that the request names send its replies."""
     limits = Limits(**request["limits"])
     confine(limits)
+    do = request["do"]
     try:
-        from agentvid.media import container, cutting, exact, pictures, sound
+        read = getattr(import_module(f"agentvid.media.{_READERS[do]}"), do)
     except ModuleNotFoundError as error:
         if error.name != "av":
             raise
         raise MissingDependency("PyAV is not installed", hint="pip install 'av>=17.1,<20'") from None
-    if request["do"] == "still":
-        from agentvid.media.still import still
-
-        still(request, limits, outbox)
+    if do == "still":
+        read(request, limits, outbox)
         return
-    readers: dict[str, Callable[[container.Source, dict[str, Any], wire.Outbox], None]] = {
-        "cut": cutting.cut,
-        "describe": cutting.describe,
-        "probe": pictures.probe,
-        "scan": pictures.scan,
-        "frames": exact.frames_at,
-        "audio": sound.audio,
-        "subtitles": sound.subtitles,
-    }
-    source = container.open_source(limits, outbox.tick)
+    from agentvid.media.container import open_source
+
+    source = open_source(limits, outbox.tick)
     seconds = source.header_duration_seconds() or limits.max_seconds
     allow_cpu_seconds(CPU_SECONDS_BASE + CPU_SECONDS_PER_SECOND * seconds)
-    readers[request["do"]](source, request, outbox)
+    read(source, request, outbox)
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from agentvid.types import Json
 from agentvid.words import FUNCTION_WORDS, words
 
 _HINT = "`agentvid examples check FILE` lists every fault"
-_KEYS = ("id", "family", "route", "examples", "program", "seeing")
+_KEYS = ("id", "family", "route", "examples", "program", "seeing", "everywhere")
 _NAMES = ("x", "a", "b", "c", "d")
 #: What a template or a pattern would read as its own.
 _MARKS = re.compile(r"[{}<>$]")
@@ -81,7 +81,8 @@ def _faults_of_form(entry: Any, classes: Mapping[str, Any]) -> Iterator[str]:
         return
     if unknown := sorted(set(map(str, entry)) - set(_KEYS)):
         yield f"unknown {', '.join(unknown)}; allowed: {', '.join(_KEYS)}"
-    texts = [key for key in _KEYS if key not in ("examples", "seeing") and not isinstance(entry.get(key), str)]
+    others = ("examples", "seeing", "everywhere")
+    texts = [key for key in _KEYS if key not in others and not isinstance(entry.get(key), str)]
     examples = entry.get("examples")
     if not isinstance(examples, list) or not examples or not all(isinstance(one, str) and one for one in examples):
         texts.append("examples")
@@ -93,7 +94,7 @@ def _faults_of_form(entry: Any, classes: Mapping[str, Any]) -> Iterator[str]:
     except (UsageError, re.error) as error:
         yield str(error)
         return
-    for program in filter(None, (form.program, form.seeing)):
+    for program in filter(None, (form.program, form.seeing, form.everywhere)):
         try:
             check_program(_with_samples(form, program), load_tools())
         except (ValueError, KeyError) as error:
@@ -130,7 +131,7 @@ def entry_of(form: Form) -> Json:
     """A form as it stands in a file."""
     entry: Json = {"id": form.id, "family": form.family, "route": "lookup" if form.is_lookup else "program"}
     entry |= {"examples": [example.text for example in form.examples], "program": form.program}
-    return entry | ({"seeing": form.seeing} if form.seeing else {})
+    return entry | _others(form)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -206,17 +207,22 @@ def example_like(question: str, choices: Sequence[str], form: Form, *, family: s
         if not about or not times:
             return None
     pattern = _without_names(pattern, _specific(about, choices or inline))
-    return _entry(family, asked, pattern, form.program, form.seeing)
+    return _entry(family, asked, pattern, form.program, _others(form))
 
 
 def _specific(about: str, choices: Sequence[str]) -> frozenset[str]:
     return frozenset(words(" ".join([about, *choices]))) - FUNCTION_WORDS
 
 
-def _entry(family: str, asked: str, pattern: str, program: str, seeing: str = "") -> Json | None:
+def _others(form: Form) -> Json:
+    """Its programs for other runs, as far as it has some."""
+    return {key: value for key, value in (("seeing", form.seeing), ("everywhere", form.everywhere)) if value}
+
+
+def _entry(family: str, asked: str, pattern: str, program: str, others: Json | None = None) -> Json | None:
     """A form of one example, named by its content; None if it says nothing of its own, or is wrong."""
     entry: Json = {"id": "", "family": family, "route": "program", "examples": [pattern], "program": program}
-    entry |= {"seeing": seeing} if seeing else {}
+    entry |= others or {}
     entry["id"] = f"{family}-{hashlib.sha256(json.dumps(entry).encode()).hexdigest()[:12]}"
     (form,) = parse_bank(yaml.safe_dump({"forms": [entry]})).forms
     has_words = bool(form.examples[0].literals)
@@ -300,7 +306,7 @@ def _end(node: ast.expr | ast.keyword) -> tuple[int, int]:
 @cache
 def _shipped_texts() -> frozenset[str]:
     """Texts that programs of the shipped bank hold as they are: kinds, tracks, orders."""
-    found = (re.findall(r'"([^"$\n]*)"', form.program + form.seeing) for form in load_bank().forms)
+    found = (re.findall(r'"([^"$\n]*)"', form.program + form.seeing + form.everywhere) for form in load_bank().forms)
     return frozenset(text for texts in found for text in texts)
 
 

@@ -40,13 +40,17 @@ MAX_ALIGNED_CHARACTERS = 1_000
 _CONNECTORS = frozenset("before after while until then during between first last both every each than".split())
 _SLOT = re.compile(r"\{(\w+)\}")
 _ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
+_ARTICLES = frozenset(("the", "a", "an"))
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {
     "n": _ORDINAL,
     "name": r"[^\s,]+(?:\s[^\s,]+){0,4}?",
     "count": r"\w+",
+    "track": r"[^\s,]+(?:\s[^\s,]+){0,3}",
+    "sound": r"[^\s,]+(?:\s[^\s,]+){0,4}",
     "device": r"(?:[^\s,]+\s){0,3}?[^\s,]+?",
 }
+_TYPED_SLOTS = frozenset(("time", "n", "count", "video", "name", "device", "track", "sound"))
 _QUOTE_MARK = "\ue000"
 _UNSEEN = (
     "this asks for what is to be seen, and only text and measured facts were looked at; "
@@ -83,7 +87,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A family of questions that one program answers; where a model can look at frames, `seeing`, if there is one."""
+    """A family of questions that one program answers.
+
+    Where a model can look at frames, `seeing` answers them, if there is one; where several videos are in scope and the
+    question names none, `everywhere`.
+    """
 
     id: str
     family: str
@@ -91,13 +99,16 @@ class Form:
     examples: tuple[Example, ...]
     program: str
     seeing: str = ""
+    everywhere: str = ""
 
     @property
     def takes_choices(self) -> bool:
         return "$choices" in self.program
 
-    def program_with(self, tools: Container[str]) -> str:
-        """The program for a run that has these tools."""
+    def program_with(self, tools: Container[str], *, is_one_video: bool = True) -> str:
+        """The program for a run that has these tools, about one video or all in scope."""
+        if self.everywhere and not is_one_video:
+            return self.everywhere
         return self.seeing if self.seeing and LOOK in tools else self.program
 
 
@@ -112,7 +123,7 @@ class Match:
     @property
     def phrases(self) -> tuple[str, ...]:
         """What the question is about."""
-        return tuple(text for name, text in self.texts.items() if _kind(name) in ("phrase", "name"))
+        return tuple(text for name, text in self.texts.items() if _kind(name) in ("phrase", "name", "sound"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +148,11 @@ class ExampleBank:
     @cached_property
     def by_id(self) -> Mapping[str, Form]:
         return {form.id: form for form in self.forms}
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word that the forms themselves know, folded: none of them is a word of a video that was mistyped."""
+        return frozenset(word for name in (*self.weights, *self.classes) for word in words(name.replace("_", " ")))
 
     def weight(self, example: Example) -> float:
         """How telling a match is; a slot that only a time, an ordinal or a video fits tells like a word."""
@@ -224,7 +240,8 @@ def load_bank() -> ExampleBank:
 
 
 def parse_bank(text: str) -> ExampleBank:
-    """Read forms from YAML text: `words` (class -> members) and `forms` (id, family, route, examples, program, seeing).
+    """Read forms from YAML text: `words` (class -> members) and `forms` (id, family, route, examples, program, seeing,
+    everywhere).
 
     Raises UsageError naming the form that is wrong.
     """
@@ -250,7 +267,7 @@ def _parse_form(entry: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
     if entry["route"] not in ("lookup", "program"):
         raise UsageError(f"form {entry['id']!r}: route {entry['route']!r}; allowed: lookup, program")
     examples = tuple(compile_example(str(text), classes) for text in entry["examples"])
-    program, seeing = (str(entry.get(key, "")).strip() for key in ("program", "seeing"))
+    program, seeing, everywhere = (str(entry.get(key, "")).strip() for key in ("program", "seeing", "everywhere"))
     return Form(
         entry["id"],
         entry["family"],
@@ -258,6 +275,7 @@ def _parse_form(entry: Mapping[str, Any], classes: Mapping[str, tuple[str, ...]]
         examples,
         f"{program}\n",
         seeing and f"{seeing}\n",
+        everywhere and f"{everywhere}\n",
     )
 
 
@@ -267,11 +285,15 @@ def compile_example(text: str, classes: Mapping[str, tuple[str, ...]]) -> Exampl
     literals: list[str] = []
     named: list[str] = []
     required: set[str] = set()
-    for token in text.split():
+    tokens = text.split()
+    for place, token in enumerate(tokens):
         slot = _SLOT.fullmatch(token)
+        if token in _ARTICLES and place + 1 < len(tokens):
+            continue  # who types in a hurry leaves it out
         if slot:
             named.append(slot.group(1))
-            parts.append(f"(?P<{slot.group(1)}>{_SLOT_PATTERNS.get(_without_number(slot.group(1)), '.+?')})")
+            article = _ARTICLE if place and tokens[place - 1] in _ARTICLES else ""
+            parts.append(f"{article}(?P<{slot.group(1)}>{_SLOT_PATTERNS.get(_without_number(slot.group(1)), '.+?')})")
             continue
         word = token.strip("<>")
         members = classes.get(word, (word,)) if token.startswith("<") else (word,)
@@ -297,6 +319,10 @@ class ExemplarPlanner:
     def __init__(self, embedder: Embedder | None = None, bank: ExampleBank | None = None) -> None:
         self._embedder = embedder
         self._bank = bank or load_bank()
+
+    @property
+    def bank(self) -> ExampleBank:
+        return self._bank
 
     def plan(self, request: PlanRequest) -> Plan:
         """The best form, or after `tried` programs the next best.
@@ -414,6 +440,8 @@ class ExemplarPlanner:
             if subject := texts.pop("subject", ""):
                 texts["x"] = f"{subject} {texts['x']}"
             if all(_holds(name, text, videos) for name, text in texts.items()):
+                if heard := texts.pop("sound", ""):
+                    texts["x"] = heard
                 yield Match(form, texts, self._bank.weight(example))
 
     def _remainder(self, question: str, example: Example) -> str:
@@ -451,7 +479,7 @@ def _unmask(text: str, quotes: Sequence[str]) -> str:
 def _kind(slot: str) -> str:
     """The kind of a slot is its name without digits; all names but these hold a phrase."""
     name = _without_number(slot)
-    return name if name in ("time", "n", "count", "video", "name", "device") else "phrase"
+    return name if name in _TYPED_SLOTS else "phrase"
 
 
 def _without_number(slot: str) -> str:
@@ -468,17 +496,22 @@ def _holds(slot: str, text: str, videos: Sequence[Video]) -> bool:
         return slots.parse_count(text) is not None
     if kind == "video":
         return slots.find_video(text, videos) is not None
+    if kind == "track":
+        return slots.parse_track(text) is not None
+    if kind == "sound":
+        return slots.is_sound(text)
     return bool(text)
 
 
 def _fill(match: Match, request: PlanRequest, question: str, choices: Sequence[str], video: Video | None) -> str:
     """The form's program with every placeholder as a literal. `$where` narrows a tool call to the named video."""
-    program, videos = Template(match.form.program_with(request.tools)), request.videos
+    videos = request.videos
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
     values |= {f"{name}_exact": slots.literal(f'"{_without_article(text)}"') for name, text in match.texts.items()}
     values |= {"choices": slots.literal(list(choices)), "question": slots.literal(question)}
     placed = next((one for one in videos if request.place and one.id == request.place[0]), None)
     named = video or placed or (videos[0] if len(videos) == 1 else None)
+    program = Template(match.form.program_with(request.tools, is_one_video=named is not None or len(videos) < 2))
     values["where"] = f", video={slots.literal(video.id)}" if video else ""
     if request.place:
         video_id, span = request.place
@@ -505,6 +538,8 @@ def _value(slot: str, text: str, videos: Sequence[Video]) -> str:
     if kind == "video":
         found = slots.find_video(text, videos)
         return slots.literal(found.id if found else text)
+    if kind == "track":
+        return slots.literal(slots.parse_track(text) or text)
     return slots.literal(_without_article(text))
 
 

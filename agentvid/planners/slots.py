@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
 from agentvid.text import clean_text, parse_timestamp
-from agentvid.types import Video
+from agentvid.types import CAPTION, FACT, OBJECT, OCR, SPEECH, Video
+from agentvid.words import FUNCTION_WORDS, words
 
 _POLITE = re.compile(
     r"^(?:(?:hi|hello|hey|ok|okay|so|and|also|then|now|well|please|kindly|just)\b[ ,]*"
@@ -31,7 +32,13 @@ _POLITE_END = re.compile(
 )
 _THERE_ANYWHERE = re.compile(r"^((?:is|are|was|were) there .+) anywhere$", re.IGNORECASE)
 #: What somebody says of himself beside a question: "I missed that part."
-_ASIDE = re.compile(r"(?:i|i'm|i've|i'd|we|we're|sorry|thanks|thank you|hello|hi|my)\b[^.!?]*[.!]", re.IGNORECASE)
+_ASIDE = re.compile(r"(?:i|i'm|i've|i'd|we|we're|sorry|thanks|thank you|hello|hi|my)\b[^.!?]*[.!]+", re.IGNORECASE)
+_ASKS = re.compile(
+    r"(?:what|when|where|who|which|how|why|is|are|was|were|does|do|did|can|could|has|have|list|show|find|tell)\b",
+    re.IGNORECASE,
+)
+#: What these mean stands in another sentence.
+_POINTING = frozenset("he she they him her them his their hers theirs it its this that these those then there".split())
 #: "From 10 to 20 seconds" names the unit once.
 _ONE_UNIT = re.compile(r"\b(between|from) (\d+) (and|to) (\d+) (seconds|minutes)\b", re.IGNORECASE)
 #: As people type them.
@@ -65,6 +72,20 @@ _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _ORDINALS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 )  # position + 1 is the number
+#: What people call the tracks of a video, by the words that are left without articles.
+_TRACKS = {
+    SPEECH: "speech talking dialogue narration subtitles subtitle transcript transcripts voice voices",
+    OCR: "text writing slides slide ocr titles screen_text text_screen",
+    CAPTION: "captions caption descriptions",
+    OBJECT: "objects detections",
+    FACT: "facts measurements",
+}
+_TRACK_NAMES = {name.replace("_", " "): track for track, names in _TRACKS.items() for name in names.split()}
+#: What is heard and is no speech, by its last word: "a dog's barking", "background music".
+_SOUNDS = frozenset(
+    """music song songs soundtrack melody tune singing applause clapping laughter laughing cheering noise noises sound
+    sounds siren alarm gunshot gunshots explosion explosions barking bell bells thunder whistle whistling""".split()
+)
 _ORDINAL_NUMBER = re.compile(r"(\d{1,3})(?:st|nd|rd|th)")
 
 
@@ -84,9 +105,21 @@ def plain_question(text: str) -> str:
 
 def _without_asides(text: str) -> str:
     """The question alone, where all other sentences are what somebody says of himself."""
-    sentences = re.findall(r"[^.!?]+(?:[.!?]+(?=\s|$)|[.!?]|$)", text)
-    asked = [sentence for sentence in sentences if not _ASIDE.fullmatch(sentence.strip())]
-    return asked[0].strip() if len(asked) == 1 < len(sentences) and "?" in asked[0] else text
+    sentences = re.split(r"(?<=[.!?])\s+", text.strip())
+    if len(sentences) < 2:
+        return text
+    asked = [sentence for sentence in sentences if not _ASIDE.fullmatch(sentence)]
+    if len(asked) == 1:
+        return asked[0] if "?" in asked[0] or _ASKS.match(asked[0]) else text
+    # Of several sentences that are no asides the only question counts, if it stands on its own.
+    questions = [sentence for sentence in asked if sentence.endswith("?") and _ASKS.match(sentence)]
+    return questions[0] if len(questions) == 1 and _stands_alone(questions[0]) else text
+
+
+def _stands_alone(question: str) -> bool:
+    """True if it says what it is about: "What does he do then?" needs the sentence before it."""
+    found = words(question)
+    return not _POINTING & set(found) and any(word not in FUNCTION_WORDS for word in found)
 
 
 def quoted_phrases(text: str) -> list[str]:
@@ -162,6 +195,16 @@ def parse_count(text: str) -> float | None:
     if word in _SMALL and float(_SMALL[word]).is_integer():
         return float(_SMALL[word])
     return float(word) if re.fullmatch(r"\d{1,4}", word) else None
+
+
+def parse_track(text: str) -> str | None:
+    """The track that a phrase means: "any subtitles" is speech, "text on screen" ocr; None if it means none."""
+    return _TRACK_NAMES.get(" ".join(word for word in words(text) if word not in FUNCTION_WORDS))
+
+
+def is_sound(text: str) -> bool:
+    """True for what is heard and is no speech: "background music", "an applause"."""
+    return words(text)[-1:] != [] and words(text)[-1] in _SOUNDS
 
 
 def video_names(video: Video) -> set[str]:

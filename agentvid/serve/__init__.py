@@ -9,6 +9,7 @@ errors.py       every error as {"error", "hint"} and a status
 reading.py      the library: videos, rows, search, threads, traces
 asking.py       questions, answered as server-sent events
 media.py        the files themselves, stills and clips
+tags.py         ETags of the page and of what is read of the library
 content.py      opens a video's file only if it holds what was indexed
 jobs.py         indexing of files below the folders that the user named
 presence.py     where the page of a library is, for other processes

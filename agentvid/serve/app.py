@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
 from starlette.types import ASGIApp
 
@@ -16,6 +16,7 @@ from agentvid.serve import asking, exporting, jobs, media, reading
 from agentvid.serve.context import Context
 from agentvid.serve.errors import RESPONSES, Refused, add_handlers
 from agentvid.serve.guards import Guards
+from agentvid.serve.tags import unless_known
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -68,21 +69,21 @@ def _add_page(app: FastAPI) -> None:
 
     @app.get("/", include_in_schema=False)
     @app.get("/v/{video_id}", include_in_schema=False)
-    def page() -> Response:
-        return _static(folder, "index.html")
+    def page(request: Request) -> Response:
+        return _static(request, folder, "index.html")
 
     @app.get("/static/{name:path}", include_in_schema=False)
-    def static(name: str) -> Response:
-        return _static(folder, name)
+    def static(request: Request, name: str) -> Response:
+        return _static(request, folder, name)
 
 
-def _static(folder: Traversable, name: str) -> Response:
+def _static(request: Request, folder: Traversable, name: str) -> Response:
     known = _files(folder)
     if name not in known:
         raise Refused(404, "there is nothing here", "")
     suffix = name[name.rfind(".") :]
     headers = {"Content-Type": _TYPES.get(suffix, "application/octet-stream"), "Cache-Control": "no-cache"}
-    return Response(known[name].read_bytes(), headers=headers)
+    return unless_known(request, Response(known[name].read_bytes(), headers=headers))
 
 
 def _files(folder: Traversable, prefix: str = "") -> dict[str, Traversable]:

@@ -1,12 +1,16 @@
-"""Questions, answered as server-sent events while they run. Who closes the connection stops the run."""
+"""Questions, answered as server-sent events while they run.
+
+Who stops a question by its id gets the answer as far as it is; who closes the connection ends the run and gets nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import secrets
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -35,7 +39,11 @@ _EVENT = {
     },
     "required": ["event", "data"],
 }
-_CONTENT = {"text/event-stream": {"itemSchema": _EVENT}}
+ASK_ID = "Ask-Id"
+_STREAM: dict[str, Any] = {
+    "content": {"text/event-stream": {"itemSchema": _EVENT}},
+    "headers": {ASK_ID: {"description": "what stops the question", "schema": {"type": "string"}}},
+}
 Event = tuple[str, Json]
 
 
@@ -45,14 +53,26 @@ class Asks:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._slots = threading.BoundedSemaphore(context.options.asks)
+        self._running: dict[str, Ask] = {}
 
     def start(self, question: Question, loop: asyncio.AbstractEventLoop) -> Ask:
         """Raises Refused with 503 if as many as may run do."""
         if not self._slots.acquire(blocking=False):
             raise Refused(503, f"{self._context.options.asks} questions are being answered", "ask again in a moment")
-        ask = Ask(self._context, question, loop, self._slots)
+        ask = Ask(self._context, question, loop, self._end)
+        self._running[ask.id] = ask
         threading.Thread(target=ask.run, name="agentvid-ask", daemon=True).start()
         return ask
+
+    def stop(self, ask_id: str) -> None:
+        """Raises Refused with 404 if no question of that id runs."""
+        if (ask := self._running.get(ask_id)) is None:
+            raise Refused(404, "no question of that id runs", f"its response named it in the header {ASK_ID}")
+        ask.cancel()
+
+    def _end(self, ask: Ask) -> None:
+        del self._running[ask.id]
+        self._slots.release()
 
 
 class Ask:
@@ -63,14 +83,15 @@ class Ask:
         context: Context,
         question: Question,
         loop: asyncio.AbstractEventLoop,
-        slots: threading.BoundedSemaphore,
+        end: Callable[[Ask], None],
     ) -> None:
+        self.id = secrets.token_hex(8)
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._context, self._question, self._loop, self._slots = context, question, loop, slots
+        self._context, self._question, self._loop, self._end = context, question, loop, end
         self._cancel = Cancel()
 
     def cancel(self) -> None:
-        """End the run soon; what it found by then stays in its thread and its trace."""
+        """End the run soon, with the best answer so far, which stays in its thread and its trace."""
         self._cancel.set()
 
     def run(self) -> None:
@@ -85,7 +106,7 @@ class Ask:
             name = type(error).__name__
             self._put(("error", {"status": 500, "error": f"unexpected {name}", "hint": "the server's log tells more"}))
         finally:
-            self._slots.release()
+            self._end(self)
             self._put(None)
 
     def _events(self) -> Iterator[Event]:
@@ -115,7 +136,7 @@ def routes(context: Context) -> APIRouter:
     router = APIRouter(prefix="/api", tags=["ask"])
     asks = Asks(context)
 
-    @router.post("/ask", response_class=StreamingResponse, responses={200: {"content": _CONTENT}})
+    @router.post("/ask", response_class=StreamingResponse, responses={200: _STREAM})
     async def ask(question: Question) -> StreamingResponse:
         """Answer a question; every step is an event, `answer` or `error` the last."""
         allowed = context.library.settings.model
@@ -136,8 +157,14 @@ def routes(context: Context) -> APIRouter:
         if first and first[0] and first[0][0] == "error":
             told = first[0][1]
             raise Refused(told["status"], told["error"], told["hint"])
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold events back
+        # nginx would hold events back.
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", ASK_ID: running.id}
         return StreamingResponse(_lines(running, first), media_type="text/event-stream", headers=headers)
+
+    @router.post("/ask/{ask_id}/stop", status_code=204)
+    def stop(ask_id: str) -> None:
+        """Stop a question that runs: its stream soon ends with the best answer so far."""
+        asks.stop(ask_id)
 
     return router
 

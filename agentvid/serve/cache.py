@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Cache:
         path = self._path(name)
         try:
             data = path.read_bytes()
-            os.utime(path)  # used now: the last to go
+            _use(path)
         except OSError:
             return None
         return data
@@ -67,7 +68,7 @@ class Cache:
         """The file of that name, None if it is not there."""
         path = self._path(name)
         try:
-            os.utime(path)
+            _use(path)
         except OSError:
             return None
         return path
@@ -78,12 +79,12 @@ class Cache:
         return self._folder / name
 
     def _make_room(self, spared: Path) -> int:
-        """Remove the oldest until three quarters are left, if there is too much; returns the size."""
+        """Remove those unused for longest until three quarters are left, if there is too much; returns the size."""
         found = []
         for path in self._folder.iterdir():
             with suppress(OSError):
                 status = path.stat()
-                found.append((status.st_mtime_ns, status.st_size, path))
+                found.append((status.st_atime_ns, status.st_size, path))
         size = sum(item[1] for item in found)
         if size <= self._max_bytes:
             return size
@@ -95,3 +96,8 @@ class Cache:
                     path.unlink()
                     size -= bytes_of_it
         return size
+
+
+def _use(path: Path) -> None:
+    """The last to go. When it was written stays: callers are told that as Last-Modified. Raises OSError."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,8 @@ class Context:
         folder = library.settings.cache / "serve"
         self.library, self.options = library, options
         self.stopping = threading.Event()
+        #: No other run of a server has it: what one has tagged by numbers, another must not know again.
+        self.run = secrets.token_hex(8)
         facts = Cache(folder / "facts", _FACTS_BYTES)
         self.contents = Contents(facts, self.stopping)
         limits = limits_of(library.settings)

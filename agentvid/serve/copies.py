@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from agentvid.errors import MediaError
@@ -27,6 +28,8 @@ class Copies:
 
     def __init__(self, contents: Contents, facts: Cache, files: Cache, limits: Limits) -> None:
         self._contents, self._facts, self._files, self._limits = contents, facts, files, limits
+        #: Copy -> the share of it that is made.
+        self._made: dict[str, float] = {}
         self._copying, self._clipping = Workshop("copies", _COPY_THREADS), Workshop("clips", _CLIP_THREADS)
 
     def media_type(self, video: Video) -> str:
@@ -42,11 +45,16 @@ class Copies:
 
     def copy(self, video: Video) -> Content | None:
         """The copy of a video that browsers play, if it is made."""
-        return self._known(f"{video.content_hash[:32]}.mp4")
+        return self._known(_copy_name(video))
 
     def make_copy(self, video: Video) -> Future[None]:
-        name = f"{video.content_hash[:32]}.mp4"
+        name = _copy_name(video)
         return self._copying.ask(name, lambda: self._make_copy(video, name))
+
+    def progress(self, video: Video) -> float | None:
+        """How much of the copy is made, from 0 to 1, 0 also while it waits for others; None if none is being made."""
+        name = _copy_name(video)
+        return self._made.get(name, 0.0) if self._copying.is_making(name) else None
 
     def clip(self, video: Video, span: Span) -> Content | None:
         """A clip, if it is made. Raises Refused as Contents.open."""
@@ -59,11 +67,19 @@ class Copies:
 
     def _known(self, name: str) -> Content | None:
         path = self._files.find(name)
-        return open_file(path) if path else None
+        content = open_file(path) if path else None
+        # Its times and links change while it is read: it is used by others, or has to make room.
+        return replace(content, is_ours=True) if content else None
 
     def _make_copy(self, video: Video, name: str) -> None:
-        with _Opened(self._contents, video) as path, _Made(self._files, name) as target:
-            make_playable(path, target, overwrite=True, limits=self._limits)
+        def progress(seconds: float) -> None:
+            self._made[name] = min(seconds / max(video.duration_seconds, 0.001), 1.0)
+
+        try:
+            with _Opened(self._contents, video) as path, _Made(self._files, name) as target:
+                make_playable(path, target, overwrite=True, limits=self._limits, progress=progress)
+        finally:
+            self._made.pop(name, None)
 
     def _make_clip(self, video: Video, span: Span, name: str) -> None:
         with _Opened(self._contents, video) as path, _Made(self._files, name) as target:
@@ -109,6 +125,10 @@ class _Made:
             self._cache.keep(self._file, self._name)
         with suppress(OSError):
             os.unlink(self._file)
+
+
+def _copy_name(video: Video) -> str:
+    return f"{video.content_hash[:32]}.mp4"
 
 
 def _clip_name(video: Video, span: Span) -> str:

@@ -208,6 +208,13 @@ class Inbox(BaseModel):
     files: list[WaitingFile]
 
 
+class CopyState(BaseModel):
+    """`progress`: the share of the video that is converted, from 0 to 1."""
+
+    is_being_made: bool
+    progress: float
+
+
 class JobRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from email.utils import formatdate
 from pathlib import Path as FilePath
@@ -15,9 +15,9 @@ from fastapi.responses import Response, StreamingResponse
 
 from agentvid.exports.material import CHAPTERS
 from agentvid.exports.vtt import clock, cue_text
+from agentvid.serve import documents as d
 from agentvid.serve.content import Content
 from agentvid.serve.context import Context
-from agentvid.serve.documents import LAST_SECOND
 from agentvid.serve.downloads import disposition
 from agentvid.serve.errors import Refused
 from agentvid.serve.names import name_of
@@ -52,11 +52,17 @@ def routes(context: Context) -> APIRouter:
             return _file(request, await run_in_threadpool(context.contents.open, video), f'"{tag}"', media_type)
         content = await run_in_threadpool(context.copies.copy, video)
         if content is None:
-            await _made(context.copies.make_copy(video), "a copy that browsers play is being made")
+            await _made(context.copies.make_copy(video), lambda: _copy_told(context.copies.progress(video)))
             content = await run_in_threadpool(context.copies.copy, video)
         if content is None:
             raise Refused(503, "the copy that browsers play is gone again", "there is too little room in the cache")
         return _file(request, content, f'"{tag}-copy"', "video/mp4")
+
+    @router.get("/{video_id}/copy")
+    def copy(video_id: str) -> d.CopyState:
+        """How far the copy is that browsers play, while it is made because somebody wants to watch it."""
+        progress = context.copies.progress(context.video(video_id))
+        return d.CopyState(is_being_made=progress is not None, progress=round(progress or 0.0, 3))
 
     @router.get("/{video_id}/still/{milliseconds}.jpg", response_class=Response, responses={200: {"content": _JPEG}})
     async def still(
@@ -75,15 +81,15 @@ def routes(context: Context) -> APIRouter:
     async def clip(
         video_id: str,
         request: Request,
-        start: Annotated[float, Query(ge=0, le=LAST_SECOND, allow_inf_nan=False)],
-        end: Annotated[float, Query(ge=0, le=LAST_SECOND, allow_inf_nan=False)],
+        start: Annotated[float, Query(ge=0, le=d.LAST_SECOND, allow_inf_nan=False)],
+        end: Annotated[float, Query(ge=0, le=d.LAST_SECOND, allow_inf_nan=False)],
     ) -> Response:
         """The exact seconds, as a file of their own to save."""
         video = await run_in_threadpool(context.video, video_id)
         span = _span_in(video, start, end)
         content = await run_in_threadpool(context.copies.clip, video, span)
         if content is None:
-            await _made(context.copies.make_clip(video, span), "the clip is being made")
+            await _made(context.copies.make_clip(video, span), lambda: "the clip is being made")
             content = await run_in_threadpool(context.copies.clip, video, span)
         if content is None:
             raise Refused(503, "the clip is gone again", "there is too little room in the cache")
@@ -107,12 +113,16 @@ def routes(context: Context) -> APIRouter:
     return router
 
 
-async def _made(future: Future[None], what: str) -> None:
+def _copy_told(progress: float | None) -> str:
+    return f"a copy that browsers play is being made: {int(100 * (progress or 0))} %"
+
+
+async def _made(future: Future[None], told: Callable[[], str]) -> None:
     """Wait for a file, but not for ever. Raises Refused with 503 if it takes longer, and what making it raised."""
     try:
         await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), _PATIENCE_SECONDS)
     except TimeoutError:
-        raise Refused(503, what, "ask again in a moment") from None
+        raise Refused(503, told(), "ask again in a moment") from None
 
 
 def _span_in(video: Video, start: float, end: float) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from agentvid import __version__
 from agentvid.indexes.catalogue import Summary
@@ -15,6 +15,7 @@ from agentvid.serve.content import is_there
 from agentvid.serve.context import Context
 from agentvid.serve.errors import Refused
 from agentvid.serve.names import name_of, plain_line
+from agentvid.serve.tags import UNCHANGED, TaggedRoute, by_generation
 from agentvid.text import MAX_QUERY_CHARACTERS
 from agentvid.trace import read_trace
 from agentvid.types import Hit, Json, Observation, Span, Video
@@ -24,7 +25,8 @@ TrackNames = Annotated[list[str] | None, Query(alias="track", max_length=64)]
 
 
 def routes(context: Context) -> APIRouter:
-    router = APIRouter(prefix="/api", tags=["library"])
+    router = APIRouter(prefix="/api", tags=["library"], route_class=TaggedRoute, responses=UNCHANGED)
+    of_catalogue = [Depends(by_generation(context))]
     library, catalogue = context.library, context.library.catalogue
 
     @router.get("/library")
@@ -79,7 +81,7 @@ def routes(context: Context) -> APIRouter:
             ],
         )
 
-    @router.get("/videos/{video_id}/observations")
+    @router.get("/videos/{video_id}/observations", dependencies=of_catalogue)
     def observations(
         video_id: str,
         tracks: TrackNames = None,
@@ -102,7 +104,7 @@ def routes(context: Context) -> APIRouter:
         last = page[-1] if len(rows) > limit else None
         return d.Rows(rows=[_row(row) for row in page], next=f"{last.span.start_seconds!r}:{last.id}" if last else None)
 
-    @router.get("/search")
+    @router.get("/search", dependencies=of_catalogue)
     def search(
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARACTERS)],
         k: Annotated[int, Query(ge=1, le=MAX_HITS)] = 10,

@@ -40,6 +40,11 @@ class Workshop:
             self._changed.notify()
             return future
 
+    def is_making(self, key: str) -> bool:
+        """Whether it is being made, or waits for that."""
+        with self._changed:
+            return key in self._futures
+
     def _work(self) -> None:
         while True:
             with self._changed:

@@ -27,6 +27,8 @@ FILLINGS = {
     "name": "Anna",
     "name2": "Boris",
     "count": "three",
+    "track": "subtitles",
+    "sound": "background music",
     "video": "talk.mp4",
     "video2": "demo.mp4",
     "x": "red balloon",

@@ -43,7 +43,7 @@ def test_who_said_some_words_is_not_answered_by_the_words_alone(context_for: Cal
 
 def test_names_in_the_rows_are_told(context_for: Callable[..., AskContext], labelled: Catalogue) -> None:
     everybody = ask("Who is talking?", context_for(of=labelled))
-    assert "The rows name who speaks: ANNA, Ben Tal." in everybody.text
+    assert "The rows name 2 who speak: ANNA, Ben Tal." in everybody.text
     assert everybody.confidence > 0.5
     one = ask("Who says that the ferry stays here today?", context_for(of=labelled))
     assert "The rows name who speaks: Ben Tal." in one.text

@@ -49,6 +49,7 @@ def test_scan_and_seek_agree_with_what_is_shown(clocks: dict[str, Path], name: s
     assert not scan.damaged
     assert scan.duration_seconds == pytest.approx(4.4 if name == "edit-list.mov" else 4.8, abs=0.13)
     assert info.duration_seconds == pytest.approx(scan.duration_seconds, abs=0.13)
+    assert scan.info == info
     assert (info.width, info.height) == (320, 180)
     turn = name.partition("-")[2].partition(".")[0] if name.startswith("turned") else "0"
     assert info.rotation_degrees == int(turn)
@@ -203,6 +204,7 @@ def test_key_frames_come_every_second_and_at_cuts_on_the_clock_of_the_batches(
 def test_key_frames_alone_keep_the_clock_and_the_end(clocks: dict[str, Path], name: str) -> None:
     every, reported, _ = scanned(clocks[name])
     scan = media.scan(clocks[name], every_frame=False, text_frames=False)
+    assert scan.info == media.probe(clocks[name])
     sparse = [(seconds, image) for batch in scan for seconds, image in zip(batch.seconds, batch.images, strict=True)]
 
     assert 1 <= len(sparse) == scan.frames <= len(reported) / 4

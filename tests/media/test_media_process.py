@@ -66,6 +66,16 @@ def test_slow_readers_are_not_stalls(long_video: Path) -> None:
     assert sum(len(batch.seconds) for batch in scan) == 1500 - 64
 
 
+def test_the_pass_tells_what_is_in_the_file_in_its_own_process_and_loses_no_frame(long_video: Path) -> None:
+    with media.scan(long_video, text_frames=False) as scan:
+        assert scan.info.duration_seconds == pytest.approx(60, abs=0.05)
+        assert len(children()) == 1
+        batches = list(scan)
+    assert sum(len(batch.seconds) for batch in batches) == scan.frames == 1500
+    assert batches[0].seconds[0] == 0.0
+    assert scan.info.codec == "h264"
+
+
 def test_closing_early_stops_the_decoder(long_video: Path) -> None:
     with media.scan(long_video, text_frames=False) as scan:
         next(scan)

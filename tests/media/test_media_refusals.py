@@ -51,6 +51,9 @@ def test_what_is_not_a_video_is_called_by_its_name(tmp_path: Path, name: str, co
     with pytest.raises(NotAVideo) as caught:
         media.probe(path)
     assert str(caught.value).startswith(message)
+    with pytest.raises(NotAVideo) as again:
+        media.scan(path).info  # noqa: B018 - asking is what opens the file
+    assert str(again.value) == str(caught.value)
 
 
 def test_missing_directory_pipe_and_unreadable(tmp_path: Path, video: Path) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
 from agentvid.media.render import Scene, render_video
+from agentvid.models.scripted import ScriptedChat
+from agentvid.models.scripted_server import Fault, ScriptedServer
 from agentvid.text import MAX_QUERY_CHARACTERS
 from tests.page.conftest import opened, serving
 from tests.page.looking import search, stands_at
+
+HARD = "Explain why the ferry waits for the mail and compare that with the cranes"
 
 
 def test_each_failure_is_one_clear_line(browser: Browser, rendered: Path, tmp_path: Path) -> None:
@@ -101,3 +107,30 @@ def test_indexing_is_stopped_by_keyboard_and_found_again(browser: Browser, rende
         expect(page.locator(".inbox li")).to_have_count(1)
         page.get_by_role("link", name="Library").click()
         expect(page.locator("li.card")).to_have_count(1)
+
+
+def test_who_stops_a_question_is_shown_the_answer_so_far(browser: Browser, rendered: Path, tmp_path: Path) -> None:
+    """The model answers later than anybody would wait."""
+    with ScriptedServer(ScriptedChat(["never"]), faults=[Fault(delay_seconds=60)] * 9) as model:
+        asked = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": model.base_url, "AGENTVID_MODEL": "openai:slow"}
+        os.environ |= asked
+        try:
+            with serving(tmp_path / "library", tmp_path) as served, opened(browser, served.url) as page:
+                served.agentvid("index", str(rendered / "harbour.mp4"))
+                page.goto("/")
+                page.keyboard.press("a")
+                page.get_by_label("Search or question").fill(HARD)
+                page.keyboard.press("Enter")
+                expect(page.locator(".steps .step").first).to_be_visible()
+                deadline = time.monotonic() + 30
+                while not model.requests and time.monotonic() < deadline:
+                    page.wait_for_timeout(50)
+                page.get_by_role("button", name="Stop").focus()
+                page.keyboard.press("Enter")
+                expect(page.locator(".note")).to_have_text("Ended early: you stopped it.")
+                expect(page.locator(".turn li.card.span").first).to_be_visible()
+                expect(page.locator(".coverage")).to_be_visible()
+                expect(page.get_by_label("Ask a follow-up")).to_be_visible()
+        finally:
+            for name in asked:
+                del os.environ[name]

@@ -7,6 +7,8 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +216,24 @@ def until(condition: Any, seconds: float = 20.0) -> bool:
 
 
 HARD = "Explain why the miller waits for the tide and compare that with the boat"
+
+
+def test_who_stops_a_question_gets_the_answer_so_far(slow: tuple[Site, ScriptedServer]) -> None:
+    site, model = slow
+    with closing(HTTPConnection("127.0.0.1", site.port, timeout=30)) as connection:
+        body = json.dumps({"question": HARD})
+        connection.request("POST", "/api/ask", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        stop = f"/api/ask/{response.headers['Ask-Id']}/stop"
+        assert until(lambda: model.requests)
+        assert site.post("/api/ask/nothing/stop", {}).status == 404
+        began = time.monotonic()
+        assert site.post(stop, {}).status == 204
+        name, answer = events_of(response.read())[-1]
+    assert time.monotonic() - began < 15
+    assert (name, answer["stopped"]) == ("answer", "interrupted")
+    assert answer["evidence"]
+    assert site.post(stop, {}).status == 404
 
 
 def test_who_leaves_ends_the_run_and_frees_its_place(slow: tuple[Site, ScriptedServer]) -> None:

@@ -6,6 +6,9 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -271,6 +274,36 @@ def test_without_a_folder_nothing_is_offered(site: Site) -> None:
     assert site.post("/api/jobs", {"files": ["x"]}).status == 404
 
 
+def test_how_much_of_a_copy_is_made_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "films" / "old" / "film.avi"
+    path.parent.mkdir(parents=True)
+    render_video(path, [Scene(20.0, (20, 120, 200), motion="pan")], size=(1280, 720), rate=12, burn_time=False)
+    with Library.open(settings=settings_for(tmp_path)) as library:
+        library.add([path])
+        with running(library) as site, ThreadPoolExecutor(1) as pool:
+            url = f"/media/{site.ids['old']}"
+            made = pool.submit(site.get, url)
+            told = []
+            while not made.done():
+                told.append(site.get(f"{url}/copy").json())
+                time.sleep(0.1)
+            assert made.result().status in (200, 503)
+            while site.get(f"{url}/copy").json()["is_being_made"]:
+                time.sleep(0.2)
+            whole = site.get(url)
+            assert len(whole.body) > 500_000
+            with closing(HTTPConnection("127.0.0.1", site.port, timeout=30)) as connection:
+                connection.request("GET", url)
+                response = connection.getresponse()
+                first = response.read(1000)
+                part = site.get(url, Range="bytes=0-9")  # somebody else looks at it meanwhile
+                assert first + response.read() == whole.body
+            assert (part.status, part.headers["Last-Modified"]) == (206, whole.headers["Last-Modified"])
+    shares = [state["progress"] for state in told if state["is_being_made"]]
+    assert shares == sorted(shares)
+    assert [share for share in shares if 0 < share <= 1]
+
+
 def test_what_browsers_do_not_play_is_copied_for_them(tmp_path: Path) -> None:
     path = tmp_path / "films" / "odd" / "film.mkv"
     path.parent.mkdir(parents=True)
@@ -279,6 +312,7 @@ def test_what_browsers_do_not_play_is_copied_for_them(tmp_path: Path) -> None:
         library.add([path])
         with running(library) as site:
             url = f"/media/{site.ids['odd']}"
+            assert site.get(f"{url}/copy").json() == {"is_being_made": False, "progress": 0.0}
             whole = site.get(url)
             assert (whole.status, whole.headers["Content-Type"]) == (200, "video/mp4")
             assert whole.body[4:8] == b"ftyp"

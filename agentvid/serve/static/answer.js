@@ -1,5 +1,5 @@
 // A question while it is worked on, its answer with numbered citations, and the trace of how it was found.
-import { ask, get } from "./api.js";
+import { ask, get, stopAsk } from "./api.js";
 import { problem, spanCard } from "./cards.js";
 import { fill, h } from "./dom.js";
 import { exportMenu } from "./exports.js";
@@ -11,29 +11,43 @@ import { clock, length, span } from "./times.js";
 /** Answers of this visit, by trace id: a reload reads them from their traces. */
 const answers = new Map();
 
+/** How an answer says that somebody stopped it. */
+const INTERRUPTED = "interrupted";
+
 /** A name for a conversation that no other has: the time, and some chance. */
 export function newThread() {
   const chance = crypto.getRandomValues(new Uint32Array(1))[0].toString(36);
   return `page-${new Date().toISOString().slice(0, 16).replace(/[-:]/g, "")}-${chance}`;
 }
 
-/** Ask and show it as it goes: appends to `root`. Resolves to what is to be said aloud. */
-export async function runAsk(root, body, signal, stop, onTrace) {
+/** Ask and show it as it goes: appends to `root`; `abort` ends it with nothing. Resolves to what is to be said aloud. */
+export async function runAsk(root, body, signal, abort, onTrace) {
   const steps = h("ol", { class: "steps" });
   const draft = h("p", { class: "draft", hidden: true });
   const status = h("p", { class: "status", role: "status" }, h("span", { class: "pulse", "aria-hidden": "true" }), h("span", {}, "Starting"));
-  const stopButton = h("button", { type: "button", on: { click: stop } }, "Stop");
+  let isStopping = false;
+  let onStart;
+  const started = new Promise((resolve) => { onStart = resolve; });
+  const show = (text) => { if (!isStopping) status.lastChild.textContent = text; };
+  const stopButton = h("button", { type: "button" }, "Stop");
+  // The first time ends it with the answer as far as it is, the second time at once.
+  stopButton.addEventListener("click", async () => {
+    if (isStopping) return abort();
+    show("Ending with the answer so far");
+    isStopping = true;
+    stopButton.textContent = "Stop now";
+    return stopAsk(await started).catch(() => {});  // it has just ended, or its stream tells what is wrong
+  });
   const turn = h("article", { class: "turn" },
     h("h2", { class: "question" }, body.question),
     h("div", { class: "running" }, status, stopButton), draft,
     h("details", { class: "work", open: true }, h("summary", {}, "Steps"), steps));
   root.append(turn);
   turn.scrollIntoView({ block: "nearest" });
-  const show = (text) => { status.lastChild.textContent = text; };
   let answer = null;
   let failure = null;
   try {
-    await ask(body, (name, data) => {
+    await ask(body, onStart, (name, data) => {
       if (name === "answer") answer = data;
       else if (name === "error") failure = Object.assign(new Error(data.error), { hint: data.hint ?? "" });
       else showStep(name, data, { steps, draft, show });
@@ -117,10 +131,10 @@ function answerView(result) {
     ? result.claims.map((claim) => h("p", { class: "claim" }, claim.text, " ", claim.evidence.map((id) => citation(result, id, numbers))))
     : h("p", { class: "claim" }, result.answer);
   return h("div", { class: result.abstained ? "answer abstained" : "answer" },
-    result.abstained && h("p", { class: "verdict" }, "No answer: nothing found bears one out."),
+    result.abstained && h("p", { class: "verdict" }, result.stopped ? "No answer: it ended before one was found." : "No answer: nothing found bears one out."),
     result.choice !== null && result.choice !== undefined && h("p", { class: "choice" }, "Choice: ", h("strong", {}, result.choice)),
     said,
-    result.stopped && h("p", { class: "note" }, `Ended early: ${result.stopped}`),
+    result.stopped && h("p", { class: "note" }, `Ended early: ${result.stopped === INTERRUPTED ? "you stopped it" : result.stopped}.`),
     h("p", { class: "muted" }, result.abstained ? "" : `Confidence ${Math.round(result.confidence * 100)} %`),
     result.evidence.length > 0 && h("h3", {}, result.abstained ? "Nearest moments" : "Evidence"),
     h("ul", { class: "cards" }, result.evidence.map((item) =>

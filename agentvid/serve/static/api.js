@@ -50,9 +50,13 @@ export async function post(path, body, signal = undefined) {
   return request(path, { method: "POST", headers, body: JSON.stringify(body), signal });
 }
 
-/** Ask; calls `onEvent(name, data)` for every event of the stream. Aborting the signal cancels the run. */
-export async function ask(body, onEvent, signal) {
+/**
+ * Ask; calls `onStart(id)`, and `onEvent(name, data)` for every event of the stream. Aborting the signal cancels the run;
+ * `stopAsk(id)` ends it with the answer as far as it is.
+ */
+export async function ask(body, onStart, onEvent, signal) {
   const response = await post("/api/ask", body, signal);
+  onStart(response.headers.get("Ask-Id"));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {
@@ -70,6 +74,8 @@ export async function ask(body, onEvent, signal) {
     for (const block of blocks) deliver(block, onEvent);
   }
 }
+
+export const stopAsk = (id) => post(`/api/ask/${encodeURIComponent(id)}/stop`, {});
 
 function deliver(block, onEvent) {
   let name = "message";

@@ -12,7 +12,7 @@ import { Transcript } from "./transcript.js";
 
 const STEP_SECONDS = 5;
 const FRAME_SECONDS = 1 / 25;
-const WAIT_MILLISECONDS = 3000;
+const LOOK_MILLISECONDS = 1000;
 const CAPTIONED = ["speech", "caption"];
 let current = null;
 onMarks((marks) => current?.timeline?.setMarks(marks));
@@ -102,8 +102,42 @@ class Watch {
     element.addEventListener("seeked", () => this.onTime());
     element.addEventListener("play", () => this.onPlay());
     element.addEventListener("error", () => this.onError());
-    element.addEventListener("loadedmetadata", () => this.root.querySelector(".stage .problem")?.remove());
+    element.addEventListener("loadedmetadata", () => { for (const told of this.stage.querySelectorAll(".problem, .converting")) told.remove(); });
+    this.waitForCopy();
     return element;
+  }
+
+  copyState() {
+    return get(`${mediaPath(this.id)}/copy`, {}, this.stopped.signal);
+  }
+
+  /** Tells how far the copy is that browsers play, where one has to be made; when it is there, the player takes it. */
+  async waitForCopy(isMade = false) {
+    const mine = {};
+    this.waiting = mine;
+    const bar = h("progress", { max: 1, "aria-label": "Converting" });
+    const text = h("span", {});
+    const told = h("p", { class: "converting", role: "status" }, text, bar);
+    let wasMade = isMade;
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MILLISECONDS));
+      if (this.waiting !== mine || this.stopped.signal.aborted || this.element.readyState >= HTMLMediaElement.HAVE_METADATA) return told.remove();
+      let state;
+      try {
+        state = await this.copyState();
+      } catch {
+        return told.remove();  // onError says what is wrong
+      }
+      if (state.is_being_made) {
+        wasMade = true;
+        bar.value = state.progress;
+        text.textContent = `Converting for the browser, ${Math.floor(100 * state.progress)} %`;
+        if (!told.isConnected) this.stage.append(told);
+      } else if (wasMade) {
+        told.remove();
+        return this.element.error && this.reload();
+      } else if (this.element.error) return undefined;
+    }
   }
 
   spanBar() {
@@ -184,6 +218,8 @@ class Watch {
   }
 
   async onError() {
+    // It gave up waiting for the copy: waitForCopy takes it from here.
+    if ((await this.copyState().catch(() => null))?.is_being_made) return void this.waitForCopy(true);
     let failure = new Failure("The browser cannot play this video.", "Search and transcript still work.");
     try {
       const response = await fetch(mediaPath(this.id), { headers: { Range: "bytes=0-0" } });
@@ -195,14 +231,13 @@ class Watch {
     if (this.stopped.signal.aborted) return;
     this.stage.querySelector(".problem")?.remove();
     this.stage.append(problem(failure, () => this.reload()));
-    // A copy that browsers play is being made: it is asked for again until it is there.
-    if (failure.status === 503) setTimeout(() => this.reload(), WAIT_MILLISECONDS);
   }
 
   reload() {
     if (this.stopped.signal.aborted) return;
     this.stage.querySelector(".problem")?.remove();
     this.element.load();
+    this.waitForCopy();
     this.seek(this.span?.start ?? this.at, this.span?.end ?? null, true);
   }
 
