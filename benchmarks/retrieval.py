@@ -6,6 +6,7 @@ SETS holds a folder per set with its own files; WORK keeps libraries and measure
 - `fit`: weights of the evidence from the development halves, printed for `indexes/ranking.py` (needs cma).
 - `presence`: weights that tell by the shipped weights whether a moment is there at all, from the same halves.
 - `report`: the product against the best plain method of each set, on the halves that were not used for fitting.
+- `limit`: the product with and without its limit for one video, on the same halves.
 - `ablate`: the same with parts of the method taken out (weights fitted again without them).
 """
 
@@ -426,6 +427,22 @@ def report(prepared: Sequence[Prepared], part: Part, weights: dict[str, float]) 
     yield f"geometric mean of R@5 ratios {ratio:.3f} (least {least:.2f}), of misses@20 ratios {misses:.3f}"
 
 
+def limit(prepared: Sequence[Prepared]) -> Iterator[str]:
+    """A table row per set, and the geometric means of the ratios of what the limit for one video leaves."""
+    names = ("R@1/0.5", _RIGHT, "R@10/0.5", _MISSES)
+    ratios: dict[str, list[float]] = {name: [] for name in names}
+    yield f"| set | {' | without | '.join(names)} | without |"
+    yield f"|---|{'---|' * 2 * len(names)}"
+    for one in prepared:
+        cases = one.cases("test")
+        limited, free = (judged(one, cases, ranking.WEIGHTS, choose) for choose in (shipped, expected_recall))
+        for name in names:
+            ratios[name].append(limited[name] / max(free[name], 1e-9))
+        yield f"| {one.name} | {' | '.join(f'{limited[name]:.3f} | {free[name]:.3f}' for name in names)} |"
+    means = ", ".join(f"{name} {_geometric(values):.3f}" for name, values in ratios.items())
+    yield f"geometric means of the ratios: {means}"
+
+
 def ablate(prepared: Sequence[Prepared]) -> Iterator[str]:
     """Fitted on development halves with one part taken out, judged on the others."""
     dev = {one.name: one.cases("dev") for one in prepared}
@@ -498,7 +515,7 @@ def _rounded(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def main() -> None:
-    if len(sys.argv) < 4 or sys.argv[1] not in ("prepare", "fit", "presence", "report", "ablate"):
+    if len(sys.argv) < 4 or sys.argv[1] not in ("prepare", "fit", "presence", "report", "limit", "ablate"):
         sys.exit(__doc__)
     command, sets, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
     names = sys.argv[4:] or list(FOLDERS)
@@ -513,6 +530,7 @@ def main() -> None:
         "fit": lambda: print_fit(prepared),
         "presence": lambda: print_presence(prepared),
         "report": lambda: report(prepared, "test", ranking.WEIGHTS),
+        "limit": lambda: limit(prepared),
         "ablate": lambda: ablate(prepared),
     }
     for line in lines[command]():
