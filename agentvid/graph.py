@@ -642,7 +642,9 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
         choice=None if abstained else draft.choice,
         program=state["program"],
         stopped=state["stopped"],
-        understood=state.get("understood", ""),
+        understood="; ".join(
+            filter(None, [state.get("understood", ""), *map(str, context.tools.ledger.respelt.values())])
+        ),
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.base import Filter
     from agentvid.indexes.catalogue import Catalogue
     from agentvid.indexes.retriever import Retriever
+    from agentvid.indexes.spelling import Respelling
     from agentvid.models.base import ChatModel, Reply, VisionModel
     from agentvid.watch.layout import Layout
 
@@ -51,15 +52,16 @@ class Ledger:
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
     tool call, `tracks` every track that one asked for by name. `notes`: what the user must know of how tools worked.
-    `looks`: what a vision model said of frames, by video id; rows of the track "look" that live as long as the run.
-    `captioned`: what captions cost that were made before the question was planned, a part of `usage`. `cancel` ends
-    the run.
+    `respelt`: words of queries that were searched in another spelling. `looks`: what a vision model said of frames, by
+    video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
+    before the question was planned, a part of `usage`. `cancel` ends the run.
     """
 
     moments: list[Moment] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
+    respelt: dict[str, Respelling] = field(default_factory=dict)
     looks: dict[str, list[Observation]] = field(default_factory=dict)
     captioned: Usage = field(default_factory=Usage)
     calls: list[str] = field(default_factory=list)
@@ -82,7 +84,7 @@ class Ledger:
 
     def apart(self) -> Ledger:
         """A ledger that begins empty, for what is recorded at the same time and added in its turn."""
-        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], calls=[], tracks=set())
+        return replace(self, moments=[], scans=[], usage=Usage(), notes=[], respelt={}, calls=[], tracks=set())
 
     def add(self, other: Ledger) -> None:
         """Append what was recorded apart."""
@@ -90,6 +92,7 @@ class Ledger:
         self.scans += other.scans
         self.tracks |= other.tracks
         self.notes += other.notes
+        self.respelt |= other.respelt
         self.spend(other.usage)
 
     def see(self, video_id: str, seen: Observation) -> None:

@@ -82,10 +82,9 @@ def whole_number(name: str, value: float, *, most: int) -> int:
 
 
 def asked_for(context: ToolContext, query: str) -> Respelt:
-    """`query` as it is searched; the ledger notes other spellings. Raises ToolError if it is empty."""
+    """`query` as it is searched; the ledger keeps other spellings. Raises ToolError if it is empty."""
     respelt = context.retriever.respelt(filled("query", query))
-    told = context.ledger.notes
-    told += [note for note in map(str, respelt.changes) if note not in told]
+    context.ledger.respelt |= {change.word: change for change in respelt.changes}
     return respelt
 
 

@@ -151,7 +151,7 @@ def _ground(library: Library, asked: Ground) -> Grounded:
         moments=[],
         videos_examined=len(context.scope),
         seconds_examined=round(sum(video.duration_seconds for video in context.scope.values()), 3),
-        notes=notes_of(*context.ledger.notes, *library.notes()),
+        notes=notes_of(*map(str, context.ledger.respelt.values()), *context.ledger.notes, *library.notes()),
     )
     return fill(GROUND.name, library, asked, empty, "moments", found)
 

@@ -25,8 +25,8 @@ when stdout is not a terminal. The library is `--library DIR`, else `$AGENTVID_L
 | 4 | some of the files or videos failed; the others are done |
 | 130 | interrupted; what was finished is kept |
 
-`AGENTVID_DEBUG=1` prints the traceback behind an error. After `agentvid --install-completion`, Tab completes commands,
-options, settings, and the library's videos, tracks, threads, traces and export formats.
+`AGENTVID_DEBUG=1` prints the traceback behind an error. After `agentvid --install-completion`, Tab in bash, zsh
+or fish completes commands, options, settings, and the library's videos, tracks, threads, traces and export formats.
 """
 
 

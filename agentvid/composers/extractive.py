@@ -5,7 +5,6 @@ It never rephrases what a video says. Below the threshold it abstains and shows 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -29,6 +28,7 @@ from agentvid.tools.intervals import by_video
 from agentvid.tools.missing import unread
 from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
+from agentvid.tools.telling import most_telling
 from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SOUND, SPEECH, Claim, Evidence, Moment, Observation, Video
 from agentvid.words import content_words
 
@@ -142,7 +142,7 @@ class _Desk:
             return self.abstain(certainty)
         sure = probability(certainty, self.topic)
         if self.topic.is_empty and self.request.kind in READ_OFF:
-            sure = min(sure, self._legible(), SURE_SUMMARY if self.request.kind in SUMMARIES else 1.0)
+            sure = min(sure, self._legible(), self._told() if self.request.kind in SUMMARIES else 1.0)
         if self.topic.is_empty and self.request.kind in FOUND and any(map(_is_nearest, self.request.evidence)):
             sure = min(sure, SURE_BY_NEARNESS)
         statement = completeness(self.request, self.examined)
@@ -204,6 +204,11 @@ class _Desk:
         """0..1: how surely what is quoted was heard or read aright, on average; of a time nothing else is in doubt."""
         rows = [row for item in self.evidence for row in _rows_of(self, item)]
         return fmean(row.confidence for row in rows) if rows else 1.0
+
+    def _told(self) -> float:
+        """How surely the quotes sum up what was found: half as surely where they leave nearly all of it out."""
+        share = min(1.0, len(self.evidence) / max(1, len(self.request.evidence)))
+        return SURE_SUMMARY * (1 + share) / 2
 
     @cached_property
     def examined(self) -> Examined | None:
@@ -400,22 +405,11 @@ def _compare(desk: _Desk, certainty: float) -> Draft:
 
 
 def _summary(desk: _Desk, certainty: float) -> Draft:
-    """The rows whose words are commonest in the span, at most MAX_SUMMARY, in time order, spread over it.
-
-    Word-frequency extraction after Luhn, "The automatic creation of literature abstracts" (IBM Journal, 1958).
-    """
+    """The rows that together hold most of what all of them say, at most MAX_SUMMARY, by video and time."""
     moments = sorted(desk.request.evidence, key=lambda m: (m.video_id, m.span))
     # Scraps of screen text of one or two words summarise nothing.
     moments = [m for m in moments if len(content_words(m.text)) >= MIN_TELLING_WORDS] or moments
-    frequency = Counter(word for moment in moments for word in set(content_words(moment.text)))
-
-    def telling(moment: Moment) -> float:
-        found = set(content_words(moment.text))
-        return sum(frequency[word] for word in found if frequency[word] > 1) / (4 + len(found))
-
-    size = max(1, -(-len(moments) // MAX_SUMMARY))
-    parts = [moments[start : start + size] for start in range(0, len(moments), size)]
-    return desk.say([max(part, key=telling) for part in parts], MAX_SUMMARY, certainty)
+    return desk.say(most_telling(moments, MAX_SUMMARY), MAX_SUMMARY, certainty)
 
 
 def _chapters(desk: _Desk, certainty: float) -> Draft:

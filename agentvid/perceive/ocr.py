@@ -78,7 +78,7 @@ class OcrTrack(Track):
     """Reads with RapidOCR unless the setting `ocr` is off."""
 
     name = OCR
-    revision = 3
+    revision = 4
     frames: tuple[Frames, ...] = ("images", "text_frames")
     is_slow = True
 

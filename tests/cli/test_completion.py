@@ -1,4 +1,4 @@
-"""Tab in a real bash: names of the library, quickly, silently, and harmless whatever they are."""
+"""Tab in a real bash, zsh and fish: names of the library, quickly, silently, and harmless whatever they are."""
 
 from __future__ import annotations
 
@@ -16,13 +16,49 @@ import pytest
 from agentvid.config import load_settings
 from agentvid.library import Library
 
-#: Sources the script that `agentvid --install-completion` installs, as Tab does, and prints what it offers.
-_TAB = """
+#: Each sources the script that `agentvid --install-completion` installs, as Tab does, and prints what is offered for
+#: the last of its arguments, which are the words of a command line.
+_BASH = """
 source <(_AGENTVID_COMPLETE=source_bash agentvid)
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 _agentvid_completion agentvid
 printf '%s\\n' "${COMPREPLY[@]}"
 """
+_FISH = """
+_AGENTVID_COMPLETE=source_fish agentvid | source
+set line (string join -- ' ' (string escape -- $argv[1..-2]) $argv[-1])
+complete --do-complete $line | string replace --regex '\\t.*' ''
+true
+"""
+#: zsh completes in its line editor alone: another zsh on a pseudo-terminal of its own, in which Tab is pressed.
+_ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "source $SETUP"
+zpty -r shell seen '*<ready>*'
+zpty -w -n shell "${(j: :)${(q)@[1,-2]}} ${@[-1]}"$'\\t'
+zpty -r shell seen '*<end>*'
+print -rl -- ${(M)${(f)${seen//$'\\r'/}}:#offered *}
+"""
+_ZSH_SETUP = """
+PROMPT=
+autoload -Uz compinit && compinit -D -u
+source <(_AGENTVID_COMPLETE=source_zsh agentvid)
+compadd() {
+  local -a offered
+  [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\\ * ]] || { builtin compadd -O offered "$@"; print -rl -- "" "offered "$^offered }
+  builtin compadd "$@"
+}
+finish() { print -r -- "" "<end>" }
+comppostfuncs=(finish)
+bindkey '^I' complete-word
+print "<ready>"
+"""
+_SHELLS = {
+    "bash": ["--norc", "-c", _BASH, "bash"],
+    "fish": ["--no-config", "-c", _FISH],
+    "zsh": ["-f", "-c", _ZSH, "zsh"],
+}
 HOSTILE = [
     "$(touch owned)",
     "`touch owned`",
@@ -40,30 +76,35 @@ HOSTILE = [
 Tab = Callable[..., list[str]]
 
 
-@pytest.fixture
-def press_tab(tmp_path: Path) -> Tab:
-    """The words of a command line -> what bash is offered for the last one."""
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("there is no bash")
+@pytest.fixture(params=_SHELLS)
+def press_tab(request: pytest.FixtureRequest, tmp_path: Path) -> Tab:
+    """The words of a command line -> what the shell is offered for the last one."""
+    shell = shutil.which(request.param)
+    if shell is None:
+        pytest.skip(f"there is no {request.param}")
     script = tmp_path / "bin" / "agentvid"
     script.parent.mkdir()
     script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m agentvid "$@"\n', "utf-8")
     script.chmod(0o755)
+    setup = script.with_name("setup.zsh")
+    setup.write_text(_ZSH_SETUP, "utf-8")
+    # Where nothing is offered, zsh and fish offer files.
+    folder = tmp_path / "empty"
+    folder.mkdir()
 
     def press(*words: str, library: Path) -> list[str]:
         environment = os.environ | {"PATH": f"{script.parent}:{os.environ['PATH']}", "AGENTVID_LIBRARY": str(library)}
         finished = subprocess.run(
-            [bash, "--norc", "-c", _TAB, "bash", "agentvid", *words],
+            [shell, *_SHELLS[request.param], "agentvid", *words],
             capture_output=True,
             text=True,
-            env=environment | {"LC_ALL": "C.UTF-8"},
-            cwd=script.parent,
+            env=environment | {"LC_ALL": "C.UTF-8", "HOME": str(tmp_path), "SETUP": str(setup)},
+            cwd=folder,
             check=True,
-            timeout=30,
+            timeout=60,
         )
         assert not finished.stderr
-        return [line for line in finished.stdout.splitlines() if line]
+        return sorted(line.removeprefix("offered ") for line in finished.stdout.splitlines() if line)
 
     return press
 

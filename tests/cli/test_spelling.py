@@ -100,6 +100,12 @@ def test_ask_answers_and_tells_how_it_read_the_question(library: Library) -> Non
     assert wrong.question == "When is photosyntesis mentioned?"
 
 
+def test_ask_tells_what_was_misread_on_screen(library: Library) -> None:
+    answer = library.ask("When is harbour shown on screen?")
+    assert "harbour: searched as harb0ur" in answer.understood
+    assert [one.quote for one in answer.evidence] == ["HARB0UR"]
+
+
 def test_how_many_counts_the_word_that_was_meant(library: Library) -> None:
     answer = library.ask("How many times is photosyntesis mentioned?")
     assert "2" in answer.text or "twice" in answer.text

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from agentvid.media.render import Scene, render_video
@@ -134,3 +136,19 @@ def test_who_stops_a_question_is_shown_the_answer_so_far(browser: Browser, rende
         finally:
             for name in asked:
                 del os.environ[name]
+
+
+@pytest.mark.slow
+def test_the_player_tells_how_much_is_converted_and_then_plays(browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    render_video(folder / "old.avi", [Scene(60.0, (20, 120, 200), motion="pan")], size=(1280, 720), rate=12)
+    os.environ["AGENTVID_CACHE"] = str(tmp_path / "cache")  # else the copy of a run before is found
+    with serving(tmp_path / "library", folder) as served, opened(browser, served.url, refusals=True) as page:
+        served.agentvid("index", str(folder))
+        page.goto("/")
+        page.locator("li.card a.cover").click()
+        expect(page.locator(".converting")).to_contain_text(re.compile(r"Converting for the browser, \d+ %"))
+        page.wait_for_function("() => document.querySelector('video').readyState >= 2", timeout=120_000)
+        expect(page.locator(".converting")).to_have_count(0)
+        expect(page.locator(".stage .problem")).to_have_count(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from agentvid.media.types import FrameBatch, TextFrame
 from agentvid.perceive.ocr import OcrReader
-from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader
+from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader, TextReading, agreed, capital_i
 from agentvid.types import OCR, Observation, Span
 
 TITLE, BODY, CORNER = (0.1, 0.1, 0.9, 0.2), (0.1, 0.3, 0.9, 0.4), (0.8, 0.02, 0.98, 0.08)
@@ -227,6 +227,46 @@ def test_rapidocr_reads_what_is_drawn_and_where(engine: RapidTextReader) -> None
     assert lines[0].confidence > 0.9
     assert engine.model.startswith("rapidocr/")
     assert engine.revision
+
+
+def test_two_readings_that_agree_outvote_a_surer_one() -> None:
+    readings = [TextReading("isMIOLIN", 0.98), TextReading("isVIOLIN", 0.9), TextReading("is VIOLIN", 0.93)]
+    assert agreed(readings) == TextReading("isVIOLIN", 0.93)
+
+
+def test_where_all_readings_differ_the_surest_is_kept() -> None:
+    assert agreed([TextReading("a", 0.7), TextReading("b", 0.9), TextReading("c", 0.8)]) == TextReading("b", 0.9)
+
+
+def test_no_more_readings_are_made_than_are_needed() -> None:
+    def script(*found: TextReading) -> Iterator[TextReading]:
+        yield from found
+        raise AssertionError("read once more")
+
+    assert agreed(script(TextReading("sure", 0.995))).text == "sure"
+    assert agreed(script(TextReading("two", 0.8), TextReading("two", 0.9))).confidence == 0.9
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"),
+    [
+        ("GLAClER", "GLACIER"),
+        ("THE VlOLlN lNDEX", "THE VIOLIN INDEX"),
+        ("Small and tall, ClA", "Small and tall, CIA"),
+        ("HTMl", "HTMl"),
+        ("calling al Bl", "calling al Bl"),
+        ("", ""),
+    ],
+)
+def test_an_l_between_capitals_is_an_i(read: str, meant: str) -> None:
+    assert capital_i(read) == meant
+
+
+@pytest.mark.parametrize(("size", "scale"), [((640, 160), 1.2), ((480, 120), 0.7), ((300, 100), 0.8)])
+def test_words_of_several_sizes_are_read_whole(engine: RapidTextReader, size: tuple[int, int], scale: float) -> None:
+    for word in ("THUNDER", "GLACIER", "VIOLIN"):
+        found = engine.read(written(word, size, scale, row=size[1] // 2))
+        assert [read.text for read in found] == [word]
 
 
 def test_rapidocr_reads_only_changed_lines_again(engine: RapidTextReader) -> None:

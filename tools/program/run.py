@@ -103,7 +103,8 @@ def run_program(
             steps.append(step)
     finally:
         ahead.close()
-    return Run(value, program.type, tuple(steps), evaluator.tool_calls, tuple(context.ledger.notes))
+    notes = (*map(str, context.ledger.respelt.values()), *context.ledger.notes)
+    return Run(value, program.type, tuple(steps), evaluator.tool_calls, notes)
 
 
 def _step(evaluator: Evaluator, statement: Statement) -> tuple[Value, Step]:
