@@ -136,6 +136,12 @@ class Settings(BaseModel):
     reranker: str = Field(
         "", description="cross-encoder that reranks search hits: a sentence-transformers model; empty = none"
     )
+    most_of_one_video: int = Field(
+        4,
+        ge=2,
+        le=10,
+        description="of the first ten hits of a search that names no video, one video has at most so many",
+    )
     max_steps: int = Field(100, ge=1, le=10_000, description="lines of programs one question may run")
     max_tool_calls: int = Field(60, ge=1, le=1000, description="tool calls one question may make")
     max_llm_calls: int = Field(30, ge=1, le=1000, description="model calls one question may make")

@@ -30,6 +30,7 @@ from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
 from agentvid.indexes.place_file import publish_places
+from agentvid.indexes.ranking import shared_out
 from agentvid.indexes.vectors import Backend, choose_backend, publish
 from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.media.read import frames_at, read_picture
@@ -325,7 +326,7 @@ class Library:
         vector = frames.embedder.encode([pixels])[0]
         return [
             Hit(self.catalogue.video(moment.video_id).name, moment)
-            for moment in frames.search(vector, k=k, where=where)
+            for moment in frames.search(vector, k=k, where=where, most=self.retriever.most_of_one_video(where))
         ]
 
     def _frame_of(self, reference: str) -> Image:
@@ -351,7 +352,11 @@ class Library:
         if level not in LEVELS:
             raise UsageError(f"level = {level!r} is not allowed; allowed: {', '.join(LEVELS)}")
         moments = self.retriever.search(query, k=max(k, min(MOMENTS_PER_SECTION * k, MOST_MOMENTS)), where=where)
-        return lift(moments, self.catalogue.sections, level, k=k)
+        found = lift(moments, self.catalogue.sections, level, k=max(k, MOST_MOMENTS))
+        most = self.retriever.most_of_one_video(where)
+        if most is not None:
+            found = [found[at] for at in shared_out([section.video_id for section in found], most)]
+        return found[:k]
 
     def explain(
         self,
@@ -711,7 +716,8 @@ class Library:
         from agentvid.indexes.retriever import Retriever
 
         frames = FrameSearch(self.catalogue, self._frame_embedder, self._backend) if self._frame_embedder else None
-        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker, frames)
+        most = self.settings.most_of_one_video
+        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker, frames, most_of_one_video=most)
 
     @cached_property
     def _pipeline(self) -> Pipeline:

@@ -1,12 +1,12 @@
 """Why a search ranks a span where it does, or misses it: the numbers that ranking itself used, by name.
 
 Nothing is ranked a second time. One call of `Retriever.candidates`, `ranking.scores` and `ranking.choose` gives both
-the hits and what is said about them.
+the hits and what is said about them; another call of `choose`, what the limit for one video put off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -27,7 +27,7 @@ from agentvid.words import index_stems, words
 if TYPE_CHECKING:
     from agentvid.indexes.retriever import Candidates, Retriever
 
-Reason = Literal["hit", "covered", "outranked", "not a candidate", "filtered", "no text"]
+Reason = Literal["hit", "put off", "covered", "outranked", "not a candidate", "filtered", "no text"]
 #: Where a query's word is: in the moment, else in its video or the video's title, else in another video, or in none.
 Where = Literal["moment", "video", "elsewhere", "nowhere"]
 
@@ -133,6 +133,20 @@ class ExplainedHit:
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """What would be hit `rank` if one video could have all of the first ten; `shown` is its number now, or None."""
+
+    hit: Hit
+    rank: int
+    shown: int | None
+
+    def to_json(self) -> Json:
+        moment = self.hit.moment
+        place = {"video": self.hit.video, "video_id": moment.video_id, **moment.span.to_json(), "track": moment.track}
+        return place | {"rank": self.rank, "hit": self.shown}
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """What became of a span that the user expected.
 
@@ -177,12 +191,16 @@ class Explanation:
     hits: tuple[ExplainedHit, ...]
     expected: Expected | None
     spelling: tuple[Respelling, ...] = ()
+    put_off: tuple[PutOff, ...] = ()
+    #: How many of the first ten hits one video may have; None where nothing limits it.
+    most_of_one_video: int | None = None
 
     def to_json(self) -> Json:
         document: Json = {
             "query": self.query,
             "spelling": spelling_json(self.spelling),
             "hits": [hit.to_json() for hit in self.hits],
+            "put_off": [one.to_json() for one in self.put_off],
         }
         return document | ({"expected": self.expected.to_json()} if self.expected else {})
 
@@ -206,30 +224,57 @@ def explain(
     retriever: Retriever, query: str, *, k: int, where: Filter, expected: tuple[str, Span] | None
 ) -> Explanation:
     """The best `k` moments, and why; `expected` is (video id, span). Raises UnknownVideo if that video is unknown."""
-    bench = _Bench(retriever.examined(query, where))
-    runs = retriever.frame_runs(query, where)
-    if runs is None:
-        best = ranking.choose(bench.windows, bench.score, k)
-        chosen = [(False, int(at), float(gain)) for at, gain in zip(best.windows, best.gains, strict=True)]
-    else:
-        chosen = mixed(bench.windows, runs, bench.places.video_ids, k)
+    most = retriever.most_of_one_video(where)
+    bench = _Bench(retriever.examined(query, where), most)
+    runs = retriever.frame_runs(query, where, most)
     names = {video.id: video.name for video in retriever.catalogue.videos()}
-    hits: list[ExplainedHit] = []
-    kept: list[int] = []
-    for is_run, window, gain in chosen:
+
+    def told(choice: _Choice) -> Iterator[Hit]:
+        """The hit of a choice; none if its video was removed in between."""
+        is_run, window, gain = choice
         if is_run:
             assert runs is not None
-            shown = run_moment(runs, window, gain)
-            hits.append(ExplainedHit(Hit(names[shown.video_id], shown), _of_run(runs, window), None))
-            continue
-        one = ranking.Chosen(np.array([window]), np.array([gain]))
-        for moment in retriever.moments(bench.search.candidates, one):
+            moments = [run_moment(runs, window, gain)]
+        else:
+            one = ranking.Chosen(np.array([window]), np.array([gain]))
+            moments = retriever.moments(bench.search.candidates, one)
+        for moment in moments:
+            yield Hit(names.get(moment.video_id, moment.video_id), moment)
+
+    chosen = _chosen(bench, runs, k, most)
+    hits: list[ExplainedHit] = []
+    kept: list[int] = []
+    for choice in chosen:
+        is_run, window, _ = choice
+        for hit in told(choice):
+            if is_run:
+                assert runs is not None
+                hits.append(ExplainedHit(hit, _of_run(runs, window), None))
+                continue
             standing = bench.standing(window, kept[0] if kept else window)
-            hit = Hit(names.get(moment.video_id, moment.video_id), moment)
             hits.append(ExplainedHit(hit, standing, bench.cover(window, kept)))
             kept.append(window)
+    put_off = []
+    if most is not None:
+        number = {choice[:2]: at for at, choice in enumerate(chosen, 1)}
+        for rank, choice in enumerate(_chosen(bench, runs, min(k, ranking.FIRST_HITS), None), 1):
+            shown = number.get(choice[:2])
+            if shown is None or shown > ranking.FIRST_HITS:
+                put_off += [PutOff(hit, rank, shown) for hit in told(choice)]
     missed = _expected(retriever, bench, kept, where, *expected) if expected else None
-    return Explanation(query, tuple(hits), missed, bench.search.asked.changes)
+    return Explanation(query, tuple(hits), missed, bench.search.asked.changes, tuple(put_off), most)
+
+
+#: (whether it is a run of frames, its position, score)
+_Choice = tuple[bool, int, float]
+
+
+def _chosen(bench: _Bench, runs: FrameRuns | None, k: int, most: int | None) -> list[_Choice]:
+    """The best `k`, as `search` chooses them; best first."""
+    if runs is not None:
+        return mixed(bench.windows, runs, bench.places.video_ids, k, most)
+    best = ranking.choose(bench.windows, bench.score, k, most=most)
+    return [(False, int(at), float(gain)) for at, gain in zip(best.windows, best.gains, strict=True)]
 
 
 def _of_run(runs: FrameRuns, at: int) -> Standing:
@@ -243,8 +288,9 @@ def _of_run(runs: FrameRuns, at: int) -> Standing:
 class _Bench:
     """A search laid out: scores, ranks, and what each window and passage has."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, most: int | None) -> None:
         self.search = search
+        self.most = most
         self.places: Places = search.candidates.places
         self.windows: Windows = search.candidates.windows
         self.score = ranking.scores(self.windows)
@@ -280,6 +326,11 @@ class _Bench:
     def is_near_hit(self, window: int, hits: Sequence[int]) -> bool:
         """Whether a window is one of the hits or covered by one."""
         return window in hits or self.cover(window, hits) is not None
+
+    def is_full(self, window: int, hits: Sequence[int]) -> bool:
+        """Whether the window's video has its share of the first ten hits, so that others come before."""
+        held = sum(self._same_video(window, hit) for hit in hits[: ranking.FIRST_HITS])
+        return self.most is not None and held >= self.most and len(hits) <= ranking.FIRST_HITS
 
     def _same_video(self, window: int, other: int) -> bool:
         return bool(self.windows.video[window] == self.windows.video[other])
@@ -392,6 +443,10 @@ def _compared(
     standing = bench.standing(window, hits[-1])
     behind = float(bench.score[hits[-1]]) - standing.fit
     why = f"outranked: {_place(standing)} fits {behind:.2f} less than hit {len(hits)}, the last one"
+    if behind < 0 and bench.is_full(window, hits):
+        limit = f"its video has {bench.most} of the first {ranking.FIRST_HITS} hits already"
+        why = f"put off: {_place(standing)} fits {-behind:.2f} better than hit {len(hits)}, the last one, but {limit}"
+        return "put off", why, standing, iou, len(hits), cover
     if behind < 0:
         # A hit is chosen for all that overlaps it, so a lonely window may lose against a crowd of slightly worse ones.
         why = (

@@ -122,16 +122,32 @@ class FrameSearch:
     def is_there(self) -> bool:
         return bool(self._catalogue.spaces("frames")) and not self.note
 
-    def runs(self, vector: Vectors, where: Filter, pooling: Pooling = POOLING) -> FrameRuns:
-        """Runs around the frames that are nearest to `vector` (dimension,)."""
+    def runs(self, vector: Vectors, where: Filter, pooling: Pooling = POOLING, *, most: int | None = None) -> FrameRuns:
+        """Runs around the frames that are nearest to `vector` (dimension,).
+
+        With `most`, of the first ten hits, for one video: also around the nearest beside a video that has nearly all.
+        """
         opened = self._open()
         places, index = opened.places, opened.index
         allowed = np.flatnonzero(places.allowed(where))
         if not len(allowed):
             return _nothing(places)
-        ids, _ = index.search(vector, SEEDS, places.ids[allowed])
         order = np.argsort(places.ids)
-        seeds: Rows = order[np.searchsorted(places.ids, ids, sorter=order)]
+
+        def near(frames: Rows) -> Rows:
+            if not len(frames):
+                return frames
+            ids, _ = index.search(vector, SEEDS, places.ids[frames])
+            found: Rows = order[np.searchsorted(places.ids, ids, sorter=order)]
+            return found
+
+        nearest = seeds = near(allowed)
+        if most is not None:
+
+            def beside(videos: Rows) -> list[Rows]:
+                return [near(allowed[~np.isin(places.video[allowed], videos)])]
+
+            seeds = ranking.with_others([nearest], beside, places.video, SEEDS, most)
         first, last = _runs(places, seeds, allowed)
         rows = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]))
         cosines = np.zeros(len(places.ids))
@@ -154,12 +170,12 @@ class FrameSearch:
         )
         best = np.array([cosines[a:b].max() for a, b in zip(first, last, strict=True)])
         score = _PER_DEVIATION * pooled + _PER_LENGTH * np.log(np.maximum(last - first, 1))
-        return FrameRuns(places, windows, score, best, seeds)
+        return FrameRuns(places, windows, score, best, nearest)
 
-    def search(self, vector: Vectors, *, k: int, where: Filter) -> list[Moment]:
-        """The best `k` runs for a picture's vector, or a text's, by frames alone."""
-        runs = self.runs(vector, where)
-        return moments(runs, ranking.choose(runs.windows, runs.score, k))
+    def search(self, vector: Vectors, *, k: int, where: Filter, most: int | None = None) -> list[Moment]:
+        """The best `k` runs for a picture's vector, or a text's, by frames alone; `most` of one video in the first."""
+        runs = self.runs(vector, where, most=most)
+        return moments(runs, ranking.choose(runs.windows, runs.score, k, most=most))
 
     def locate(self, vector: Vectors, *, k: int, where: Filter) -> list[Moment]:
         """At most `k` runs that do not overlap, by expected IoU; score = probability that it is shown there."""
@@ -241,22 +257,26 @@ def moment(runs: FrameRuns, at: int, score: float) -> Moment:
     )
 
 
-def mixed(windows: Windows, runs: FrameRuns, video_ids: tuple[str, ...], k: int) -> list[tuple[bool, int, float]]:
+def mixed(
+    windows: Windows, runs: FrameRuns, video_ids: tuple[str, ...], k: int, most: int | None = None
+) -> list[tuple[bool, int, float]]:
     """At most `k` of texts' windows and frames' runs, best first: (is a run, its position, score).
+
+    Of the first ten `most` are of one video.
 
     The two tell a probability each of where the moment is, and the mixture of both counts (`SHARE`). The same seconds
     told by words and shown by frames then support each other, as two tracks do. Each counts for as much as it is sure
     that it is there at all.
     """
-    of_texts, probability = ranking.posterior(windows, ranking.scores(windows), k)
-    of_runs, shown = ranking.posterior(runs.windows, runs.score, k)
+    of_texts, probability = ranking.posterior(windows, ranking.scores(windows), k, most)
+    of_runs, shown = ranking.posterior(runs.windows, runs.score, k, most)
     sure = float(runs.windows.similarity[of_runs].max(initial=0.0)) * SHARE
     told = float(ranking.presence(windows, None)[of_texts].max(initial=0.0)) * (1 - SHARE)
     share = sure / (sure + told) if sure + told else 0.0
     position = {name: at for at, name in enumerate(video_ids)}
     number = np.array([position.get(name, -1) for name in runs.places.video_ids], np.int32)
     best = windows.take(of_texts).joined(runs.windows.take(of_runs), number)
-    chosen = ranking.pick(best, np.concatenate([probability * (1 - share), shown * share]), k)
+    chosen = ranking.pick(best, np.concatenate([probability * (1 - share), shown * share]), k, most=most)
     found = []
     for at, gain in zip(chosen.windows.tolist(), chosen.gains.tolist(), strict=True):
         is_run = at >= len(of_texts)

@@ -78,7 +78,8 @@ class Retriever:
 
     Without an embedder, or when the library holds no vectors of its space, search is lexical and `channels` says so.
     With a reranker, `search` orders what it found by that model too. With `frames`, where the library has vectors of
-    frames, they are searched as well. Safe to share between threads.
+    frames, they are searched as well. `search` leaves one video at most `most_of_one_video` of the first ten hits,
+    unless videos are named. Safe to share between threads.
     """
 
     def __init__(
@@ -88,12 +89,15 @@ class Retriever:
         backend: Backend,
         reranker: Reranker | None = None,
         frames: FrameSearch | None = None,
+        *,
+        most_of_one_video: int = ranking.MOST_OF_ONE_VIDEO,
     ) -> None:
         self._catalogue = catalogue
         self._embedder = embedder
         self._backend = backend
         self._reranker = reranker
         self._frames = frames
+        self._most_of_one_video = most_of_one_video
         self._held: _Opened | None = None
         self._opening = threading.Lock()
 
@@ -128,38 +132,47 @@ class Retriever:
         """The best `k` moments, best first; the filter applies before ranking.
 
         A moment is one passage or a run of neighbouring ones. `score` is the expected recall that it adds to the
-        moments before it, so scores fall and sum to at most 1 (see ranking.py); with a reranker, times the relevance
-        of its text, and the best are those of RERANKED moments. `similarity` is the highest cosine of a passage in it,
+        moments before it, so scores sum to at most 1 and fall, but for what was put off behind the tenth (see
+        ranking.py); with a reranker, times the relevance of its text, and the best are those of RERANKED moments.
+        `similarity` is the highest cosine of a passage in it,
         `ranks` the best places, from 1, that its passages have in the channels that found them.
         """
         if k <= 0:
             return []
-        candidates = self.candidates(query, where or Filter(), depth=max(SEEDS, k))
+        where = where or Filter()
+        most = self.most_of_one_video(where)
+        candidates = self.candidates(query, where, depth=max(SEEDS, k), most=most)
         count = k if self._reranker is None else max(k, RERANKED)
-        moments = self._best(query, candidates, where or Filter(), count)
-        return (
-            moments if self._reranker is None else _reranked(self._reranker, self.respelt(query).meaning, moments)[:k]
-        )
+        moments = self._best(query, candidates, where, count, most)
+        if self._reranker is not None:
+            moments = _reranked(self._reranker, self.respelt(query).meaning, moments)
+        if most is not None:
+            moments = [moments[at] for at in ranking.shared_out([moment.video_id for moment in moments], most)]
+        return moments[:k]
 
-    def _best(self, query: str, candidates: Candidates, where: Filter, count: int) -> list[Moment]:
-        runs = self.frame_runs(query, where)
+    def most_of_one_video(self, where: Filter) -> int | None:
+        """How many of the first ten hits one video may have; None where videos are named, or nothing limits it."""
+        is_limited = not where.video_ids and self._most_of_one_video < ranking.FIRST_HITS
+        return self._most_of_one_video if is_limited else None
+
+    def _best(self, query: str, candidates: Candidates, where: Filter, count: int, most: int | None) -> list[Moment]:
+        runs = self.frame_runs(query, where, most)
         if runs is None:
-            return self.moments(
-                candidates, ranking.choose(candidates.windows, ranking.scores(candidates.windows), count)
-            )
-        chosen = mixed(candidates.windows, runs, candidates.places.video_ids, count)
+            score = ranking.scores(candidates.windows)
+            return self.moments(candidates, ranking.choose(candidates.windows, score, count, most=most))
+        chosen = mixed(candidates.windows, runs, candidates.places.video_ids, count, most)
         told = [(at, gain) for is_run, at, gain in chosen if not is_run]
         positions, gains = np.array([at for at, _ in told], np.int64), np.array([gain for _, gain in told], float)
         texts = self.moments(candidates, ranking.Chosen(positions, gains))
         shown = [run_moment(runs, at, gain) for is_run, at, gain in chosen if is_run]
         return sorted([*texts, *shown], key=lambda moment: -moment.score)
 
-    def frame_runs(self, query: str, where: Filter) -> FrameRuns | None:
+    def frame_runs(self, query: str, where: Filter, most: int | None = None) -> FrameRuns | None:
         """The runs of frames that compete for a query; None where frames are not searched, or not asked for."""
         frames = self.frames
         if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
             return None
-        return frames.runs(frames.embedder.encode_query([self.respelt(query).meaning])[0], where)
+        return frames.runs(frames.embedder.encode_query([self.respelt(query).meaning])[0], where, most=most)
 
     def respelt(self, query: str, *, keep: Collection[str] = ()) -> Respelt:
         """The query as it is searched: a word that the library has in another spelling only is put as that.
@@ -171,8 +184,12 @@ class Retriever:
     def _spelt(self, places: Places, query: str, keep: Collection[str] = ()) -> Respelt:
         return places.spellings.respelt(query, keep=keep)
 
-    def candidates(self, query: str, where: Filter, *, depth: int = SEEDS) -> Candidates:
-        """The windows that compete for a query, with the evidence for each; `depth` passages of a channel seed them."""
+    def candidates(self, query: str, where: Filter, *, depth: int = SEEDS, most: int | None = None) -> Candidates:
+        """The windows that compete for a query, with the evidence for each; `depth` passages of a channel seed them.
+
+        If one video may have only `most` of the first ten hits, those of others are sought beside the ones that would
+        crowd them out.
+        """
         opened = self._open()
         places, index = opened.places, opened.index
         allowed = places.allowed(where)
@@ -189,11 +206,23 @@ class Retriever:
             asked_position(query),
         )
         word_scores = passage_scores(places, question.terms)
-        channels = {LEXICAL: _best_rows(word_scores, allowed, depth)}
-        if index is not None and vector is not None:
-            ids = None if allowed is None else places.ids[allowed]
-            channels[DENSE] = places.rows_of_each(index.search(vector, depth, ids)[0])
+
+        def best(allowed: NDArray[np.bool_] | None) -> dict[str, Rows]:
+            """What each channel ranks of the rows that are `allowed`."""
+            found = {LEXICAL: _best_rows(word_scores, allowed, depth)}
+            if index is not None and vector is not None:
+                ids = None if allowed is None else places.ids[allowed]
+                found[DENSE] = places.rows_of_each(index.search(vector, depth, ids)[0])
+            return found
+
+        channels = best(allowed)
         seeds = np.unique(np.concatenate(list(channels.values())))
+        if most is not None:
+
+            def beside(videos: Rows) -> list[Rows]:
+                return [*best(~np.isin(places.video, videos) & (True if allowed is None else allowed)).values()]
+
+            seeds = ranking.with_others([*channels.values()], beside, places.video, depth, most)
         if len(question.phrase_rows):
             # A quoted "the" may be everywhere; as seeds the best are enough.
             holds_phrase = np.zeros(places.count)
@@ -388,9 +417,10 @@ class Retriever:
         """`candidates`, with the query's terms and the cosines of any rows, all of one state of the library."""
         from agentvid.indexes.explain import Search
 
-        opened, candidates = self._open(), self.candidates(query, where)
+        most = self.most_of_one_video(where)
+        opened, candidates = self._open(), self.candidates(query, where, most=most)
         while candidates.places is not opened.places:  # somebody wrote in between
-            opened, candidates = self._open(), self.candidates(query, where)
+            opened, candidates = self._open(), self.candidates(query, where, most=most)
         asked = self._spelt(opened.places, query)
         stems = query_stems(asked.text)[:_MOST_TERMS]
         terms = opened.places.terms(stems)

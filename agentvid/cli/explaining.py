@@ -10,7 +10,7 @@ from agentvid.text import parse_timestamp, time_range, timestamp
 from agentvid.types import FRAME, Span
 
 if TYPE_CHECKING:
-    from agentvid.indexes.explain import Expected, ExplainedHit, InChannel, Standing
+    from agentvid.indexes.explain import Expected, ExplainedHit, Explanation, InChannel, Standing
 
 #: Contributions that differ by less explain nothing, and more than these few nobody reads.
 _LEAST_DIFFERENCE, _MOST_DIFFERENCES = 0.05, 4
@@ -39,6 +39,18 @@ def hit_lines(hit: ExplainedHit, number: int) -> list[str]:
         lines.append(f"evidence: {_contributions(hit.standing)}")
     if hit.covered_by:
         lines.append(f"overlaps hit {hit.covered_by.hit}, IoU {hit.covered_by.iou:.2f}: that took part of its score")
+    return lines
+
+
+def put_off_lines(explanation: Explanation) -> list[str]:
+    """The hits that stand further back, or are not shown, since their video has its share of the first ten."""
+    lines = []
+    for one in explanation.put_off:
+        span, now = one.hit.moment.span, f"is hit {one.shown}" if one.shown else "comes after the tenth"
+        lines.append(
+            f"put off: {Path(one.hit.video).name}  {time_range(span.start_seconds, span.end_seconds)} would be hit"
+            f" {one.rank} and {now}: its video has {explanation.most_of_one_video} of the first ten already"
+        )
     return lines
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from agentvid.cli import completing
-from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected
+from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected, put_off_lines
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text, shorten
@@ -319,6 +319,8 @@ def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
         print_text(f"    {shorten(moment.text, 300)}")
         for line in hit_lines(explanation.hits[number - 1], number) if explanation else ():
             print_text(f"      {line}")
+    for line in put_off_lines(explanation) if explanation else ():
+        print_text(line)
     if explanation and explanation.expected:
         print_text()
         for line in expected_lines(explanation.expected):

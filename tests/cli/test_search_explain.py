@@ -58,9 +58,10 @@ def test_json_has_all_of_search_and_explain() -> None:
     code, out, _ = agentvid("search", "key twice", "--json", "--explain", "--video", "lecture", "--expect", "0:02-6")
     document = json.loads(out)
     assert code == 0
-    assert list(document) == ["query", "spelling", "hits", "expected"]
+    assert list(document) == ["query", "spelling", "hits", "put_off", "expected"]
     explained = json.loads(agentvid("search", "key twice", "--json", "--explain")[1])
     assert "expected" not in explained
+    assert explained.pop("put_off") == []
     for hit in explained["hits"]:
         explain = hit.pop("explain")
         assert list(explain) == ["fit", "rank", "candidates", "channels", "words", "evidence", "covered_by"]
@@ -117,3 +118,28 @@ def test_empty_query_and_batch_are_refused(tmp_path: Path) -> None:
     for arguments in (["", "--explain"], ["--batch", str(tmp_path / "rows.jsonl"), "--explain"]):
         code, out, err = agentvid("search", *arguments)
         assert (code, out, len(err.splitlines())) == (2, "", 1)
+
+
+def test_what_the_limit_of_one_video_puts_off_is_named(tmp_path: Path) -> None:
+    names = ("video", "duration", "track", "start", "end", "text")
+    rows = [("crypto", 900, "speech", at * 30, at * 30 + 5, f"A key is kept, says speaker {at}.") for at in range(12)]
+    rows += [(f"talk {at}", 60, "speech", 2, 6, "The key, perhaps, is patience, as a wise man said") for at in range(8)]
+    file = tmp_path / "more.jsonl"
+    file.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows), "utf-8")
+    assert agentvid("import", str(file))[0] == 0
+    document = json.loads(agentvid("search", "key kept", "--json", "--explain", "-k", "12")[1])
+    assert sum(hit["video"] == "crypto" for hit in document["hits"][:10]) == 4
+    assert document["put_off"]
+    for one in document["put_off"]:
+        assert one["video"] == "crypto"
+        assert one["hit"] is None or document["hits"][one["hit"] - 1]["start"] == one["start"]
+    out = agentvid("search", "key kept", "--explain")[1]
+    (line, *_) = [line for line in out.splitlines() if line.startswith("put off: crypto ")]
+    assert "would be hit 5 and comes after the tenth: its video has 4 of the first ten already" in line
+    os.environ["AGENTVID_MOST_OF_ONE_VIDEO"] = "10"
+    try:
+        unlimited = json.loads(agentvid("search", "key kept", "--json", "--explain")[1])
+    finally:
+        del os.environ["AGENTVID_MOST_OF_ONE_VIDEO"]
+    assert unlimited["put_off"] == []
+    assert sum(hit["video"] == "crypto" for hit in unlimited["hits"]) > 4

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from agentvid.indexes.places import Floats
-from agentvid.indexes.ranking import RECALL_AT_IOU, WEIGHTS, choose, scores
+from agentvid.indexes.ranking import (
+    FIRST_HITS,
+    LEAST_VIDEOS,
+    RECALL_AT_IOU,
+    WEIGHTS,
+    choose,
+    scores,
+    shared_out,
+    with_others,
+)
 from agentvid.indexes.windows import EVIDENCE, Windows
 
 SPANS = st.tuples(st.integers(0, 2), st.integers(0, 40), st.integers(1, 30))
@@ -128,3 +139,54 @@ def test_many_windows_are_ranked_by_the_best_of_them() -> None:
     score = np.linspace(0.0, 30.0, 3000)
     chosen = choose(windows, score, 3000).windows.tolist()
     assert chosen[:50] == [*range(2999, 2949, -1)]
+
+
+@given(SCORED, st.integers(1, 45), st.integers(2, 9))
+def test_one_video_has_its_share_of_the_first_hits_and_the_rest_follows(
+    scored: list[tuple[tuple[int, int, int], float]], k: int, most: int
+) -> None:
+    windows, score = split(scored)
+    plain, limited = choose(windows, score, k), choose(windows, score, k, most=most)
+    assert len(set(limited.windows.tolist())) == len(limited.windows) == min(k, len(scored))
+    assert limited.gains.sum() <= 1 + 1e-6
+    for size in range(1, len(limited.windows) + 1):
+        expected = expected_recall(windows, score, limited.windows[:size].tolist())
+        assert limited.gains[:size].sum() == pytest.approx(expected, abs=1e-7)
+    there = Counter(windows.video.tolist())
+    if len(there) < LEAST_VIDEOS:
+        assert limited.windows.tolist() == plain.windows.tolist()
+        return
+    first = Counter(windows.video[limited.windows[:FIRST_HITS]].tolist())
+    for video, count in first.items():
+        # More than its share only where all others have theirs among the first, or nothing left.
+        assert count <= most or all(first[other] >= min(there[other], most) for other in there if other != video)
+    videos = windows.video[limited.windows].tolist()
+    assert shared_out(videos, most) == [*range(len(videos))] or len(set(videos)) < LEAST_VIDEOS
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(2, 9))
+def test_hits_are_shared_out_in_their_order(videos: list[int], most: int) -> None:
+    order = shared_out(videos, most)
+    assert sorted(order) == [*range(len(videos))]
+    for video in set(videos):
+        own = [at for at in order if videos[at] == video]
+        assert own == sorted(own), "of one video the best stays first"
+    if sum(min(count, most) for count in Counter(videos).values()) >= FIRST_HITS and len(set(videos)) >= LEAST_VIDEOS:
+        assert max(Counter(videos[at] for at in order[:FIRST_HITS]).values()) <= most
+    if max(Counter(videos[:FIRST_HITS]).values(), default=0) <= most:
+        assert order == [*range(len(videos))]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(1, 20), st.integers(2, 5))
+def test_channels_are_searched_until_ten_hits_could_be_chosen(videos: list[int], depth: int, most: int) -> None:
+    video = np.array(videos)
+
+    def find(excluded: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return [np.flatnonzero(~np.isin(video, excluded))[:depth]]
+
+    plain = find(np.empty(0, np.int64))
+    rows = with_others(plain, find, video, depth, most)
+    assert set(plain[0].tolist()) <= set(rows.tolist())
+    enough = min(FIRST_HITS, sum(min(count, most) for count in Counter(videos).values()))
+    # At least so many, unless depth itself is too small for one video's share.
+    assert sum(min(count, most) for count in Counter(video[rows].tolist()).values()) >= min(enough, depth)
