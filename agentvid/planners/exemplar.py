@@ -177,28 +177,33 @@ class ExampleBank:
         return [self._flat[number] for number in numbers if self._flat[number][1].required <= present]
 
     @cached_property
-    def _shares(self) -> tuple[Mapping[str, int], NDArray[np.float32]]:
-        """(column of each literal word, (examples, words) share of an example's literal weight that the word has)."""
+    def _shares(self) -> tuple[Mapping[str, int], NDArray[np.float32], NDArray[np.float32]]:
+        """(column of each literal word, (examples, words) share of an example's literal weight that the word has,
+        (examples,) that weight)."""
         columns = {word: column for column, word in enumerate(sorted(self.weights))}
         table = np.zeros((len(self._flat), len(columns)), np.float32)
+        totals = np.zeros(len(self._flat), np.float32)
         for row, (_, example) in enumerate(self._flat):
-            total = sum(self.weights[word] for word in example.literals)
+            totals[row] = sum(self.weights[word] for word in example.literals)
             for word in example.literals:
-                table[row, columns[word]] += self.weights[word] / total
-        return columns, table
+                table[row, columns[word]] += self.weights[word] / totals[row]
+        return columns, table, totals
 
     def nearest(self, question: str, k: int, embedder: Embedder | None = None) -> list[Near]:
         """The k forms nearest to the question, best first, each with its nearest example."""
         return self.judge(question, self.resembling(question, max(k, 16)), embedder)[:k]
 
     def resembling(self, question: str, k: int) -> list[Near]:
-        """The k forms of which the question has the largest share of an example's literal weight, largest first."""
-        columns, table = self._shares
+        """The k forms of which the question has the largest share of an example's literal weight, largest first.
+
+        Of equal shares the one of more weight is nearer: "which {x}" is in every question with a "which".
+        """
+        columns, table, totals = self._shares
         present = self.fold(question) | ({","} if "," in question else set())  # a literal of its own, but no word
         known = [columns[word] for word in sorted(present) if word in columns]
-        shares = table[:, known].sum(axis=1)
+        shares = table[:, known].sum(axis=1).round(4)
         best: dict[str, Near] = {}
-        for row in np.argsort(-shares, kind="stable"):
+        for row in np.lexsort((-totals, -shares)):
             form, example = self._flat[int(row)]
             if form.id not in best:
                 best[form.id] = Near(min(1.0, float(shares[row])), form, example)
