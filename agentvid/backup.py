@@ -8,6 +8,7 @@ nothing becomes a library before all of it was read and checked.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -162,6 +163,8 @@ def restore(file: Path, library: Path) -> Json:
             os.replace(aside, library)
             sync(library.parent)
         except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise  # of the file that is read, not of the library
             raise LibraryError(
                 f"cannot make a library at {library}: {error.strerror or error}",
                 hint="choose a directory that you may write to with --library",
@@ -199,6 +202,10 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
         raise _damaged(file, str(error)) from None
     except (IsADirectoryError, PermissionError) as error:
         raise UsageError(f"{shown} cannot be read: {error.strerror}", hint="name a file that you may read") from None
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a damaged directory sends zipfile to a place before the file's beginning
+            raise _damaged(file, "its directory names a place outside of it") from None
+        raise
 
 
 def _read_manifest(archive: zipfile.ZipFile, file: Path) -> Manifest:

@@ -140,6 +140,16 @@ def test_only_an_empty_directory_is_restored_into(file: Path, tmp_path: Path) ->
         restore(file, file)
 
 
+def test_a_directory_that_names_a_place_outside_of_the_file_is_damage(file: Path, tmp_path: Path) -> None:
+    data = file.read_bytes()
+    starts = int.from_bytes(data[-6:-2], "little") + 1_000_000  # where the directory of a zip file begins
+    changed = tmp_path / "changed.backup"
+    changed.write_bytes(data[:-6] + starts.to_bytes(4, "little") + data[-2:])
+    with pytest.raises(LibraryDamaged):
+        restore(changed, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 def test_no_changed_byte_makes_another_library(file: Path, tmp_path: Path) -> None:
     """Whatever byte is changed, the library is refused or the same; and so for files that end too soon."""
     data, chance = file.read_bytes(), random.Random(5)
