@@ -172,7 +172,12 @@ class Retriever:
         frames = self.frames
         if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
             return None
-        return frames.runs(frames.embedder.encode_query([self.respelt(query).meaning])[0], where, most=most)
+        return frames.runs(self._encode_for(frames, query), where, most=most)
+
+    def _encode_for(self, frames: FrameSearch, query: str) -> Vectors:
+        """(dimension,) in the space of the frames."""
+        vector: Vectors = frames.embedder.encode_query([self.respelt(query).meaning])[0]
+        return vector
 
     def respelt(self, query: str, *, keep: Collection[str] = ()) -> Respelt:
         """The query as it is searched: a word that the library has in another spelling only is put as that.
@@ -259,7 +264,7 @@ class Retriever:
         frames = self.frames
         if frames is None or not query.strip() or (where.tracks and FRAME not in where.tracks):
             return told
-        shown = frames.locate(frames.embedder.encode_query([self.respelt(query).meaning])[0], k=k, where=where)
+        shown = frames.locate(self._encode_for(frames, query), k=k, where=where)
         return narrowed(told, shown, k)
 
     def margins(self, query: str, where: Filter, places: Places, windows: Windows, score: Floats) -> Floats | None:
@@ -326,8 +331,7 @@ class Retriever:
             return []
         if name == FRAME:
             assert self.frames is not None
-            vector = self.frames.embedder.encode_query([self.respelt(query).meaning])[0]
-            return self.frames.search(vector, k=k, where=where or Filter())
+            return self.frames.search(self._encode_for(self.frames, query), k=k, where=where or Filter())
         opened = self._open()
         asked = self._spelt(opened.places, query)
         allowed = opened.places.allowed(where or Filter())

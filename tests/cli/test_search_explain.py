@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from agentvid.cli import main
+from tests.commands import agentvid, import_lines
 
 LINES = [
     ("lecture", 90, "speech", 2, 6, "Stream ciphers use a key."),
@@ -20,24 +18,9 @@ LINES = [
 ]
 
 
-def agentvid(*arguments: str) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of the command line, run in this process and without embedding."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    os.environ["AGENTVID_EMBED"] = "false"  # the fixture of every test takes it out again
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            main(arguments)
-    except SystemExit as exit_:
-        code = int(exit_.code or 0)
-    return code, out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(autouse=True)
 def _imported(tmp_path: Path) -> None:
-    names = ("video", "duration", "track", "start", "end", "text")
-    file = tmp_path / "rows.jsonl"
-    file.write_text("".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in LINES), "utf-8")
-    assert agentvid("import", str(file))[0] == 0
+    import_lines(tmp_path / "rows.jsonl", LINES)
 
 
 def test_people_read_ranks_words_and_evidence() -> None:
@@ -121,12 +104,9 @@ def test_empty_query_and_batch_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_the_limit_of_one_video_puts_off_is_named(tmp_path: Path) -> None:
-    names = ("video", "duration", "track", "start", "end", "text")
     rows = [("crypto", 900, "speech", at * 30, at * 30 + 5, f"A key is kept, says speaker {at}.") for at in range(12)]
     rows += [(f"talk {at}", 60, "speech", 2, 6, "The key, perhaps, is patience, as a wise man said") for at in range(8)]
-    file = tmp_path / "more.jsonl"
-    file.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows), "utf-8")
-    assert agentvid("import", str(file))[0] == 0
+    import_lines(tmp_path / "more.jsonl", rows)
     document = json.loads(agentvid("search", "key kept", "--json", "--explain", "-k", "12")[1])
     assert sum(hit["video"] == "crypto" for hit in document["hits"][:10]) == 4
     assert document["put_off"]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from agentvid.cli import main
 from agentvid.library import Library
+from tests.commands import agentvid, import_lines
 
 LINES = [
     ("lecture", 90, "speech", 2, 6, "Photosynthesis makes sugar out of light."),
@@ -23,24 +20,9 @@ LINES = [
 TOLD = "photosyntesis: searched as photosynthesis"
 
 
-def agentvid(*arguments: str) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of the command line, run in this process and without embedding."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    os.environ["AGENTVID_EMBED"] = "false"  # the fixture of every test takes it out again
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            main(arguments)
-    except SystemExit as exit_:
-        code = int(exit_.code or 0)
-    return code, out.getvalue(), err.getvalue()
-
-
 @pytest.fixture(autouse=True)
 def _imported(tmp_path: Path) -> None:
-    names = ("video", "duration", "track", "start", "end", "text")
-    file = tmp_path / "rows.jsonl"
-    file.write_text("".join(json.dumps(dict(zip(names, line, strict=True))) + "\n" for line in LINES), "utf-8")
-    assert agentvid("import", str(file))[0] == 0
+    import_lines(tmp_path / "rows.jsonl", LINES)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ It learns in seconds what word statistics cannot tell: whether a thing is named 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import random
@@ -14,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,11 +20,11 @@ import numpy as np
 import pytest
 
 from agentvid import Library
-from agentvid.cli import main
 from agentvid.config import load_settings
 from agentvid.errors import ModelError, UsageError
 from agentvid.models import load_reranker
 from agentvid.models.cross_encoder import CrossEncoderReranker
+from tests.commands import agentvid
 
 THINGS = "boat crane bridge lamp train river barge bell".split()
 OTHERS = "a the in there is comes stands old slowly today".split()
@@ -347,18 +345,6 @@ def test_the_right_hit_comes_first(folder: Path, reranker: CrossEncoderReranker,
         assert hit.score == pytest.approx(gains[hit.video_id, hit.span] * relevance, rel=1e-3, abs=1e-9)
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
-
-
-def agentvid(*arguments: str) -> tuple[int, str, str]:
-    """(exit code, stdout, stderr) of the command line, run in this process and without embedding."""
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    os.environ["AGENTVID_EMBED"] = "false"  # the fixture of every test takes it out again
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            main(arguments)
-    except SystemExit as exit_:
-        code = int(exit_.code or 0)
-    return code, out.getvalue(), err.getvalue()
 
 
 def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
