@@ -47,6 +47,8 @@ POOLING: Pooling = "mean"
 _SURE_AT, _SURE_SLOPE = 1.75, 2.5
 #: A run that is no more than this above an ordinary frame is not shown.
 _LEAST_DEVIATIONS = 0.5
+#: From this probability on it is more likely there than not.
+_MORE_LIKELY = 0.5
 #: What the frames' word counts for beside that of the texts, where both have one.
 SHARE = 0.5
 #: The track of a run of frames among `Windows.track`; those of texts count from 0.
@@ -285,18 +287,23 @@ def mixed(
 
 
 def narrowed(told: list[Moment], shown: list[Moment], k: int) -> list[Moment]:
-    """Spans that texts give, cut to the frames that show it where those are surer and inside; then what frames add."""
-    sure = [moment for moment in shown if moment.score >= 0.5]
+    """Spans that texts give, cut to the frames that show it where those are surer and inside; then what frames add.
+
+    A text that more likely tells something else has nothing to cut: the frames stand in its place.
+    """
+    sure = [moment for moment in shown if moment.score >= _MORE_LIKELY]
     found: list[Moment] = []
     for moment in told:
         inside = next(
             (run for run in sure if _same_place(run, moment) and moment.span.hull(run.span) == moment.span), None
         )
-        if inside is not None and inside.score > moment.score:
+        if inside is None or inside.score <= moment.score:
+            found.append(moment)
+        elif moment.score < _MORE_LIKELY:
+            found.append(inside)
+        else:
             ranks = {**moment.ranks, **inside.ranks}
             found.append(replace(moment, span=inside.span, score=inside.score, ranks=ranks))
-        else:
-            found.append(moment)
     found += [run for run in sure if not any(_same_place(run, moment) for moment in found)]
     return sorted(found, key=lambda moment: -moment.score)[:k]
 

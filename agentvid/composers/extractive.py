@@ -19,6 +19,7 @@ from agentvid.composers.quotes import (
     belief,
     confidence,
     observations_under,
+    one_run_a_place,
     probability,
     quote,
 )
@@ -66,6 +67,7 @@ class ExtractiveComposer:
     name = "extractive"
 
     def compose(self, request: ComposeRequest) -> Draft:
+        request = replace(request, evidence=one_run_a_place(request.evidence))
         topic = Topic(request.focus, request.context.ledger.moments)
         certainty = confidence(topic, request.context.ledger.moments)
         if seen := tuple(moment for moment in request.evidence if moment.track == LOOK):
@@ -182,7 +184,7 @@ class _Desk:
 
     def _nearest(self) -> list[Moment]:
         """What comes nearest to the question among everything found; looked for, if no tool has found anything."""
-        found = list(self.request.evidence or self.request.context.ledger.moments)
+        found = list(self.request.evidence or one_run_a_place(self.request.context.ledger.moments))
         if not found and self.request.focus and self.request.context.scope:
             found = search(self.request.context, query=" ".join(self.request.focus), k=MAX_NEAREST)
         return self.best(found) if found else []
@@ -217,9 +219,9 @@ class _Desk:
 
 
 def _tells_the_same(one: Evidence, other: Evidence) -> bool:
-    """Whether two quotes of overlapping seconds are one, or one is a part of the other, or both are frames."""
+    """Whether two quotes of overlapping seconds are one, or one is a part of the other."""
     is_one_place = (one.video_id, one.track) == (other.video_id, other.track) and one.span.overlaps(other.span)
-    return is_one_place and (one.track == FRAME or one.quote in other.quote or other.quote in one.quote)
+    return is_one_place and (one.quote in other.quote or other.quote in one.quote)
 
 
 def completeness(request: ComposeRequest, seen: Examined | None) -> str:

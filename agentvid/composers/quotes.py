@@ -66,6 +66,18 @@ def belief(coverage: float, moment: Moment) -> float:
     return min(1.0, 0.5 * coverage + 0.5 * nearness + agreement)
 
 
+def one_run_a_place(moments: Sequence[Moment]) -> tuple[Moment, ...]:
+    """`moments` without the runs of frames that overlap a better run.
+
+    They show it about as surely; where it begins and ends is what search weighed, and their score tells.
+    """
+    kept: list[Moment] = []
+    for run in sorted((moment for moment in moments if moment.track == FRAME), key=lambda run: -run.score):
+        if not any(run.video_id == other.video_id and run.span.overlaps(other.span) for other in kept):
+            kept.append(run)
+    return tuple(moment for moment in moments if moment.track != FRAME or moment in kept)
+
+
 def confidence(topic: Topic, seen: Iterable[Moment]) -> float:
     """0..1: the least certain phrase of the question by its best moment.
 

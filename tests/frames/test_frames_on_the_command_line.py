@@ -79,6 +79,16 @@ def test_words_a_picture_and_a_frame_find_the_scene(agentvid: Command, tmp_path:
         assert _is_scene(hit, "two.mp4", "yellow", "cross"), (asked, hit)
 
 
+@pytest.mark.parametrize(("name", "colour", "shape"), [("one.mp4", "green", "cross"), ("two.mp4", "yellow", "cross")])
+@pytest.mark.parametrize("question", ["When does the {} thing appear?", "Where is the {} thing?"])
+def test_an_answer_cites_the_whole_scene(agentvid: Command, question: str, name: str, colour: str, shape: str) -> None:
+    code, out, _ = agentvid("ask", question.format(colour), "--json")
+    cited = json.loads(out)["evidence"]
+    assert code == 0
+    assert [item["track"] for item in cited] == ["frame"]
+    assert _is_scene(cited[0], name, colour, shape), cited
+
+
 def test_an_explained_hit_of_frames_tells_its_run_and_its_best_frame(agentvid: Command) -> None:
     code, out, _ = agentvid("search", "something green", "-k", "1", "--explain")
     assert code == 0
