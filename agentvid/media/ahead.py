@@ -15,11 +15,16 @@ def ahead(items: Iterable[Item], *, group: int, groups: int = 4) -> Iterator[Ite
     """The same items, made by a thread of their own that stays at most `groups` x `group` items ahead.
 
     Items are handed over in groups, because a hand-over costs as much as looking at a small frame. An error in the
-    thread is raised here, in place of the group in which it happened.
+    thread is raised here, in place of the group in which it happened. The thread begins at once.
     """
     iterator = iter(items)
-    with ThreadPoolExecutor(1) as maker:
-        waiting = deque(maker.submit(list, islice(iterator, group)) for _ in range(groups))
-        while made := waiting.popleft().result():
-            waiting.append(maker.submit(list, islice(iterator, group)))
-            yield from made
+    maker = ThreadPoolExecutor(1)
+    waiting = deque(maker.submit(list, islice(iterator, group)) for _ in range(groups))
+
+    def handed_over() -> Iterator[Item]:
+        with maker:
+            while made := waiting.popleft().result():
+                waiting.append(maker.submit(list, islice(iterator, group)))
+                yield from made
+
+    return handed_over()

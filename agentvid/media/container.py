@@ -161,7 +161,11 @@ class Source:
                 self.damaged_packets += 1
 
     def frames(self, packets: Iterable[Packet[Any]] | None = None) -> Iterator[tuple[float, VideoFrame]]:
-        """(seconds, frame), strictly increasing and >= 0.
+        """(seconds, frame) of every frame that can be decoded; see `timed` and `decode`."""
+        return self.timed(self.decode(self.video, packets))
+
+    def timed(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[float, VideoFrame]]:
+        """(seconds, frame), strictly increasing and >= 0, of frames as the decoder gives them.
 
         A frame without a pts (AVI, MPEG-PS) takes its dts, else the end of the frame before. A frame that starts
         before the origin or not after the frame before it was never meant to be shown there: it is left out and
@@ -169,7 +173,7 @@ class Source:
         """
         clock, last, end = self.clock(self.video), -1.0, 0.0
         half_tick = float(clock.time_base) / 2
-        for frame in self.decode(self.video, packets):
+        for frame in frames:
             pts = frame.pts if frame.pts is not None else frame.dts
             seconds = clock.seconds(pts) if pts is not None else end
             if seconds <= last or seconds < -half_tick:
@@ -234,9 +238,16 @@ def open_source(limits: Limits, tick: Callable[[], None]) -> Source:
     return source
 
 
-def _open(limits: Limits, tick: Callable[[], None]) -> Source:
-    os.lseek(0, 0, os.SEEK_SET)
-    container = _open_container(limits)
+def open_again(source: Source, descriptor: int) -> Source:
+    """The file of `source`, opened once more through another descriptor of it. Raises as `open_source`."""
+    again = _open(source.limits, source.tick, descriptor)
+    again.origin_seconds = source.origin_seconds
+    return again
+
+
+def _open(limits: Limits, tick: Callable[[], None], descriptor: int = 0) -> Source:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    container = _open_container(limits, descriptor)
     video = _choose_video(container)
     if video.width * video.height > limits.max_pixels:
         raise DecoderFailed(
@@ -264,8 +275,9 @@ def _decode_threads(video: VideoStream) -> int:
     return max(1, (os.cpu_count() or 1) - 1) if video.width * video.height <= 640 * 480 else 0
 
 
-def _open_container(limits: Limits) -> InputContainer:
+def _open_container(limits: Limits, descriptor: int) -> InputContainer:
     options = {
+        "fd": str(descriptor),
         "protocol_whitelist": "fd",
         "format_whitelist": ",".join(sorted(CONTAINERS)),
         "max_streams": str(limits.max_streams),
@@ -276,7 +288,7 @@ def _open_container(limits: Limits) -> InputContainer:
     except av.error.MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        raise _why_not_opened(os.pread(0, 4096, 0), error) from None
+        raise _why_not_opened(os.pread(descriptor, 4096, 0), error) from None
     # PyAV asks FFmpeg to make up missing timestamps; for AVI with B-frames they run backwards.
     container.flags &= ~_GENERATE_PTS
     return container

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from agentvid.errors import DamagedMedia
+from agentvid.media import groups
 from agentvid.media.ahead import ahead
 from agentvid.media.container import Source, Upright, fraction
 from agentvid.media.limits import (
@@ -132,8 +134,7 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     seconds, images = np.empty(0), np.empty(0, np.uint8)
     filled = frames = 0
     last_seconds = previous_seconds = last_duration = 0.0
-    decoded = source.frames() if request["every_frame"] else source.key_frames()
-    for time, frame in ahead(decoded, group=_group(source)):
+    for time, frame in _decoded(source, request):
         if shaper is None:
             outbox.put("info", **_description(source, time, frame))
             shaper = Shaper(source, frame, SCAN_SIDE, "bgr24")
@@ -163,6 +164,14 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     end = max(source.end_seconds, last_seconds + (tail or source.frame_seconds()))
     warning = _damage(source, frames, end)
     outbox.put("end", frames=frames, duration_seconds=end, damaged=int(bool(warning)), warning=warning)
+
+
+def _decoded(source: Source, request: dict[str, Any]) -> Iterator[tuple[float, VideoFrame]]:
+    """What a scan looks at, decoded by other threads meanwhile."""
+    if not request["every_frame"]:
+        return ahead(source.key_frames(), group=_group(source))
+    by_several = groups.split(source, request["descriptors"])
+    return ahead(source.frames(), group=_group(source)) if by_several is None else by_several
 
 
 def _group(source: Source) -> int:

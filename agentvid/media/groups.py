@@ -1,0 +1,157 @@
+"""Child side: one file decoded by several threads, a group of pictures each.
+
+FFmpeg's own threads decode neighbouring frames and wait for each other; small frames are decoded faster than they are
+handed over. A group of pictures that needs nothing from before it waits for nobody. So several readers have the file
+open, each decodes every n-th group, and the groups are joined in their order: the same frames, to the bit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from agentvid.media.ahead import ahead
+from agentvid.media.container import Source, open_again
+
+#: Larger frames are decoded as fast by FFmpeg's threads, and would fill the memory while they wait.
+_MOST_PIXELS = 640 * 480
+#: Decoded frames that wait may take so much in all. A reader works while the groups of the others are looked at: none
+#: has to stop if it may hold that share of a long group, and x264's longest has 250 frames.
+_WAITING_BYTES, _LONG_GROUP = 256 << 20, 256
+_HANDED_OVER = 8
+#: In these every frame has its own presentation time, whatever was decoded before it.
+_CONTAINERS = {"mov", "matroska"}
+
+
+def split(source: Source, descriptors: Sequence[int]) -> Iterator[tuple[float, VideoFrame]] | None:
+    """As `Source.frames`, by one reader more for each descriptor; None where more readers do not help.
+
+    Each descriptor has the same file open, with a position of its own.
+    """
+    pixels = source.video.width * source.video.height
+    if not descriptors or pixels > _MOST_PIXELS or splitter(source.container, source.video) is None:
+        return None
+    readers = 1 + len(descriptors)
+    waiting = min(_LONG_GROUP * (readers - 1), _WAITING_BYTES // max(1, 3 * pixels // 2)) // readers
+    threads = [
+        ahead(_every_nth(source, descriptor, turn, readers), group=_HANDED_OVER, groups=waiting // _HANDED_OVER)
+        for turn, descriptor in enumerate((None, *descriptors))
+    ]
+    return source.timed(_joined(threads))
+
+
+def _every_nth(source: Source, descriptor: int | None, turn: int, readers: int) -> Iterator[VideoFrame | None]:
+    """The frames of every group whose turn it is, and None after each of them. `source` counts what is damaged."""
+    reader = source if descriptor is None else open_again(source, descriptor)
+    reader.use(reader.video)
+    reader.video.thread_count = 1
+    for number, packets in _groups(reader):
+        if number % readers == turn:
+            yield from source.decode(reader.video, packets)
+            reader.video.codec_context.flush_buffers()
+            yield None
+
+
+def _joined(threads: Sequence[Iterator[VideoFrame | None]]) -> Iterator[VideoFrame]:
+    for thread in itertools.cycle(threads):
+        for frame in thread:
+            if frame is None:
+                break
+            yield frame
+        else:
+            return  # there is no group of this number, and so none after it
+
+
+def _groups(reader: Source) -> Iterator[tuple[int, Iterator[Packet[Any]]]]:
+    """(number, packets) of each group, in order; its packets are skipped when the next group is asked for."""
+    tells = splitter(reader.container, reader.video)
+    begun = 0
+
+    def numbered() -> Iterator[tuple[int, Packet[Any]]]:
+        nonlocal begun
+        for packet in reader.packets(reader.video):
+            if tells is not None and packet.is_keyframe and tells.begins(packet):
+                begun += 1
+            yield begun, packet
+
+    for number, (_, group) in enumerate(itertools.groupby(numbered(), key=lambda pair: pair[0])):
+        yield number, (packet for _, packet in group)
+
+
+def splitter(container: InputContainer, video: VideoStream) -> Splitter | None:
+    """What tells the groups of a file apart; None if nothing can."""
+    if container.format.name.split(",")[0] not in _CONTAINERS:
+        return None
+    name, setup = video.codec_context.codec.canonical_name, video.codec_context.extradata or b""
+    if name in _WHOLE_KEY_FRAMES:
+        return Splitter()
+    units = _UNITS.get(name)
+    if units is None or len(setup) <= units.length_at or setup[0] != 1:
+        return None
+    return Splitter(units, (setup[units.length_at] & 3) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """The kinds of NAL units of a codec, and where its set-up says how long their length is."""
+
+    length_at: int
+    shift: int
+    mask: int
+    pictures: range
+    fresh: frozenset[int]
+    parameters: frozenset[int]
+
+
+#: Their key frames replace all that later frames may refer to.
+_WHOLE_KEY_FRAMES = {"vp8", "vp9"}
+#: ITU-T H.264, table 7-1: 5 is an IDR picture, 7 and 8 are parameter sets. H.265, table 7-1: 19 and 20; 32 to 34.
+_UNITS = {
+    "h264": _Units(4, 0, 31, range(1, 6), frozenset({5}), frozenset({7, 8})),
+    "hevc": _Units(21, 1, 63, range(32), frozenset({19, 20}), frozenset({32, 33, 34})),
+}
+
+
+@dataclass
+class Splitter:
+    """Decides whether a group begins with a key packet: neither pictures nor parameters from before it are needed.
+
+    A key frame alone is not enough: after one that is not an IDR picture, frames may refer to what was before.
+    """
+
+    units: _Units | None = None
+    length_bytes: int = 0
+    _is_over: bool = field(default=False, init=False)
+    _has_own_parameters: bool = field(default=False, init=False)
+
+    def begins(self, packet: Packet[Any]) -> bool:
+        """Show it all key packets, in order."""
+        if packet.has_sidedata("new_extradata"):
+            self._is_over = True  # who skips this packet would decode what follows with the old parameters
+        if self._is_over:
+            return False
+        if self.units is None:
+            return True
+        kinds = list(self._kinds(memoryview(packet), self.units))
+        has_parameters = not self.units.parameters.isdisjoint(kinds)
+        is_complete = has_parameters or not self._has_own_parameters
+        self._has_own_parameters |= has_parameters
+        return is_complete and bool(kinds) and kinds[-1] in self.units.fresh
+
+    def _kinds(self, data: memoryview, units: _Units) -> Iterator[int]:
+        """Of the units up to the first picture."""
+        at = 0
+        while at + self.length_bytes < len(data):
+            length = int.from_bytes(data[at : at + self.length_bytes])
+            kind = data[at + self.length_bytes] >> units.shift & units.mask
+            yield kind
+            if kind in units.pictures:
+                return
+            at += self.length_bytes + max(1, length)
