@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from agentvid import trace
 from agentvid.answer import coverage_of, plain
@@ -226,18 +227,34 @@ def _config(context: AskContext) -> RunnableConfig:
 def build_graph() -> Graph:
     """The compiled graph; it holds nothing of a question and serves all of them."""
     graph = StateGraph(AskState, context_schema=AskContext)
-    for node in (route, plan, execute, check, compose, cite):
-        graph.add_node(node.__name__, node)
     graph.add_edge(START, "route")
-    graph.add_conditional_edges(
-        "route", lambda state: "execute" if state.get("program") else "plan", ["execute", "plan"]
-    )
-    graph.add_conditional_edges("plan", _after_plan, ["compose", "execute", END])
+    _add(graph, route, ("execute", "plan"), lambda state: "execute" if state.get("program") else "plan")
+    _add(graph, plan, ("compose", "execute", END), _after_plan)
+    graph.add_node("execute", execute)
     graph.add_edge("execute", "check")
-    graph.add_conditional_edges("check", lambda state: "plan" if state["feedback"] else "compose", ["plan", "compose"])
+    _add(graph, check, ("plan", "compose"), lambda state: "plan" if state["feedback"] else "compose")
+    graph.add_node("compose", compose)
     graph.add_edge("compose", "cite")
-    graph.add_conditional_edges("cite", lambda state: "plan" if state["again"] else END, ["plan", END])
+    _add(graph, cite, ("plan", END), lambda state: "plan" if state["again"] else END)
     return graph.compile()
+
+
+def _add(
+    graph: StateGraph[AskState, AskContext],
+    node: Callable[[AskState, Runtime[AskContext]], AskState],
+    ways: tuple[str, ...],
+    way: Callable[[AskState], str],
+) -> None:
+    """A node after which the state tells which of the `ways` to go.
+
+    Not a conditional edge: LangGraph copies the whole state for each, which took a tenth of a question.
+    """
+
+    def run(state: AskState, runtime: Runtime[AskContext]) -> Command[str]:
+        made = node(state, runtime)
+        return Command(update=made, goto=way({**state, **made}))
+
+    graph.add_node(node.__name__, run, destinations=ways)
 
 
 def _check(question: str, choices: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.llm import LLMComposer
 from agentvid.errors import ProgramError, ToolError
 from agentvid.graph import ask
+from agentvid.models.base import Reply, Shape
 from agentvid.models.scripted import ScriptedChat
 from agentvid.planners.base import Plan, PlanRequest
 from agentvid.planners.llm import LLMPlanner
@@ -106,12 +107,26 @@ def _our_loop(library: Library) -> Callable[[], object]:
     )
 
     def once() -> None:
-        chat = ScriptedChat([f"n = {number} + 1\nanswer(value=n, evidence=[])" for number in range(ROUNDS)])
+        chat = _Counting()
         tools = replace(base.tools, ledger=Ledger())
         ask(QUESTION, replace(base, tools=tools, planner=_Unseeing(BudgetedChat(chat, tools.ledger))))
-        assert len(chat.calls) == ROUNDS
+        assert chat.replies == ROUNDS
 
     return once
+
+
+class _Counting:
+    """A model that costs no time: each of its programs answers with another number."""
+
+    name = "counting"
+    timeout_seconds = 0.0
+
+    def __init__(self) -> None:
+        self.replies = 0
+
+    def reply(self, system: str, user: str, shape: Shape | None = None) -> Reply:
+        self.replies += 1
+        return Reply(f"n = {self.replies} + 1\nanswer(value=n, evidence=[])")
 
 
 class _ToolCaller(BaseChatModel):

@@ -27,7 +27,8 @@ from agentvid.indexes.store import Store
 from agentvid.models.base import EmbeddingSpace, SpaceKind, Vectors
 from agentvid.types import Clip, Gap, Observation, Passage, Section, Span, Video
 
-#: Every search asks these two; making a statement costs more than SQLite takes to answer it.
+#: Every search asks the first two and every answer the others; making a statement costs more than SQLite takes to
+#: answer it.
 _PASSAGES = (
     sa.select(schema.passages, schema.videos.c.id.label("video_id"))
     .join(schema.videos)
@@ -37,6 +38,19 @@ _CONTENT_HASHES = sa.select(
     sa.select(schema.derived.c.content_hash).where(schema.derived.c.name == schema.LEXICAL).scalar_subquery(),
     sa.select(schema.spaces.c.content_hash).where(schema.spaces.c.key == sa.bindparam("space")).scalar_subquery(),
 )
+_TRACK_HOLDERS = (
+    sa.select(schema.observations.c.track, sa.func.count(schema.observations.c.video_key.distinct()))
+    .join(schema.videos)
+    .where(schema.videos.c.id.in_(records.given_list()))
+    .group_by(schema.observations.c.track)
+    .order_by(schema.observations.c.track)
+)
+_GAPS = (
+    sa.select(schema.gaps, schema.videos.c.id.label("video_id"))
+    .join(schema.videos)
+    .order_by(schema.gaps.c.video_key, schema.gaps.c.start)
+)
+_GAPS_OF = _GAPS.where(schema.videos.c.id.in_(records.given_list()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,16 +314,9 @@ class Catalogue:
 
     def track_holders(self, video_ids: Iterable[str]) -> dict[str, int]:
         """How many of the videos have each track, by the track's name."""
-        videos, table = schema.videos, schema.observations
-        query = (
-            sa.select(table.c.track, sa.func.count(table.c.video_key.distinct()))
-            .join(videos)
-            .where(videos.c.id.in_(records.json_list(list(video_ids))))
-            .group_by(table.c.track)
-            .order_by(table.c.track)
-        )
+        wanted = {records.JSON_LIST: records.json_text(video_ids)}
         with self.store.reading() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            return {row[0]: row[1] for row in connection.execute(_TRACK_HOLDERS, wanted)}
 
     def summaries(self, video_id: str = "") -> list[Summary]:
         """Every video, or this one, with its counts, in the order in which they were added."""
@@ -334,12 +341,9 @@ class Catalogue:
 
     def gaps(self, video_ids: Sequence[str] = ()) -> list[Gap]:
         """Spans that a track should have read and did not; no ids mean all videos."""
-        query = sa.select(schema.gaps, schema.videos.c.id.label("video_id")).join(schema.videos)
-        if video_ids:
-            query = query.where(schema.videos.c.id.in_(records.json_list(video_ids)))
+        query, wanted = (_GAPS_OF, {records.JSON_LIST: records.json_text(video_ids)}) if video_ids else (_GAPS, {})
         with self.store.reading() as connection:
-            rows = connection.execute(query.order_by(schema.gaps.c.video_key, schema.gaps.c.start))
-            return [records.gap_of(row) for row in rows]
+            return [records.gap_of(row) for row in connection.execute(query, wanted)]
 
     def spaces(self, kind: SpaceKind = "text") -> list[EmbeddingSpace]:
         """Embedding spaces in which passages, or frames, have vectors."""

@@ -172,9 +172,9 @@ class Parameter:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A callable of the program language.
+    """A callable of the program language; two are the same only if they are one object.
 
     `parallel` tells when a call of it may run beside others, in a thread: only if what it returns and records depends
     on nothing but its arguments and the library. What asks the chat model keeps its turn where there is one, because

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from agentvid.tools.base import Parameter, Tool
 from agentvid.tools.program.builtins import BUILTINS
@@ -62,7 +63,12 @@ NAME: /[A-Za-z_][A-Za-z0-9_]{0,%(name)d}/ & ~/%(taken)s/
 
 def program_grammar(tools: Mapping[str, Tool]) -> str:
     """A Lark grammar, its start is `start`. Raises UsageError if a tool has a builtin's name."""
-    functions = callables(tools)
+    return _grammar(tuple(callables(tools).values()))
+
+
+@lru_cache(maxsize=8)
+def _grammar(functions: tuple[Tool, ...]) -> str:
+    """Made once for the tools of a run: every request of a planner goes with it."""
     rules = _RULES % {
         "lines": LINES,
         "items": ITEMS - 1,
@@ -72,12 +78,12 @@ def program_grammar(tools: Mapping[str, Tool]) -> str:
         "brackets": BRACKETS,
         "free": FREE,
         "single": SINGLE,
-        "taken": "|".join([*keyword.kwlist, *functions]),
+        "taken": "|".join([*keyword.kwlist, *(function.name for function in functions)]),
     }
     # What is called alike is one choice: a decoder that looks ahead has fewer ways to follow.
     alike: dict[str, list[str]] = {}
-    for tool in functions.values():
-        alike.setdefault(_arguments(tool), []).append(f'"{tool.name}("')
+    for function in functions:
+        alike.setdefault(_arguments(function), []).append(f'"{function.name}("')
     calls = [f'CALL_{at} {arguments} ")"' for at, arguments in enumerate(alike)]
     names = [f"CALL_{at}: {' | '.join(names)}\n" for at, names in enumerate(alike.values())]
     return f"{rules}call::_: {' | '.join(calls)}\n{''.join(names)}"
