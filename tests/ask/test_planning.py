@@ -20,7 +20,7 @@ from agentvid.models.scripted import ScriptedChat
 from agentvid.planners.base import PlanRequest
 from agentvid.planners.exemplar import load_bank
 from agentvid.planners.llm import LLMPlanner
-from agentvid.planners.packs import MAX_PARTS, packs, shares
+from agentvid.planners.packs import OVERVIEW_CHARACTERS, packs, shares
 from agentvid.planners.replies import program_in
 from agentvid.planners.routes import ROUTES, route_of
 from agentvid.tools import TOOLS
@@ -164,7 +164,7 @@ def test_the_best_moments_stand_in_full_and_everything_in_short(tools_for: Tools
     tools = tools_for()
     lines = packs("What does Rubisco capture?", tools)
     focus = lines.index("Moments that fit the question best:")
-    fast = lines.index("What each part of them is about:")
+    fast = lines.index("What parts of them are about:")
     assert lines[0] == "Videos in scope:"
     assert {line.split()[-1] for line in lines[1:focus]} == {'"talk.mp4"', '"cook.mp4"'}
     assert any("Rubisco is the enzyme that captures carbon dioxide." in line for line in lines[focus:fast])
@@ -178,13 +178,35 @@ def test_only_the_scope_is_shown(tools_for: ToolsFor) -> None:
     assert packs("anything", tools_for("no such video")) == ["Videos in scope:"]
 
 
-@given(st.lists(st.floats(1.0, 360_000.0), min_size=1, max_size=60))
-def test_every_video_has_its_share_of_few_lines(lengths: list[float]) -> None:
+@given(st.lists(st.floats(1.0, 360_000.0), min_size=1, max_size=60), st.integers(1, 40))
+def test_every_video_has_its_share_of_few_lines(lengths: list[float], most: int) -> None:
     videos = [Video(f"v{n}", f"h{n}", "x", seconds) for n, seconds in enumerate(lengths)]
-    found = shares(videos)
-    assert [video for video, _ in found] == videos[:MAX_PARTS]
+    found = shares(videos, most)
+    assert [video for video, _ in found] == videos[:most]
     assert all(count >= 1 for _, count in found)
-    assert sum(count for _, count in found) <= MAX_PARTS
+    assert sum(count for _, count in found) <= most
+
+
+def test_the_more_videos_are_listed_the_fewer_parts_of_them_are_told_nearest_first(
+    tools_for: ToolsFor, import_video: Callable[..., None], tmp_path: Path
+) -> None:
+    rows = {
+        f"part {n} of a very long course on the enzymes of plants and what they are good for": [
+            ("speech", 6.0 * at, 6.0 * at + 5, f"Sentence {at} of part {n} says that enzyme number {at} is slow.")
+            for at in range(19)
+        ]
+        for n in range(60)
+    }
+    rows["part 60"] = [("speech", 0, 5, "Rubisco captures carbon dioxide.")]
+    with Catalogue.open(tmp_path / "library") as opened:
+        import_video(opened, tmp_path / "rows.jsonl", rows)
+        lines = packs("What does Rubisco capture?", tools_for(of=opened))
+    focus, fast = lines.index("Moments that fit the question best:"), lines.index("What parts of them are about:")
+    assert lines[1].endswith('"part 60"')
+    assert re.fullmatch(r"and \d+ more", lines[focus - 1])
+    assert "rubisco" in lines[fast + 1]
+    assert len(lines[fast + 1 :]) >= 9
+    assert sum(map(len, lines[1:focus] + lines[fast + 1 :])) <= OVERVIEW_CHARACTERS
 
 
 @pytest.mark.parametrize("most_hours", [5, pytest.param(100, marks=pytest.mark.slow)])
