@@ -36,10 +36,10 @@ from agentvid.models.base import Embedder
 from agentvid.models.cassette import Call
 from agentvid.planners.base import Plan, Planner, PlanRequest
 from agentvid.planners.exemplar import ExemplarPlanner
-from agentvid.planners.followups import Conversation, FollowUp, understand
-from agentvid.planners.named_videos import name_videos
+from agentvid.planners.followups import FollowUp
 from agentvid.planners.packs import packs
 from agentvid.planners.routes import route_of
+from agentvid.planners.wording import read_question
 from agentvid.state import (
     AskState,
     answer_from_json,
@@ -49,8 +49,11 @@ from agentvid.state import (
     look_to_json,
     moment_from_json,
     moment_to_json,
+    place_from_json,
+    place_to_json,
     turn_from_json,
     turn_to_json,
+    unplanned,
 )
 from agentvid.text import check_question
 from agentvid.tools import load_tools, working_tools
@@ -58,8 +61,7 @@ from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
 from agentvid.tools.program.values import Outcome, to_json
-from agentvid.types import LOOK, Answer, Json, Span, Usage
-from agentvid.words import placed_words
+from agentvid.types import LOOK, Answer, Json, Usage
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -162,11 +164,7 @@ def _run(
         context, state = _start(question, choices, context, turns)
         if state["understood"]:
             yield note("thread", state["understood"])
-        if context.deepen is not None and not state["stopped"]:
-            yield stage("caption", "captions where the question lands")
-            made = counted(context.deepen(state["question"]), "caption")
-            yield stage("caption", f"{made} made where the question lands")
-        ledger.captioned = ledger.usage
+        yield from _deepened(state, context)
         options: Any = {"context": context, "stream_mode": modes}
         if context.thread:
             # Only the end of a question is kept: what tools returned is alive and in no checkpoint, so that an answer
@@ -181,17 +179,36 @@ def _run(
         except AgentvidError as error:
             _record(state, context, choices, {"error": str(error), "hint": error.hint})
             raise
+    yield from _published(state, context, choices)
+
+
+def _deepened(state: AskState, context: AskContext) -> Iterator[Event]:
+    """Captions where the question lands, if the user wants some; they are paid for out of its budget."""
+    if context.deepen is not None and not state["stopped"]:
+        yield stage("caption", "captions where the question lands")
+        made = counted(context.deepen(state["question"]), "caption")
+        yield stage("caption", f"{made} made where the question lands")
+    context.tools.ledger.captioned = context.tools.ledger.usage
+
+
+def _published(state: AskState, context: AskContext, choices: Sequence[str]) -> Iterator[Event | Answer]:
+    """The answer, after its trace is written and what it teaches is kept."""
+    ledger = context.tools.ledger
     answer = answer_from_json(state["answer"], usage=ledger.total())
     if ledger.is_interrupted():
         answer = replace(answer, stopped=INTERRUPTED)
-    traced = replace(answer, trace_id=(context.trace_id or trace.new_trace_id()) if context.library else "")
-    rejected = state["answer"]["rejected"]
-    outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": rejected}
+    if context.library is None:
+        yield answer
+        return
+    traced = replace(answer, trace_id=context.trace_id or trace.new_trace_id())
+    outcome = {"answer": answer.text, "result": traced.to_json(), "rejected": state["answer"]["rejected"]}
     if warning := _record(state, context, choices, outcome, trace_id=traced.trace_id):
         yield note("trace", warning)
-    elif context.library and context.learns and (learned := _learn(state, context.library, traced, context.settings)):
+        yield answer
+        return
+    if context.learns and (learned := _learn(state, context.library, traced, context.settings)):
         yield note("examples", learned)
-    yield answer if warning else traced
+    yield traced
 
 
 @contextmanager
@@ -267,91 +284,30 @@ def _start(
     question: str, choices: Sequence[str], context: AskContext, turns: Sequence[Json] | None
 ) -> tuple[AskContext, AskState]:
     """The question made complete, and the scope that it names; from here on nothing changes either."""
-    follow = FollowUp(question) if turns is None else _understood(question, context, turns)
-    follow = _spelt(_named(follow, question, context), question, context)
-    if follow.videos:
-        scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in follow.videos}
+    read = FollowUp(question)
+    if isinstance(context.planner, ExemplarPlanner):
+        earlier = None if turns is None else list(map(turn_from_json, turns))
+        read = read_question(question, context.planner, context.tools, earlier)
+    if read.videos:
+        scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in read.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))
     elif context.is_scope_kept:
         names = ", ".join(PurePath(video.name).name for video in context.tools.scope.values())
-        follow = replace(follow, said="; ".join(filter(None, (f"only in {plain(names)}, as before", follow.said))))
-    stopped = context.tools.ledger.spent() or follow.problem if context.tools.scope else _NO_VIDEO
+        read = replace(read, said="; ".join(filter(None, (f"only in {plain(names)}, as before", read.said))))
+    stopped = context.tools.ledger.spent() or read.problem if context.tools.scope else _NO_VIDEO
     state: AskState = {
+        **unplanned(),
         "turns": list(context.earlier or ()),
-        "question": follow.question or question,
+        "question": read.question or question,
         "wording": question,
-        "understood": follow.said,
-        "place": _place_to_json(*follow.place) if follow.place else {},
+        "understood": read.said,
+        "place": place_to_json(*read.place) if read.place else {},
         "chosen": list(context.chosen),
         "choices": list(choices),
         "scope": list(context.tools.scope),
-        "route": "",
-        "program": "",
-        "form": "",
-        "focus": [],
-        "planner": "",
-        "tried": [],
-        "steps": [],
-        "asked": {},
-        "outcome": {},
-        "feedback": {},
-        "replans": 0,
-        "again": False,
-        "asks": 0,
-        "answer": {},
         "stopped": stopped,
     }
     return context, state
-
-
-def _named(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
-    """With the videos that a question names by a word of their names, for the embedded planner; only it needs that."""
-    if not isinstance(context.planner, ExemplarPlanner) or follow.problem or follow.videos or follow.place:
-        return follow
-    named = name_videos(follow.question or question, tuple(context.tools.scope.values()))
-    if named is None:
-        return follow
-    said = "; ".join(filter(None, (follow.said, f"only {named.said}, by its name")))
-    return replace(follow, question=named.question, videos=named.videos, said=said)
-
-
-def _spelt(follow: FollowUp, question: str, context: AskContext) -> FollowUp:
-    """With words of the videos for what is mistyped, for the embedded planner: slots, sentences and checks read it so.
-
-    After the scope is known: a word of a video must not change which videos are asked.
-    """
-    if not isinstance(context.planner, ExemplarPlanner) or follow.problem or not context.tools.scope:
-        return follow
-    paths = (path for video in context.tools.scope.values() for path in video.paths)
-    names = {word for path in paths for *_, word in placed_words(PurePath(path).stem)}
-    known = names | context.planner.bank.vocabulary
-    spelt = context.tools.retriever.respelt(follow.question or question, keep=known)
-    typed = [str(change) for change in spelt.changes if not change.is_misread]
-    return (
-        replace(follow, question=spelt.meaning, said="; ".join([*filter(None, [follow.said]), *typed]))
-        if typed
-        else follow
-    )
-
-
-def _place_to_json(video_id: str, span: Span) -> Json:
-    return {"video_id": video_id, "start": span.start_seconds, "end": span.end_seconds}
-
-
-def _understood(question: str, context: AskContext, turns: Sequence[Json]) -> FollowUp:
-    """What a question of a conversation means for the embedded planner; an LLM reads the turns itself."""
-    planner, known = context.planner, context.tools.catalogue.videos()
-    if not isinstance(planner, ExemplarPlanner):
-        return FollowUp(question)
-    # What was not understood is no part of the conversation.
-    earlier_turns = [turn for turn in map(turn_from_json, turns) if turn.program or not turn.abstained]
-    talk = Conversation(
-        earlier_turns,
-        tuple(context.tools.scope.values()),
-        known,
-        lambda earlier: planner.phrases(earlier, known),
-    )
-    return understand(question, talk) or FollowUp(question)
 
 
 # -- nodes ------------------------------------------------------------------------------------------------------------
@@ -553,7 +509,6 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
     tried = tuple(one["program"] for one in state["tried"]) if state.get("again") else ()
     # The first program of a look-up came from the shortcut.
     attempt = max(0, len(tried) - (state.get("route") == "lookup"))
-    place = state.get("place")
     return PlanRequest(
         question=question,
         choices=tuple(state["choices"]),
@@ -565,7 +520,7 @@ def _request(state: AskState, runtime: Runtime[AskContext]) -> PlanRequest:
         turns=turns,
         tried=tried,
         attempt=attempt,
-        place=(place["video_id"], Span(place["start"], place["end"])) if place else None,
+        place=place_from_json(state["place"]) if state.get("place") else None,
     )
 
 

@@ -44,6 +44,34 @@ class AskState(TypedDict, total=False):
     counters: Json  # cite: what it cost
 
 
+def unplanned() -> AskState:
+    """A question before its first node: nothing is tried, found or answered."""
+    return {
+        "route": "",
+        "program": "",
+        "form": "",
+        "focus": [],
+        "planner": "",
+        "tried": [],
+        "steps": [],
+        "asked": {},
+        "outcome": {},
+        "feedback": {},
+        "replans": 0,
+        "again": False,
+        "asks": 0,
+        "answer": {},
+    }
+
+
+def place_to_json(video_id: str, span: Span) -> Json:
+    return {"video_id": video_id, "start": span.start_seconds, "end": span.end_seconds}
+
+
+def place_from_json(data: Mapping[str, Any]) -> tuple[str, Span]:
+    return data["video_id"], Span(data["start"], data["end"])
+
+
 def moment_to_json(moment: Moment) -> Json:
     return {
         "video_id": moment.video_id,

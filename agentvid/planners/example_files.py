@@ -164,35 +164,65 @@ def example_of(question: str, choices: Sequence[str], program: str, *, family: s
         tree = ast.parse(program)
     except SyntaxError:
         return None
-    changes, texts = _Changes(program), []
-    known = set(words(asked))
-    listed: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and len(node.id) > _MAX_NAME:
-            return None
-        if isinstance(node, ast.List) and choices and [getattr(one, "value", None) for one in node.elts] == choices:
-            changes.put(node, "$choices")
-            listed |= {id(one) for one in node.elts}
-        if isinstance(node, ast.Call):
-            for keyword in node.keywords:
-                if keyword.arg == "video" and isinstance(keyword.value, ast.Constant):
-                    if keyword is node.keywords[0] and not node.args:
-                        return None
-                    changes.leave_out(keyword)
-                    listed.add(id(keyword.value))
+    if any(isinstance(node, ast.Name) and len(node.id) > _MAX_NAME for node in ast.walk(tree)):
+        return None
+    changes = _Changes(program)
+    placed = _place_choices(tree, choices, changes)
+    videos = _leave_videos_out(tree, changes)
+    if videos is None:
+        return None
+    texts = _own_texts(tree, asked, placed | videos, changes)
+    if texts is None:
+        return None
+    pattern = _without_names(_with_slots(asked, texts, changes), _specific(about, choices))
+    return _entry(family, asked, pattern, f"{changes.text}\n")
+
+
+def _place_choices(tree: ast.Module, choices: Sequence[str], changes: _Changes) -> set[ast.AST]:
+    """Puts `$choices` for the list of them; returns the texts that stand in it."""
+    lists = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.List)
+        and choices
+        and [getattr(one, "value", None) for one in node.elts] == list(choices)
+    ]
+    for node in lists:
+        changes.put(node, "$choices")
+    return {text for node in lists for text in node.elts}
+
+
+def _leave_videos_out(tree: ast.Module, changes: _Changes) -> set[ast.AST] | None:
+    """Leaves out every `video="..."`; returns their texts, None if one cannot be left out: it is a first argument."""
+    texts: set[ast.AST] = set()
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        for keyword in call.keywords:
+            if keyword.arg == "video" and isinstance(keyword.value, ast.Constant):
+                if keyword is call.keywords[0] and not call.args:
+                    return None
+                changes.leave_out(keyword)
+                texts.add(keyword.value)
+    return texts
+
+
+def _own_texts(tree: ast.Module, asked: str, settled: Set[ast.AST], changes: _Changes) -> list[ast.Constant] | None:
+    """Texts of the question's words, for which slots may stand; None if another one is neither settled nor shipped.
+
+    Puts `$question` for one that is the question itself.
+    """
+    known, found = set(words(asked)), []
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             continue
-        if id(node) in listed or node.value in _shipped_texts():
+        if node in settled or node.value in _shipped_texts():
             continue
         if slots.plain_question(node.value) == asked:
             changes.put(node, "$question")
         elif set(words(node.value)) <= known:
-            texts.append(node)
+            found.append(node)
         else:
             return None
-    pattern = _without_names(_with_slots(asked, texts, changes), _specific(about, choices))
-    return _entry(family, asked, pattern, f"{changes.text}\n")
+    return found
 
 
 def example_like(question: str, choices: Sequence[str], form: Form, *, family: str, about: str) -> Json | None:
