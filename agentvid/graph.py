@@ -46,6 +46,8 @@ from agentvid.state import (
     answer_to_json,
     draft_from_json,
     draft_to_json,
+    error_from_json,
+    error_to_json,
     look_to_json,
     moment_from_json,
     moment_to_json,
@@ -61,7 +63,7 @@ from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
 from agentvid.tools.program import Limits, check_program, run_program
 from agentvid.tools.program.values import Outcome, to_json
-from agentvid.types import LOOK, Answer, Json, Usage
+from agentvid.types import LOOK, Answer, Claim, Json, Usage
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
@@ -338,7 +340,7 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     runtime.stream_writer(stage("plan", f"{'repairing the program' if feedback else 'planning'} ({planner.name})"))
     try:
         if feedback:
-            new = planner.repair(request, state["program"], _error_from_json(feedback))
+            new = planner.repair(request, state["program"], error_from_json(feedback))
         else:
             new = planner.plan(request)
     except BudgetSpent as error:
@@ -378,7 +380,7 @@ def execute(state: AskState, runtime: Runtime[AskContext]) -> AskState:
     except (ProgramError, ToolError) as error:
         runtime.stream_writer(stage("execute", f"the program failed: {error}"))
         return {
-            "feedback": _error_to_json(error),
+            "feedback": error_to_json(error),
             "tried": [*state["tried"], {"program": program, "error": str(error)}],
             "asked": _asked(state, ledger.calls[before:]),
         }
@@ -576,36 +578,15 @@ def _with_looks(outcome: Outcome, tools: ToolContext) -> Outcome:
     return replace(outcome, evidence=(*said.values(), *outcome.evidence)) if said else outcome
 
 
-def _error_to_json(error: ProgramError | ToolError) -> Json:
-    return {
-        "message": str(error),
-        "fragment": getattr(error, "fragment", ""),
-        "allowed": getattr(error, "allowed", ""),
-        "hint": error.hint,
-    }
-
-
-def _error_from_json(data: Json) -> ProgramError:
-    return ProgramError(
-        data["message"], fragment=data.get("fragment", ""), allowed=data.get("allowed", ""), hint=data.get("hint", "")
-    )
-
-
 def _answer(state: AskState, draft: Draft, verified: Verification, context: AskContext) -> Answer:
     checked = verified.checked
     # What was examined is no answer where claims were drafted and none is supported.
     abstained = not checked.claims and (bool(draft.claims) or not draft.statement)
-    reason = draft.reason or ("no claim of the draft is supported by its evidence" if draft.claims else "")
-    if checked.claims:
-        said = [claim.text if claim.text.endswith((".", "”")) else f"{claim.text}." for claim in checked.claims]
-        text = " ".join([*said, draft.statement] if draft.statement else said)
-    else:
-        text = f"I cannot answer this from the videos: {reason}." if abstained else draft.statement
-    # Reasons repeat what a program said, and statements name files.
-    text = plain(text)
+    respelt = map(str, context.tools.ledger.respelt.values())
     return Answer(
         question=state.get("wording", state["question"]),
-        text=text,
+        # Reasons repeat what a program said, and statements name files.
+        text=plain(_refusal(draft) if abstained else _text(draft, checked.claims)),
         abstained=abstained,
         confidence=min(1.0, max(0.0, draft.confidence * verified.trust)),
         claims=checked.claims,
@@ -614,10 +595,19 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
         choice=None if abstained else draft.choice,
         program=state["program"],
         stopped=state["stopped"],
-        understood="; ".join(
-            filter(None, [state.get("understood", ""), *map(str, context.tools.ledger.respelt.values())])
-        ),
+        understood="; ".join(filter(None, [state.get("understood", ""), *respelt])),
     )
+
+
+def _refusal(draft: Draft) -> str:
+    reason = draft.reason or ("no claim of the draft is supported by its evidence" if draft.claims else "")
+    return f"I cannot answer this from the videos: {reason}."
+
+
+def _text(draft: Draft, claims: Sequence[Claim]) -> str:
+    """The claims that hold, as sentences, then what was examined."""
+    said = [claim.text if claim.text.endswith((".", "”")) else f"{claim.text}." for claim in claims]
+    return " ".join([*said, draft.statement] if draft.statement else said)
 
 
 def _learn(state: AskState, library: Path, answer: Answer, settings: Settings) -> str:

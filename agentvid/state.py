@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypedDict
 
 from agentvid.composers.base import Draft
+from agentvid.errors import ProgramError, ToolError
 from agentvid.planners.base import Turn
 from agentvid.types import Answer, Claim, Coverage, Evidence, Gap, Json, Moment, Observation, Span, Usage
 
@@ -70,6 +71,21 @@ def place_to_json(video_id: str, span: Span) -> Json:
 
 def place_from_json(data: Mapping[str, Any]) -> tuple[str, Span]:
     return data["video_id"], Span(data["start"], data["end"])
+
+
+def error_to_json(error: ProgramError | ToolError) -> Json:
+    return {
+        "message": str(error),
+        "fragment": getattr(error, "fragment", ""),
+        "allowed": getattr(error, "allowed", ""),
+        "hint": error.hint,
+    }
+
+
+def error_from_json(data: Mapping[str, Any]) -> ProgramError:
+    return ProgramError(
+        data["message"], fragment=data.get("fragment", ""), allowed=data.get("allowed", ""), hint=data.get("hint", "")
+    )
 
 
 def moment_to_json(moment: Moment) -> Json:
