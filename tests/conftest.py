@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+# Models of tests are tiny: on a machine with as many workers as cores, a second thread spins while it waits for a core,
+# and training one takes twenty times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A shell that starts a job in the background lets it ignore Ctrl-C, and so all that it starts: tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -132,7 +132,7 @@ def _open_runtime(content: mmap.mmap) -> _Runtime:
     tensors = _tensors(content)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in tensors.values()]
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _available_cpus()
+    options.intra_op_num_threads = _threads()
     options.add_external_initializers(list(tensors), values)
     graph = bert_graph(_SHAPE, {name: tensor.shape for name, tensor in tensors.items()})
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -176,6 +176,9 @@ def _batches(encodings: Sequence[Encoding]) -> Iterator[tuple[NDArray[np.intp], 
         first = last
 
 
-def _available_cpus() -> int:
-    """CPUs this process may use, which in a container can be fewer than the machine has."""
+def _threads() -> int:
+    """OMP_NUM_THREADS, which torch obeys too; else the CPUs this process may use, in a container fewer than all."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -314,11 +314,10 @@ def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> 
         stderr=subprocess.PIPE,
         text=True,
     )
-    catalogue = Path(os.environ["AGENTVID_LIBRARY"]) / "catalogue.sqlite3"
-    deadline = time.monotonic() + 30
-    while not catalogue.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(1.0)
+    deadline = time.monotonic() + 60
+    while not (listed := agentvid("ls", "--json").stdout) or not json.loads(listed)["videos"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr

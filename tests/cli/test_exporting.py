@@ -88,7 +88,9 @@ def test_a_file_whose_name_begins_with_a_dash_is_no_option(agentvid: Callable[..
     (shelf / "talk.mp4").rename(odd)
     own = ("--library", "own")
     assert agentvid(*own, "index", str(odd)).code == 0
-    words = shlex.split(agentvid(*own, "play", f"{odd}@1-2", "--print").stdout)
+    words = shlex.split(
+        agentvid(*own, "play", f"{odd}@1-2", "--print", environment={"PATH": player(shelf, "mpv")}).stdout
+    )
     assert words[3] == "--"
     assert words[4].startswith("/")
     made = agentvid(*own, "clip", f"{odd}@1-2")

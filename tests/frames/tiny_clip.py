@@ -51,7 +51,6 @@ def train(folder: Path, *, steps: int = 600, seed: int = 3) -> Path:
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     torch.manual_seed(seed)
-    torch.set_num_threads(1)  # more only wait for each other on layers this small
     random = np.random.default_rng(seed)
     words = Tokenizer(models.WordLevel({word: at for at, word in enumerate(_WORDS)}, unk_token="[UNK]"))
     words.normalizer = normalizers.Lowercase()

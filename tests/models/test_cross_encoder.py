@@ -11,7 +11,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,17 +50,6 @@ def make_pair(chance: random.Random) -> Pair:
 HELD_OUT = {make_pair(random.Random(f"held out {number}")) for number in range(400)}
 
 
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are not worth a second thread, and other tests may run beside these."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def build(folder: Path, architecture: str, **settings: Any) -> tuple[Any, Any]:
     """(model, tokenizer) of two BERT layers with random weights; the tokenizer is saved already."""
     import torch
@@ -96,7 +85,7 @@ def build(folder: Path, architecture: str, **settings: Any) -> tuple[Any, Any]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained cross-encoder, saved as most on the hub are: by transformers, without sentence-transformers' files."""
     import torch
 
