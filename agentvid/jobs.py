@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from agentvid.adding import STOPPED
 from agentvid.budget import Cancel
 from agentvid.errors import AgentvidError, NotFound, UsageError
-from agentvid.library import STOPPED, Library
+from agentvid.library import Library
 from agentvid.reports import IndexReport
 from agentvid.text import clean_text
 

@@ -1,71 +1,51 @@
-"""`Library`: what every door calls. It owns the catalogue, the indexes and the models, and opens each when needed."""
+"""`Library`: what every door calls."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from agentvid.budget import NEVER, Cancel, Stopped
-from agentvid.config import STAGES, Settings, go_offline, load_settings, stay_off_hubs, with_verify
-from agentvid.egress import errand, outlet_of, read_log
-from agentvid.errors import (
-    AgentvidError,
-    LibraryDamaged,
-    LibraryError,
-    LibraryTooNew,
-    MissingDependency,
-    NotFound,
-    UsageError,
-)
+from agentvid.budget import NEVER, Cancel
+from agentvid.config import STAGES, Settings, go_offline, load_settings, stay_off_hubs
+from agentvid.egress import outlet_of, read_log
+from agentvid.errors import LibraryDamaged, LibraryTooNew, NotFound, UsageError
 from agentvid.events import Event, counted, stage
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.indexes.levels import MOMENTS_PER_SECTION, MOST_MOMENTS, lift
-from agentvid.indexes.place_file import publish_places
 from agentvid.indexes.ranking import shared_out
-from agentvid.indexes.vectors import Backend, choose_backend, publish
+from agentvid.indexes.vectors import choose_backend
 from agentvid.media.limits import KEY_FRAME_SIDE, limits_of
 from agentvid.media.read import frames_at, read_picture
+from agentvid.parts import Parts
 from agentvid.reports import IndexReport, failure_json, search_json, summary_json, video_json
 from agentvid.text import check_query, check_question, parse_timestamp, timestamp
-from agentvid.trace import new_trace_id
 from agentvid.types import LEVELS, Answer, Hit, Json, Level, Moment, Span, Video
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
 
-    from agentvid.budget import Budget, Price
+    from agentvid.adding import Progress
+    from agentvid.budget import Budget
     from agentvid.estimate import Estimate
     from agentvid.graph import AskContext
     from agentvid.indexes.explain import Explanation
     from agentvid.indexes.retriever import Retriever
     from agentvid.indexes.spelling import Respelling
-    from agentvid.ingest import Ingested, Pipeline
-    from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Image, Reranker
+    from agentvid.models.base import Image
     from agentvid.models.cassette import Cassette
     from agentvid.planners.exemplar import ExampleBank, Form
     from agentvid.replay import Replay
-    from agentvid.tools.base import ToolContext, Vision
     from agentvid.tools.program import Run
 
 MAX_HITS = 1000
-EMPTY_DIRECTORY = "no video in this directory"
-STOPPED = "stopped"
-_CHOOSE_MODEL = "set it, as in AGENTVID_MODEL=openai:NAME, or leave digests = 'rows'"
-_CHOOSE = "choose one, as in --model openai:NAME"
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
-
-#: (path or name, stage, seconds done, seconds in all)
-Progress = Callable[[str, str, float, float], None]
 
 
 class Library:
@@ -78,7 +58,7 @@ class Library:
 
     def __init__(self, catalogue: Catalogue, settings: Settings) -> None:
         self.catalogue = catalogue
-        self.settings = settings
+        self.parts = Parts(catalogue, settings)
         kept = outlet_of(settings, "model").kept
         if settings.offline or kept.issuperset(STAGES):
             go_offline()
@@ -98,6 +78,15 @@ class Library:
         if directory:
             settings = settings.model_copy(update={"library": Path(directory)})
         return cls(Catalogue.open(settings.library, create=create), settings)
+
+    @property
+    def settings(self) -> Settings:
+        """Others may be set: for what is opened from then on. Parts that are open stay as they are."""
+        return self.parts.settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self.parts.settings = settings
 
     def close(self) -> None:
         self.catalogue.close()
@@ -120,85 +109,9 @@ class Library:
         Once `cancel` is set, the file that is being read is left as it was, and it and the rest are skipped as STOPPED.
         Raises LibraryBusy if another process writes, LibraryError if the library cannot be written.
         """
-        from agentvid.discover import find_videos
+        from agentvid.adding import Adding
 
-        started = time.monotonic()
-        report = IndexReport()
-        _ = self._pipeline.tracks  # a model that is not there is told once, not for every file
-        found = find_videos(paths)
-        for problem in found.problems:
-            report.add_failed(str(problem.path), problem.error, problem.hint)
-        for path in found.empty:
-            report.add_skipped(str(path), EMPTY_DIRECTORY)
-        with self._publishing():
-            run = f"index-{new_trace_id()}"
-            for path in found.videos:
-                try:
-                    self._add_file(path, report, progress, run, cancel or NEVER)
-                except Stopped:
-                    report.add_skipped(str(path), STOPPED)
-        report.seconds = time.monotonic() - started
-        return report
-
-    def _add_file(self, path: Path, report: IndexReport, progress: Progress | None, run: str, cancel: Cancel) -> None:
-        from agentvid.identity import hash_file, video_id_from_hash
-        from agentvid.indexes.known import NOTHING, read_known
-        from agentvid.ingest import ingest_file
-
-        def told(stage: str, done: float, total: float) -> None:
-            cancel.check()
-            if progress:
-                progress(str(path), stage, done, total)
-
-        pipeline = self._pipeline
-        content_hash = None
-        cancel.check()
-        try:
-            status = path.stat()
-            content_hash = hash_file(path)
-            known = self.catalogue.find_hash(content_hash)
-            if known and not self._is_stale(known, path):
-                report.add_skipped(str(path), self._note_path(path, known))
-                return
-            space = pipeline.embedder.space if pipeline.embedder else None
-            with errand(run, [video_id_from_hash(content_hash)]):
-                ingested = ingest_file(
-                    path,
-                    content_hash,
-                    pipeline,
-                    told,
-                    read_known(self.catalogue, known, space) if known else NOTHING,
-                    status,
-                    cancel,
-                )
-        except (LibraryError, MissingDependency):
-            raise
-        except (AgentvidError, OSError) as error:
-            hint = getattr(error, "hint", "")
-            self.catalogue.record_failure(str(path), content_hash, type(error).__name__, str(error), hint)
-            report.add_failed(str(path), str(error), hint)
-            return
-        self._commit(ingested, report)
-
-    def _is_stale(self, known: Video, path: Path) -> bool:
-        """Whether something about a video that is known would now be made from something else."""
-        from agentvid.perceive.stages import stale_stages
-
-        if self.catalogue.fingerprint(known.id) != self._pipeline.fingerprint:
-            return True
-        keys = self._pipeline.stage_keys(path, known.content_hash)
-        return bool(stale_stages(keys, self.catalogue.stages(known.id)))
-
-    def _note_path(self, path: Path, known: Video) -> str:
-        """The content is known: remember this path for it. Says why nothing else was done."""
-        if str(path) in known.paths:
-            return "unchanged"
-        gone = [old for old in known.paths if not Path(old).exists()]
-        if gone:
-            self.catalogue.move_path(gone[0], str(path))
-            return f"moved from {gone[0]}"
-        self.catalogue.add_path(known.id, str(path))
-        return f"same content as {known.name}"
+        return Adding(self.parts, progress, cancel or NEVER).add(paths)
 
     def estimate(self, paths: Sequence[str | Path]) -> Estimate:
         """What `add` would spend on captions of these files; nothing is sent to a provider, nothing is stored.
@@ -214,55 +127,9 @@ class Library:
 
         Raises UsageError if the file cannot be read.
         """
-        from agentvid.importer import read_import
-        from agentvid.ingest import import_fingerprint, ingest_import
+        from agentvid.adding import Adding
 
-        started = time.monotonic()
-        report = IndexReport()
-        batch = read_import(file)
-        name = str(file) if isinstance(file, str | Path) else "-"
-        for problem in batch.problems:
-            report.add_failed(problem.video or name, problem.error, problem.hint)
-        by_name = {video.title: video.id for video in self.catalogue.videos() if video.kind == "import"}
-        with self._publishing():
-            for number, imported in enumerate(batch.videos, 1):
-                if progress:
-                    progress(imported.name, "import", number, len(batch.videos))
-                known = self.catalogue.find_hash(imported.content_hash)
-                fingerprint = import_fingerprint(imported, self._pipeline)
-                if known and self.catalogue.fingerprint(known.id) == fingerprint:
-                    report.add_skipped(imported.name, "unchanged")
-                    continue
-                older = [by_name[imported.name]] if imported.name in by_name else []
-                self._commit(ingest_import(imported, fingerprint, self._pipeline), report, replaces=older)
-        report.seconds = time.monotonic() - started
-        return report
-
-    def _commit(self, ingested: Ingested, report: IndexReport, *, replaces: Sequence[str] = ()) -> None:
-        record = ingested.record
-        self.catalogue.put_video(record, replaces=replaces)
-        report.add_indexed(record, ingested.warnings, ingested.tracks)
-        report.add_partial(record.video.name, ingested.gaps)
-
-    @contextmanager
-    def _publishing(self) -> Iterator[None]:
-        """Afterwards, failed or not, put the indexes of what was committed beside the catalogue.
-
-        Not after Ctrl-C: who presses it does not want to wait, and the next search makes what is missing.
-        """
-        try:
-            yield
-        except Exception:
-            self._publish()
-            raise
-        self._publish()
-
-    def _publish(self) -> None:
-        spaces = self.catalogue.spaces()
-        for space in [*spaces, *self.catalogue.spaces("frames")]:
-            publish(self.catalogue, space, self._backend)
-        for wanted in spaces or (None,):
-            publish_places(self.catalogue, wanted)
+        return Adding(self.parts, progress).import_file(file)
 
     # -- search -------------------------------------------------------------------------------------------------
 
@@ -320,7 +187,7 @@ class Library:
             held = self.catalogue.spaces("frames")
             hint = "index videos with the setting frame_embedder, as in AGENTVID_FRAME_EMBEDDER=NAME"
             raise UsageError(
-                self._frames_note or "no video of the library has vectors of frames", hint="" if held else hint
+                self.parts.frames_note or "no video of the library has vectors of frames", hint="" if held else hint
             )
         pixels = self._frame_of(frame) if frame else read_picture(Path(image).expanduser(), limits_of(self.settings))
         vector = frames.embedder.encode([pixels])[0]
@@ -471,27 +338,17 @@ class Library:
 
     def remove(self, reference: str) -> Video:
         """Remove a video from the library, its file stays. Raises UnknownVideo, AmbiguousVideo, LibraryBusy."""
+        from agentvid.adding import publishing
+
         video = self.catalogue.find_video(reference)
-        with self._publishing():
+        with publishing(self.parts):
             self.catalogue.remove_video(video.id)
         return video
 
     def notes(self) -> list[str]:
         """What the user should know about how this library searches, e.g. that FAISS is not installed."""
-        told = [self._backend.note] if self.settings.embed and self._backend.note else []
-        return told + ([self._frames_note] if self._frames_note else [])
-
-    @property
-    def _frames_note(self) -> str:
-        """Why frames that the library has are not searched, or ""."""
-        if self._frame_embedder:
-            from agentvid.indexes.frames import FrameSearch
-
-            return FrameSearch(self.catalogue, self._frame_embedder, self._backend).note
-        held = self.catalogue.spaces("frames")
-        if not held:
-            return ""
-        return f"frames are not searched: no frame embedder is set; AGENTVID_FRAME_EMBEDDER={held[-1].model}"
+        told = [self.parts.backend.note] if self.settings.embed and self.parts.backend.note else []
+        return told + ([self.parts.frames_note] if self.parts.frames_note else [])
 
     # -- path 2: ask --------------------------------------------------------------------------------------------
 
@@ -650,91 +507,21 @@ class Library:
 
         return forget(self.catalogue.directory, reference)
 
-    @cached_property
+    @property
     def bank(self) -> ExampleBank:
         """The shipped examples, and before them those of the file that the setting `examples` names.
 
         Raises UsageError for a file that is wrong.
         """
-        from agentvid.planners.example_files import joined, read_examples
-        from agentvid.planners.exemplar import load_bank
+        return self.parts.bank
 
-        own = self.settings.examples
-        return joined(load_bank(), read_examples(Path(own).expanduser())) if own else load_bank()
-
-    # -- parts, opened when first needed ------------------------------------------------------------------------
+    @property
+    def retriever(self) -> Retriever:
+        return self.parts.retriever
 
     def open_parts(self) -> None:
-        """Open what search and ask share. Who calls them from several threads calls this once before.
-
-        A part that two threads open at once is opened twice, and one of the two is lost; what is open is safe to share.
-        """
-        _ = self.retriever, self.bank, self._vision, self._frame_embedder
-
-    @cached_property
-    def _embedder(self) -> Embedder | None:
-        from agentvid.models import load_embedder
-
-        settings = self.settings
-        outlet = outlet_of(settings, "downloads")
-        return load_embedder(settings.embedder, settings.cache, outlet) if settings.embed else None
-
-    @cached_property
-    def _frame_embedder(self) -> FrameEmbedder | None:
-        from agentvid.models import load_frame_embedder
-
-        name = self.settings.frame_embedder
-        outlet = outlet_of(self.settings, "downloads")
-        return load_frame_embedder(name, self.settings.cache, outlet) if name else None
-
-    @cached_property
-    def _reranker(self) -> Reranker | None:
-        from agentvid.models import load_reranker
-
-        name = self.settings.reranker
-        return load_reranker(name, outlet_of(self.settings, "downloads")) if name else None
-
-    @cached_property
-    def _vision(self) -> Vision | None:
-        """The model that looks at frames; loading it sends nothing. Raises as `load_vision`."""
-        from agentvid.models import load_vision
-        from agentvid.tools.base import Vision
-
-        settings = self.settings
-        if not settings.vision:
-            return None
-        model = load_vision(settings.vision, settings.model_timeout_seconds, outlet_of(settings, "vision"))
-        return Vision(model, settings.vision_layout, settings.vision_image_tokens)
-
-    @cached_property
-    def _backend(self) -> Backend:
-        return choose_backend(self.settings.index)
-
-    @cached_property
-    def retriever(self) -> Retriever:
-        from agentvid.indexes.frames import FrameSearch
-        from agentvid.indexes.retriever import Retriever
-
-        frames = FrameSearch(self.catalogue, self._frame_embedder, self._backend) if self._frame_embedder else None
-        most = self.settings.most_of_one_video
-        return Retriever(self.catalogue, self._embedder, self._backend, self._reranker, frames, most_of_one_video=most)
-
-    @cached_property
-    def _pipeline(self) -> Pipeline:
-        from agentvid.ingest import Pipeline
-
-        return Pipeline(self.settings, self._embedder, self._digest_writer(), results=self.catalogue.results)
-
-    def _digest_writer(self) -> ChatModel | None:
-        """The model that tells chapters in its own words, None if rows do."""
-        from agentvid.models import load_chat
-
-        if self.settings.digests == "rows":
-            return None
-        if not self.settings.model:
-            raise UsageError("digests = 'model' needs a model and none is chosen", hint=_CHOOSE_MODEL)
-        outlet = outlet_of(self.settings, "digests")
-        return load_chat(self.settings.model, self.settings.model_timeout_seconds, outlet=outlet)
+        """Open what search and ask share. Who calls them from several threads calls this once before."""
+        self.parts.open_shared()
 
     def _scope(self, videos: Sequence[str]) -> Mapping[str, Video]:
         chosen = [self.catalogue.find_video(reference) for reference in videos] or self.catalogue.videos()
@@ -765,102 +552,18 @@ class Library:
         An LLM is shown the examples of `bank`; without one those of the library and what it learned. With a cassette
         only what was learned before the trace `learned_before`: a recording must not depend on later questions.
         """
-        from agentvid.composers.extractive import ExtractiveComposer
-        from agentvid.graph import AskContext
-        from agentvid.planners.exemplar import ExemplarPlanner
+        from agentvid.ask_context import ask_context
 
-        embedded = ExemplarPlanner(self._embedder, bank or self.bank)
-        tools = self._tool_context(videos)
-        context = AskContext(
-            planner=embedded,
-            composer=ExtractiveComposer(),
-            tools=tools,
-            settings=with_verify(self.settings, verify),
-            embedder=self._embedder,
-            library=self.catalogue.directory,
-            budget=budget or self.settings.budget,
-            chosen=tuple(tools.scope) if videos else (),
-            trace_id=new_trace_id(),
-        )
-        context = replace(context, deepen=self._deepen_with(context.tools, context.budget))
-        name = model or (self.settings.model if cassette is None or cassette.is_recording else cassette.model)
-        if not name:
-            if cassette and cassette.is_recording:
-                raise UsageError(f"{cassette.path}: no model is chosen, so there is nothing to record", hint=_CHOOSE)
-            return context
-        from agentvid.budgeted import BudgetedChat
-        from agentvid.composers.llm import LLMComposer
-        from agentvid.models import load_chat
-        from agentvid.models.cassette import RecordingChat
-        from agentvid.planners.llm import LLMPlanner
-
-        ledger = context.tools.ledger
-        ledger.price = self._price(name, context.budget)
-
-        def load() -> ChatModel:
-            settings = self.settings
-            outlet = outlet_of(settings, "model")
-            return load_chat(name, settings.model_timeout_seconds, settings.structured_output, outlet)
-
-        recorder = RecordingChat(cassette.chat(name, load) if cassette else load(), context.calls)
-        chat = BudgetedChat(recorder, ledger)
-        shown = bank
-        if shown is None:
-            from agentvid.planners.learned import with_learned
-
-            before = learned_before if cassette else None
-            shown = with_learned(self.bank, self.catalogue.directory, before=before)
-        return replace(
-            context,
-            planner=LLMPlanner(chat, embedder=self._embedder, bank=shown),
-            composer=LLMComposer(chat),
-            tools=replace(context.tools, chat=chat),
-            shortcut=embedded,
-            model=name,
-            learns=self.settings.learn and cassette is None,
-        )
-
-    def _price(self, model: str, budget: Budget | None) -> Price | None:
-        price = self.settings.price(model)
-        if price is None and budget and budget.money is not None:
-            known = ", ".join(self.settings.prices) or "none"
-            raise UsageError(
-                f"a budget of {budget.money:g} money needs the price of {model!r}; prices are set for: {known}",
-                hint=f'set it, as in AGENTVID_PRICES="{model}=1.25/10": of a million tokens read and written',
-            )
-        return price
-
-    def _deepen_with(self, tools: ToolContext, budget: Budget | None) -> Callable[[str], int] | None:
-        """What makes captions where a question lands; None unless the setting `captions` is "lazy"."""
-        if self.settings.captions != "lazy":
-            return None
-        from agentvid.deepening import Deepening
-        from agentvid.models import IN_PROCESS
-        from agentvid.perceive.caption import captions_model
-
-        name = captions_model(self.settings)
-        if budget and budget.money is not None and not self.settings.price(name) and not name.startswith(IN_PROCESS):
-            tools.ledger.notes.append(f"captions: none made: the budget of money needs the price of {name!r}")
-            return None
-        deepening = Deepening(name, self.settings, self._embedder)
-
-        def deepen(question: str) -> int:
-            if made := deepening.deepen(question, tools):
-                with suppress(LibraryError):  # the next search makes what is missing
-                    self._publish()
-            return made
-
-        return deepen
-
-    def _tool_context(self, videos: Sequence[str]) -> ToolContext:
-        from agentvid.tools.base import ToolContext
-
-        return ToolContext(
-            self.catalogue,
-            self.retriever,
+        return ask_context(
+            self.parts,
             self._scope(videos),
-            vision=self._vision,
-            limits=limits_of(self.settings),
+            is_chosen=bool(videos),
+            model=model,
+            budget=budget,
+            cassette=cassette,
+            verify=verify,
+            bank=bank,
+            learned_before=learned_before,
         )
 
 

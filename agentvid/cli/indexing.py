@@ -16,7 +16,7 @@ from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, Sta
 from agentvid.text import terminal_text, timestamp
 
 if TYPE_CHECKING:
-    from agentvid.library import Progress
+    from agentvid.adding import Progress
     from agentvid.reports import IndexReport
 
 Embed = Annotated[
@@ -117,7 +117,7 @@ def import_(
 
 
 def _finish(report: IndexReport, as_json: bool) -> None:
-    from agentvid.library import EMPTY_DIRECTORY
+    from agentvid.adding import EMPTY_DIRECTORY
 
     for warning in report.warnings:
         note(f"warning: {warning}")

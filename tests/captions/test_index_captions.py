@@ -257,4 +257,4 @@ def test_a_model_in_this_process_captions_a_film_and_the_right_seconds_are_cited
         assert cited.quote == "a red square moves"
         assert cited.span.start_seconds == pytest.approx(6, abs=0.11)
         assert cited.span.end_seconds == pytest.approx(11, abs=0.11)
-        assert examine(library.catalogue.directory, backend=library._backend) == []
+        assert examine(library.catalogue.directory, backend=library.parts.backend) == []

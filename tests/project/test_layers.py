@@ -46,6 +46,8 @@ LAYERS = [
     {"answer", "checking"},
     {"ingest", "graph", "deepening", "estimate"},
     {"stale", "backup", "model_report", "settings_file"},
+    {"parts"},
+    {"adding", "ask_context"},
     {"library", "replay"},
     {"jobs"},
     {"exports", "adapters"},
