@@ -135,6 +135,16 @@ class Near:
     example: Example
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A question without its choices and the one video that it names; `matches`: forms that it fits, best first."""
+
+    question: str
+    choices: tuple[str, ...]
+    video: Video | None
+    matches: Sequence[Match]
+
+
 class ExampleBank:
     """The question forms, with the weight of every literal word: rare in the bank means telling."""
 
@@ -335,28 +345,30 @@ class ExemplarPlanner:
         Raises UsageError when the question gives a time but several videos are in scope and none is named, ModelError
         when every form that fits was tried.
         """
-        question, inline = slots.split_choices(request.question)
-        choices = request.choices or inline
-        question = slots.plain_question(question)
-        question = question if slots.quoted_phrases(question) else _EVER.sub("", question)
-        whole = question
-        question, video = slots.take_video(question, request.videos)
-        naming = self._naming(whole, request.videos, bool(choices)) if video else None
-        if naming is not None:
-            question, video, matches = whole, None, [naming]
-        else:
-            matches = self._matches(question, request.videos, bool(choices), is_again=bool(request.tried))
-        for match in matches:
-            program = _fill(match, request, question, choices, video)
+        read = self._read(request)
+        for match in read.matches:
+            program = _fill(match, request, read)
             if program not in request.tried:
                 break
         else:
             raise ModelError("every form that fits the question was tried", hint="name an LLM with --model")
         # What the question is about does not change with the form: a looser one must not seem surer.
-        focus = matches[0].phrases
+        focus = read.matches[0].phrases
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
         unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
-        return Plan(program, match.form.id, simple, focus, choices, note=_UNSEEN if unseen else "")
+        return Plan(program, match.form.id, simple, focus, read.choices, note=_UNSEEN if unseen else "")
+
+    def _read(self, request: PlanRequest) -> _Reading:
+        """The question without its choices, politeness and video, and the forms that it fits."""
+        question, choices = _without_choices(request)
+        question = slots.plain_question(question)
+        question = question if slots.quoted_phrases(question) else _EVER.sub("", question)
+        rest, video = slots.take_video(question, request.videos)
+        # "More often in A than in B" ends with the name of a video, and does not mean that alone.
+        if video and (naming := self._naming(question, request.videos, bool(choices))):
+            return _Reading(question, choices, None, [naming])
+        matches = self._matches(rest, request.videos, bool(choices), is_again=bool(request.tried))
+        return _Reading(rest, choices, video, matches)
 
     def phrases(self, question: str, videos: Sequence[Video]) -> tuple[str, ...]:
         """The phrases that a question is about: what the form that fits it best word for word leaves open."""
@@ -370,14 +382,14 @@ class ExemplarPlanner:
 
         For trying out, likeliest first: not all will fit.
         """
-        question, inline = slots.split_choices(request.question)
-        choices = request.choices or inline
+        question, choices = _without_choices(request)
         question, video = slots.take_video(slots.plain_question(question), request.videos)
         found = self._bank.nearest(question, len(self._bank.forms), self._embedder)
         fitting = [one for one in found if one.form.takes_choices == bool(choices) and {*one.example.slots} <= {"x"}]
         plans: dict[str, Plan] = {}
         for one in fitting[:k]:
-            program = _fill(Match(one.form, {"x": about}, 0.0), request, question, choices, video)
+            match = Match(one.form, {"x": about}, 0.0)
+            program = _fill(match, request, _Reading(question, choices, video, [match]))
             plans.setdefault(program, Plan(program, one.form.id, choices=choices))
         return list(plans.values())
 
@@ -460,6 +472,12 @@ class ExemplarPlanner:
         return " ".join(kept) or question
 
 
+def _without_choices(request: PlanRequest) -> tuple[str, tuple[str, ...]]:
+    """The question, and the choices that were given with it or stand in it."""
+    question, inline = slots.split_choices(request.question)
+    return question, request.choices or inline
+
+
 def fits(form: Form, question: str) -> bool:
     """True if the question, without politeness, fits one of the form's examples word for word, whatever its slots."""
     masked, _ = _mask_quotes(question)
@@ -508,12 +526,12 @@ def _holds(slot: str, text: str, videos: Sequence[Video]) -> bool:
     return bool(text)
 
 
-def _fill(match: Match, request: PlanRequest, question: str, choices: Sequence[str], video: Video | None) -> str:
+def _fill(match: Match, request: PlanRequest, read: _Reading) -> str:
     """The form's program with every placeholder as a literal. `$where` narrows a tool call to the named video."""
-    videos = request.videos
+    videos, video = request.videos, read.video
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
     values |= {f"{name}_exact": slots.literal(f'"{_without_article(text)}"') for name, text in match.texts.items()}
-    values |= {"choices": slots.literal(list(choices)), "question": slots.literal(question)}
+    values |= {"choices": slots.literal(list(read.choices)), "question": slots.literal(read.question)}
     placed = next((one for one in videos if request.place and one.id == request.place[0]), None)
     named = video or placed or (videos[0] if len(videos) == 1 else None)
     program = Template(match.form.program_with(request.tools, is_one_video=named is not None or len(videos) < 2))
