@@ -200,6 +200,7 @@ def _scan(path: Path, tracks: Sequence[Track], needs_shots: bool, pipeline: Pipe
         every_frame=not pipeline.settings.fast,
         text_frames="text_frames" in wanted,
         key_frames="key_frames" in wanted,
+        quality="quality" in wanted,
         limits=pipeline.limits,
     )
 

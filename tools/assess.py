@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from agentvid.media.quality import quality
 from agentvid.tools import watching
 from agentvid.tools.base import ToolContext
 from agentvid.types import LOOK, Moment, Observation, Provenance
-from agentvid.watch.quality import quality
 from agentvid.watch.sampling import uniform
 
 _FRAMES, _BURSTS, _BURST_FRAMES = 8, 3, 5
@@ -37,7 +37,7 @@ def assess(context: ToolContext, *, within: Moment) -> Moment:
     provenance = Provenance(
         stage="assess",
         model="agentvid-quality",
-        revision="1",
+        revision="2",
         parameters={"seconds": [round(frame.seconds, 3) for frame in frames]},
     )
     row = Observation(within.span, LOOK, found.words(), provenance)

@@ -23,7 +23,8 @@ from agentvid.media.limits import (
     SUBTITLE_CODECS,
     TEXT_FRAME_SIDE,
 )
-from agentvid.media.types import Region
+from agentvid.media.quality import measure
+from agentvid.media.types import NO_QUALITY, QUALITY_NUMBERS, Region
 from agentvid.media.wire import Outbox
 
 #: The text gate looks at most this often, in seconds of video.
@@ -32,7 +33,11 @@ _GATE_SECONDS = 0.25
 TIME_TOLERANCE_SECONDS = 0.0005
 #: Key frames come this often, and sooner where the small picture changed so much (mean of 0..255), after a pause.
 _KEY_SECONDS, _KEY_CHANGE, _KEY_PAUSE_SECONDS = 1.0, 25.0, 0.5
+_QUALITY_SECONDS = 1.0
 _PLANAR_LUMA = ("yuv", "nv", "gray")
+#: Luma of 0..255, by the format's name or by the frame's colour range.
+_FULL_RANGE, _FULL = ("yuvj", "gray"), 2
+_GREY_LEVELS = np.clip(np.rint((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 
 
 class Shaper:
@@ -131,6 +136,7 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
     shaper: Shaper | None = None
     gate: _Gate | None = None
     keys: _KeyFrames | None = None
+    meter: _QualityMeter | None = None
     seconds, images = np.empty(0), np.empty(0, np.uint8)
     filled = frames = 0
     last_seconds = previous_seconds = last_duration = 0.0
@@ -140,6 +146,7 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
             shaper = Shaper(source, frame, SCAN_SIDE, "bgr24")
             gate = _Gate(source, frame, outbox) if request["text_frames"] else None
             keys = _KeyFrames(source, frame, outbox) if request["key_frames"] else None
+            meter = _QualityMeter() if request["quality"] else None
         if filled == 0:
             # New arrays for each batch: the outbox still sends the old ones.
             seconds = np.empty(BATCH_FRAMES, np.float64)
@@ -151,13 +158,15 @@ def scan(source: Source, request: dict[str, Any], outbox: Outbox) -> None:
         previous_seconds, last_seconds, last_duration = last_seconds, time, frame.duration or 0
         if gate is not None:
             gate.look(time, frame)
+        if meter is not None:
+            meter.look(time, frame)
         if filled == BATCH_FRAMES:
-            _put_batch(outbox, seconds, images)
+            _put_batch(outbox, seconds, images, meter)
             filled = 0
     if frames == 0:
         raise nothing_decoded(source)
     if filled:
-        _put_batch(outbox, seconds[:filled], images[:filled])
+        _put_batch(outbox, seconds[:filled], images[:filled], meter)
     tail = float(last_duration * source.clock(source.video).time_base)
     if not tail and request["every_frame"]:
         tail = last_seconds - previous_seconds
@@ -179,8 +188,13 @@ def _group(source: Source) -> int:
     return max(1, min(4, 2_000_000 // max(1, source.video.width * source.video.height)))
 
 
-def _put_batch(outbox: Outbox, seconds: NDArray[np.float64], images: NDArray[np.uint8]) -> None:
-    outbox.put("batch", seconds.data, images.data, count=len(seconds), height=images.shape[1], width=images.shape[2])
+def _put_batch(
+    outbox: Outbox, seconds: NDArray[np.float64], images: NDArray[np.uint8], meter: _QualityMeter | None
+) -> None:
+    measured = meter.take() if meter is not None else NO_QUALITY
+    size = {"height": images.shape[1], "width": images.shape[2]}
+    payload = (seconds.data, np.ascontiguousarray(measured).data, images.data)
+    outbox.put("batch", *payload, count=len(seconds), measured=len(measured), **size)
 
 
 def _damage(source: Source, frames: int, end_seconds: float) -> str:
@@ -213,14 +227,14 @@ class _Gate:
 
         self._outbox, self._gate = outbox, TextGate()
         self._next_seconds = 0.0
-        self._luma = VideoReformatter()
+        self._luma = _LumaPlane()
         self._shaper = Shaper(source, first, TEXT_FRAME_SIDE, "rgb24")
 
     def look(self, seconds: float, frame: VideoFrame) -> None:
         if seconds < self._next_seconds:
             return
         self._next_seconds = seconds + _GATE_SECONDS - TIME_TOLERANCE_SECONDS
-        changes = self._gate.update(seconds, self._shaper.upright.apply(self._luma_plane(frame)))
+        changes = self._gate.update(seconds, self._shaper.upright.apply(self._luma.of(frame)))
         if changes is None:
             return
         image = np.ascontiguousarray(self._shaper.shape(frame))
@@ -229,14 +243,55 @@ class _Gate:
         cells = {"rows": rows, "columns": columns, "cell_width": changes.cell[0], "cell_height": changes.cell[1]}
         self._outbox.put("text", image.data, changes.came.data, changes.gone.data, seconds=seconds, **size, **cells)
 
-    def _luma_plane(self, frame: VideoFrame) -> NDArray[np.uint8]:
+
+class _LumaPlane:
+    """The luma of frames, as the decoder has it."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+
+    def of(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """(height, width) uint8: the decoder's own luma plane where it has one of 8 bits, else a conversion."""
+        return self._plane(self._planar(frame))
+
+    def grey_levels(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """The same, black 0 and white 255: most videos count from 16 to 235."""
+        import cv2
+
+        planar = self._planar(frame)
+        plane, counts_all = self._plane(planar), planar.format.name.startswith(_FULL_RANGE)
+        return plane if counts_all or planar.color_range == _FULL else np.asarray(cv2.LUT(plane, _GREY_LEVELS))
+
+    def _planar(self, frame: VideoFrame) -> VideoFrame:
         layout = frame.format
-        if not layout.name.startswith(_PLANAR_LUMA) or layout.components[0].bits != 8 or layout.name == "yuyv422":
-            frame = self._luma.reformat(frame, format="gray", threads=1)
+        if layout.name.startswith(_PLANAR_LUMA) and layout.components[0].bits == 8 and layout.name != "yuyv422":
+            return frame
+        return self._reformatter.reformat(frame, format="gray", threads=1)
+
+    @staticmethod
+    def _plane(frame: VideoFrame) -> NDArray[np.uint8]:
         plane = frame.planes[0]
         rows: NDArray[np.uint8] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
         return rows[: frame.height, : frame.width]
+
+
+class _QualityMeter:
+    """Measures how good the picture is, about once a second and in full size."""
+
+    def __init__(self) -> None:
+        self._luma, self._next_seconds = _LumaPlane(), 0.0
+        self._rows: list[tuple[float, ...]] = []
+
+    def look(self, seconds: float, frame: VideoFrame) -> None:
+        if seconds < self._next_seconds:
+            return
+        self._next_seconds = seconds + _QUALITY_SECONDS - TIME_TOLERANCE_SECONDS
+        self._rows.append((seconds, *measure(self._luma.grey_levels(frame))))
+
+    def take(self) -> NDArray[np.float64]:
+        """(m, QUALITY_NUMBERS): the time and the numbers of each look since it was asked last."""
+        rows, self._rows = self._rows, []
+        return np.array(rows, np.float64).reshape(-1, QUALITY_NUMBERS)
 
 
 class _KeyFrames:

@@ -29,7 +29,17 @@ from agentvid.media.limits import (
     Limits,
 )
 from agentvid.media.process import Decoder, Message, display_name
-from agentvid.media.types import Cue, Frame, FrameBatch, Image, MediaInfo, Region, SubtitleTrack, TextFrame
+from agentvid.media.types import (
+    QUALITY_NUMBERS,
+    Cue,
+    Frame,
+    FrameBatch,
+    Image,
+    MediaInfo,
+    Region,
+    SubtitleTrack,
+    TextFrame,
+)
 from agentvid.types import Span
 
 _MAX_SIDE = 32_768
@@ -139,6 +149,7 @@ def scan(
     every_frame: bool = True,
     text_frames: bool = True,
     key_frames: bool = False,
+    quality: bool = False,
     readers: int | None = None,
     limits: Limits = DEFAULT,
 ) -> Scan:
@@ -147,12 +158,18 @@ def scan(
     Without `every_frame` only those that need no other to be decoded, one every few seconds: the rest of the file is
     read, so that its end is known, but not decoded. Their times are exact too.
     With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed;
-    with `key_frames` those for models to look at, at most 448 pixels long.
+    with `key_frames` those for models to look at, at most 448 pixels long; with `quality` how good the pictures are.
     `readers`: how many threads decode small frames, each a group of pictures; as many as there are cores, up to 4. What
     is read does not depend on it.
     The media errors come while iterating.
     """
-    request = {"do": "scan", "every_frame": every_frame, "text_frames": text_frames, "key_frames": key_frames}
+    request = {
+        "do": "scan",
+        "every_frame": every_frame,
+        "text_frames": text_frames,
+        "key_frames": key_frames,
+        "quality": quality,
+    }
     return Scan(path, request, limits, readers or min(_cores(), _MOST_READERS))
 
 
@@ -160,7 +177,9 @@ def _batches(
     path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome, readers: int
 ) -> Generator[FrameBatch, None, None]:
     # A payload is a batch of small frames or one text frame.
-    largest = max(BATCH_FRAMES * (SCAN_SIDE**2 * 3 + 8), TEXT_FRAME_SIDE**2 * 3 + 2 * 4 * _MAX_CELLS**2)
+    largest = max(
+        BATCH_FRAMES * (SCAN_SIDE**2 * 3 + 8 * (1 + QUALITY_NUMBERS)), TEXT_FRAME_SIDE**2 * 3 + 2 * 4 * _MAX_CELLS**2
+    )
     text: list[TextFrame] = []
     keys: list[Frame] = []
     latest = -1.0
@@ -188,7 +207,12 @@ def _batch(reply: Message, after_seconds: float, text: tuple[TextFrame, ...], ke
     seconds = reply.array(np.float64, (count,))
     if not np.isfinite(seconds).all() or not (np.diff(seconds, prepend=after_seconds) > 0).all():
         reply.refuse("time")
-    return FrameBatch(seconds, reply.array(np.uint8, shape, offset=seconds.nbytes), text, keys)
+    rows = (reply.integer("measured", 0, count), QUALITY_NUMBERS)
+    quality = reply.array(np.float64, rows, offset=seconds.nbytes)
+    if not np.isfinite(quality).all() or not np.isin(quality[:, 0], seconds).all():
+        reply.refuse("quality")
+    images = reply.array(np.uint8, shape, offset=seconds.nbytes + quality.nbytes)
+    return FrameBatch(seconds, images, text, keys, quality)
 
 
 def frames_at(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from agentvid.errors import UsageError
 from agentvid.types import Span
 
 Image = NDArray[np.uint8]
+#: The time of a frame and what `media.quality.measure` tells of it.
+QUALITY_NUMBERS = 7
+NO_QUALITY: NDArray[np.float64] = np.empty((0, QUALITY_NUMBERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,12 @@ class FrameBatch:
     `seconds`: (n,) float64, increasing; `images`: (n, height, width, 3) uint8 BGR, small and upright.
     `text_frames`: those whose text changed since the last one, within this batch's time.
     `key_frames`: frames for models to look at (RGB, longest side at most 448), about one a second and the first after a
-    strong change, likewise. Both are empty unless `scan` was asked for them.
+    strong change, likewise. `quality`: (m, QUALITY_NUMBERS) float64, of about one frame a second its time and what
+    `media.quality.measure` tells of it in full size. All are empty unless `scan` was asked for them.
     """
 
     seconds: NDArray[np.float64]
     images: NDArray[np.uint8]
     text_frames: tuple[TextFrame, ...] = ()
     key_frames: tuple[Frame, ...] = ()
+    quality: NDArray[np.float64] = field(default_factory=lambda: NO_QUALITY)

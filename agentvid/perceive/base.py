@@ -38,8 +38,8 @@ from agentvid.media.types import FrameBatch, MediaInfo
 from agentvid.models.base import FrameVectors
 from agentvid.types import Clip, Gap, Json, Observation, Span
 
-#: What of a `FrameBatch` a track reads: `images`, `text_frames`, `key_frames`.
-Frames = Literal["images", "text_frames", "key_frames"]
+#: What of a `FrameBatch` a track reads: `images`, `text_frames`, `key_frames`, `quality`.
+Frames = Literal["images", "text_frames", "key_frames", "quality"]
 #: Stages that are no tracks. A track may name SHOTS in `after`.
 SHOTS, PASSAGES = "shots", "passages"
 

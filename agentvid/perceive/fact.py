@@ -1,4 +1,4 @@
-"""Measured visual facts: brightness, colours, motion, camera, black and frozen picture. No model, no text read.
+"""Measured visual facts: light, colours, motion, camera, quality, black and frozen picture. No model, no text read.
 
 One `fact` observation per clip says in a sentence what the pixels did there, with the numbers as attributes; black
 and frozen spans are observations of their own, with their exact ends.
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.config import Settings
-from agentvid.media.types import FrameBatch
+from agentvid.media.quality import Quality, swing
+from agentvid.media.types import QUALITY_NUMBERS, FrameBatch
 from agentvid.perceive.base import SHOTS, Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.colour import NAMES, colour_shares
 from agentvid.perceive.motion import STILL_CHANGE, Motion, MotionMeter
@@ -33,15 +36,18 @@ _STILL_MEAN, _STILL_MAX = 0.4, 8.0
 _FROZEN_SECONDS, _STILL_PICTURE_SECONDS = 2.0, 10.0
 #: Speeds in picture lengths per second.
 _CAMERA_MOVES, _SLOW, _FAST = 0.02, 0.08, 0.4
+#: Light flickers between frames; of three that are further apart nothing is known.
+_FLICKER_SECONDS = 0.25
 
-_REVISION = 1
+_REVISION = 2
 _PARAMETERS: Json = {"samples_per_second": _SAMPLES_PER_SECOND, "side": _SIDE}
 _PROVENANCE = Provenance(FACT, "agentvid-facts", str(_REVISION), _PARAMETERS)
 
 
 #: Columns of one row of measurements.
-_SECONDS, _LUMA, _CHANGE, _PICTURE, _ZOOM, _THINGS, _COLOURS = 0, 1, 2, slice(3, 5), 5, slice(6, 8), slice(8, None)
-_COLUMNS = 8 + len(NAMES)
+_SECONDS, _LUMA, _CHANGE, _PICTURE, _ZOOM, _THINGS = 0, 1, 2, slice(3, 5), 5, slice(6, 8)
+_FLICKER, _COLOURS = 8, slice(9, None)
+_COLUMNS = 9 + len(NAMES)
 _UNKNOWN = (math.nan, math.nan)
 
 Rows = NDArray[np.float64]
@@ -53,7 +59,7 @@ class FactTrack(Track):
     name = FACT
     revision = _REVISION
     after = (SHOTS,)
-    frames: tuple[Frames, ...] = ("images",)
+    frames: tuple[Frames, ...] = ("images", "quality")
 
     def parameters(self, settings: Settings) -> Json:
         return {**_PARAMETERS, "clip_seconds": [settings.clip_min_seconds, settings.clip_max_seconds]}
@@ -65,13 +71,15 @@ class FactTrack(Track):
 class FactReader(Reader):
     """Reads small frames; keeps less than 1 kB per second of video, whatever the frame rate.
 
-    Of frames that are not all there are (`every_frame` False) it tells light and colours, but no motion, no black and
-    no frozen span: what was shown between them is not known.
+    Of frames that are not all there are (`every_frame` False) it tells light, colours and quality, but no motion, no
+    flicker, no black and no frozen span: what was shown between them is not known.
     """
 
     def __init__(self, *, every_frame: bool = True) -> None:
         self._every_frame = every_frame
         self._measured = array("d")
+        self._quality = array("d")
+        self._light = _Light()
         self._motion = MotionMeter()
         self._next_sample_seconds = 0.0
         self._black: list[Span] = []
@@ -80,6 +88,7 @@ class FactReader(Reader):
         self._anchor: tuple[float, NDArray[np.uint8]] | None = None
 
     def read(self, batch: FrameBatch) -> None:
+        self._quality.extend(batch.quality.ravel().tolist())
         height, width = batch.images.shape[1:3]
         scale = min(1.0, _SIDE / max(height, width))
         size = (max(2, round(width * scale)), max(2, round(height * scale)))
@@ -87,6 +96,7 @@ class FactReader(Reader):
             grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
             luma = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
             if self._every_frame:
+                self._light.add(seconds, cv2.mean(luma)[0])
                 self._follow_runs(seconds, luma)
             if seconds >= self._next_sample_seconds:
                 self._sample(seconds, luma, image)
@@ -102,12 +112,15 @@ class FactReader(Reader):
         if not clips or not self._measured:
             return []
         rows = np.frombuffer(self._measured, np.float64).reshape(-1, _COLUMNS)
+        quality = np.frombuffer(self._quality, np.float64).reshape(-1, QUALITY_NUMBERS)
         self._close_black(clips[-1].span.end_seconds)
         self._close_still(clips[-1].span.end_seconds)
         observations = [_observation(span, "black screen", {"kind": "black"}) for span in self._black]
         observations += _still_pictures(self._still, shots, rows)
         cuts = sorted(shot.start_seconds for shot in shots)
-        observations += [_describe(clip.span, _within(rows, clip.span), cuts) for clip in clips]
+        for clip in clips:
+            here = _within(rows, clip.span)
+            observations.append(_describe(clip.span, here, cuts, _quality(here, _within(quality, clip.span))))
         return sorted(observations, key=lambda observation: observation.span)
 
     def _follow_runs(self, seconds: float, luma: NDArray[np.uint8]) -> None:
@@ -142,9 +155,30 @@ class FactReader(Reader):
         seen = self._motion.update(seconds, luma) if self._every_frame else None
         motion = seen or Motion(change=math.nan, picture=None)
         picture, things = motion.picture or _UNKNOWN, motion.things or _UNKNOWN
-        self._measured.extend((seconds, float(luma.mean()), motion.change, *picture, motion.zoom, *things))
+        self._measured.extend(
+            (seconds, float(luma.mean()), motion.change, *picture, motion.zoom, *things, self._light.take())
+        )
         small = cv2.resize(image, (luma.shape[1], luma.shape[0]), interpolation=cv2.INTER_AREA)
         self._measured.extend(colour_shares(np.asarray(small, np.uint8)).tolist())
+
+
+class _Light:
+    """How much the light of following frames goes up and down, whatever their rate."""
+
+    def __init__(self) -> None:
+        self._latest: deque[tuple[float, float]] = deque(maxlen=3)
+        self._swings: list[float] = []
+
+    def add(self, seconds: float, level: float) -> None:
+        """The next frame, with its mean luma."""
+        self._latest.append((seconds, level))
+        if len(self._latest) == 3 and seconds - self._latest[0][0] <= _FLICKER_SECONDS:
+            self._swings.append(swing(*(level for _, level in self._latest)))
+
+    def take(self) -> float:
+        """Mean swing since it was asked last, in grey levels; NaN if nothing is known."""
+        swings, self._swings = self._swings, []
+        return sum(swings) / len(swings) if swings else math.nan
 
 
 def _looks_like(luma: NDArray[np.uint8], anchor: NDArray[np.uint8]) -> bool:
@@ -182,21 +216,32 @@ def _still_pictures(still: Sequence[Span], shots: Sequence[Span], rows: Rows) ->
     return observations
 
 
-def _describe(span: Span, rows: Rows, cuts: Sequence[float]) -> Observation:
+def _quality(rows: Rows, measured: Rows) -> Quality | None:
+    """Medians: neither a cut nor a flash is a flicker. None if no picture was measured."""
+    if not len(measured):
+        return None
+    known = rows[:, _FLICKER][~np.isnan(rows[:, _FLICKER])]
+    return Quality.of(measured[:, 1:], float(np.median(known)) if known.size else None)
+
+
+def _describe(span: Span, rows: Rows, cuts: Sequence[float], quality: Quality | None) -> Observation:
     """One sentence and its numbers for one clip."""
     brightness = float(rows[:, _LUMA].mean()) / 255
     colours = dict(zip(NAMES, rows[:, _COLOURS].mean(axis=0).tolist(), strict=True))
     still_share = float((rows[:, _CHANGE] < STILL_CHANGE).mean())
     shots = 1 + sum(span.start_seconds < cut < span.end_seconds for cut in cuts)
-    shots_words = "one shot" if shots == 1 else f"{shots} shots"
+    closing = ["one shot" if shots == 1 else f"{shots} shots", *(quality.faults() if quality else [])]
     seen: Json = {
         "kind": "clip",
         "shots": shots,
         "brightness": round(brightness, 3),
         "colours": {name: round(share, 3) for name, share in colours.items() if share >= 0.05},
     }
+    if quality:
+        numbers = asdict(quality).items()
+        seen["quality"] = {name: round(value, 3) for name, value in numbers if value is not None}
     if np.isnan(rows[:, _CHANGE]).all():
-        words = (_brightness_word(brightness), _colour_words(colours), shots_words)
+        words = (_brightness_word(brightness), _colour_words(colours), *closing)
         return _observation(span, ", ".join(words), seen)
     motion, speed, direction = _motion_words(rows, still_share)
     camera = _camera_words(rows) if still_share < 0.9 else []
@@ -205,7 +250,7 @@ def _describe(span: Span, rows: Rows, cuts: Sequence[float]) -> Observation:
         _colour_words(colours),
         motion,
         *camera,
-        shots_words,
+        *closing,
     ]
     attributes: Json = {
         **seen,

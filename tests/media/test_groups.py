@@ -55,13 +55,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def read(path: Path, readers: int) -> dict[str, Any]:
     """All that a scan says, with the pixels as bytes."""
-    scan = media.scan(path, key_frames=True, readers=readers)
+    scan = media.scan(path, key_frames=True, quality=True, readers=readers)
     batches = list(scan)
     return {
         "seconds": [second for batch in batches for second in batch.seconds.tolist()],
         "images": b"".join(batch.images.tobytes() for batch in batches),
         "keys": [(frame.seconds, frame.image.tobytes()) for batch in batches for frame in batch.key_frames],
         "texts": [(frame.seconds, frame.image.tobytes()) for batch in batches for frame in batch.text_frames],
+        "quality": np.concatenate([batch.quality for batch in batches]).tolist(),
         "end": (scan.frames, scan.duration_seconds, scan.damaged, scan.warning),
     }
 

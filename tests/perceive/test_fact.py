@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from agentvid.media.types import FrameBatch
+from agentvid.media.types import QUALITY_NUMBERS, FrameBatch
 from agentvid.perceive.colour import NAMES, colour_shares
 from agentvid.perceive.fact import FactReader
 from agentvid.types import FACT, Clip, Observation, Span
 
 Draw = Callable[[float], np.ndarray]
+#: Blur, noise, blocks, dark, bright, blown of a good picture.
+GOOD = (0.3, 1.0, 0.01, 0.05, 0.02, 0.0)
 
 
 def texture(width: int, height: int, seed: int = 1, spread: float = 6.0) -> np.ndarray:
@@ -28,13 +31,25 @@ WIDE = texture(1600, 900)
 ROOM = texture(160, 90, seed=5, spread=3.0) // 2
 
 
-def facts(draw: Draw, seconds: float, clips: Sequence[float] = (), rate: float = 25.0) -> list[Observation]:
-    """Facts of a video drawn at that frame rate; `clips` are the inner clip ends, the whole is one shot."""
-    reader = FactReader()
+def facts(
+    draw: Draw,
+    seconds: float,
+    clips: Sequence[float] = (),
+    rate: float = 25.0,
+    quality: Callable[[float], Sequence[float]] = lambda seconds: GOOD,
+    every_frame: bool = True,
+) -> list[Observation]:
+    """Facts of a video drawn at that frame rate; `clips` are the inner clip ends, the whole is one shot.
+
+    `quality`: what the decode pass measures at a second.
+    """
+    reader = FactReader(every_frame=every_frame)
     times = np.arange(round(seconds * rate)) / rate
     for first in range(0, len(times), 40):
         part = times[first : first + 40]
-        reader.read(FrameBatch(part, np.stack([draw(time) for time in part])))
+        looks = [time for time in part if time == int(time)]
+        measured = np.array([(time, *quality(time)) for time in looks], np.float64).reshape(-1, QUALITY_NUMBERS)
+        reader.read(FrameBatch(part, np.stack([draw(time) for time in part]), quality=measured))
     ends = [0.0, *clips, seconds]
     spans = [Span(start, end) for start, end in itertools.pairwise(ends)]
     found = reader.facts([Clip(span, index) for index, span in enumerate(spans)], [Span(0.0, seconds)])
@@ -42,8 +57,8 @@ def facts(draw: Draw, seconds: float, clips: Sequence[float] = (), rate: float =
     return found
 
 
-def clip_fact(draw: Draw, seconds: float = 4.0, rate: float = 25.0) -> Observation:
-    found = [item for item in facts(draw, seconds, rate=rate) if item.attributes["kind"] == "clip"]
+def clip_fact(draw: Draw, seconds: float = 4.0, rate: float = 25.0, **options: Any) -> Observation:
+    found = [item for item in facts(draw, seconds, rate=rate, **options) if item.attributes["kind"] == "clip"]
     assert len(found) == 1
     return found[0]
 
@@ -221,6 +236,61 @@ def test_shots_are_counted_per_clip() -> None:
     clips = [item for item in found if item.attributes["kind"] == "clip"]
     assert [item.attributes["shots"] for item in clips] == [2, 1]
     assert clips[0].text.endswith("2 shots")
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "words"),
+    [
+        (0, 0.7, "blurred picture"),
+        (1, 12.0, "noisy picture"),
+        (2, 0.3, "visible blocks"),
+        (5, 0.4, "overexposed"),
+    ],
+)
+def test_a_bad_picture_is_told_in_the_clip_that_has_it_and_a_good_one_is_not(at: int, value: float, words: str) -> None:
+    bad = (*GOOD[:at], value, *GOOD[at + 1 :])
+    found = facts(pan(0.1, 0.0), 10.0, clips=[5.0], quality=lambda seconds: bad if seconds >= 4 else GOOD)
+    good, faulty = (item for item in found if item.attributes["kind"] == "clip")
+    assert good.text.endswith("one shot"), "one bad picture of five is no bad clip"
+    assert faulty.text.endswith(f"one shot, {words}")
+    names = ("blur", "noise", "blocks", "dark", "bright", "blown")
+    assert faulty.attributes["quality"].items() >= dict(zip(names, bad, strict=True)).items()
+
+
+@pytest.mark.parametrize("rate", [12.5, 25.0, 50.0])
+def test_light_that_goes_up_and_down_flickers(rate: float) -> None:
+    fact = clip_fact(lambda seconds: plain((100, 100, 100 + 30 * (round(seconds * rate) % 2))), rate=rate)
+    assert fact.text.endswith("flickering light")
+    assert fact.attributes["quality"]["flicker"] == pytest.approx(9, abs=1)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda seconds: plain((int(50 * seconds), 90, 90)),
+        lambda seconds: plain((200, 200, 200)) if seconds == 2 else plain((30, 30, 30)),
+        lambda seconds: plain((200, 200, 200)) if int(seconds) % 2 else plain((30, 30, 30)),
+    ],
+    ids=["fade", "flash", "cuts"],
+)
+def test_fades_flashes_and_cuts_do_not_flicker(draw: Draw) -> None:
+    assert "flicker" not in clip_fact(draw).text
+
+
+def test_of_frames_far_apart_no_flicker_is_told() -> None:
+    def draw(seconds: float) -> np.ndarray:
+        return plain((200, 200, 200)) if round(seconds * 2) % 2 else plain((30, 30, 30))
+
+    for fact in (clip_fact(draw, rate=2.0), clip_fact(draw, every_frame=False)):
+        assert "flicker" not in fact.attributes["quality"]
+        assert fact.attributes["quality"]["blur"] == GOOD[0]
+
+
+def test_what_nobody_measured_is_not_told() -> None:
+    reader = FactReader()
+    reader.read(FrameBatch(np.array([0.0]), np.stack([plain((90, 90, 90))])))
+    (fact,) = reader.facts([Clip(Span(0.0, 4.0), 0)], [Span(0, 4)])
+    assert "quality" not in fact.attributes
 
 
 def test_a_clip_between_two_frames_shows_the_frame_before() -> None:
