@@ -56,6 +56,8 @@ _UNSEEN = (
     "this asks for what is to be seen, and only text and measured facts were looked at; "
     "choose a model that looks at frames with --vision provider:model"
 )
+#: The tool that measures frames without a model.
+_ASSESS = "assess"
 #: "Does the bell ever ring" asks what "does the bell ring" asks.
 _EVER = re.compile(r"\s+ever\b", re.IGNORECASE)
 _LEADING_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
@@ -89,8 +91,8 @@ class Example:
 class Form:
     """A family of questions that one program answers.
 
-    Where a model can look at frames, `seeing` answers them, if there is one; where several videos are in scope and the
-    question names none, `everywhere`.
+    Where frames can be looked at, `seeing` answers them, if there is one: by a model, or measured if that is what its
+    program calls. Where several videos are in scope and the question names none, `everywhere`.
     """
 
     id: str
@@ -109,7 +111,12 @@ class Form:
         """The program for a run that has these tools, about one video or all in scope."""
         if self.everywhere and not is_one_video:
             return self.everywhere
-        return self.seeing if self.seeing and LOOK in tools else self.program
+        return self.seeing if self.seeing and self.eye in tools else self.program
+
+    @property
+    def eye(self) -> str:
+        """The tool with which `seeing` looks at frames."""
+        return _ASSESS if f"{_ASSESS}(" in self.seeing else LOOK
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +362,8 @@ class ExemplarPlanner:
         # What the question is about does not change with the form: a looser one must not seem surer.
         focus = read.matches[0].phrases
         simple = match.form.is_lookup and not any(set(words(text)) & _CONNECTORS for text in focus)
-        unseen = match.form.seeing and LOOK not in request.tools and any(video.paths for video in request.videos)
+        unseen = match.form.seeing and match.form.eye not in request.tools
+        unseen = unseen and any(video.paths for video in request.videos)
         return Plan(program, match.form.id, simple, focus, read.choices, note=_UNSEEN if unseen else "")
 
     def _read(self, request: PlanRequest) -> _Reading:

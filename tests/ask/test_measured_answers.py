@@ -12,10 +12,10 @@ from agentvid.indexes.catalogue import Catalogue
 
 ROOM = [
     ("fact", 0, 30, "dark scene, mostly black, little motion, static camera, one shot"),
-    ("fact", 30, 60, "medium-bright scene, almost all grey, still picture, one shot"),
+    ("fact", 30, 60, "medium-bright scene, almost all grey, still picture, one shot, noisy picture"),
 ]
 RIDE = [
-    ("fact", 0, 30, "bright scene, mostly green, much motion to the left, camera pans right, 2 shots"),
+    ("fact", 0, 30, "bright scene, mostly green, much motion to the left, camera pans right, 2 shots, blurred picture"),
     ("fact", 30, 60, "bright scene, mostly green, some motion, static camera, one shot"),
 ]
 RADIO = [("speech", 0, 30, "The camera pans over the harbour, says the reporter.")]
@@ -41,6 +41,8 @@ def measured(tmp_path: Path, import_video: Callable[..., None]) -> Catalogue:
         ("Is it dark?", "ride.mp4", "No", "bright scene"),
         ("Is there a lot of movement?", "room.mp4", "No", "little motion"),
         ("Is there a lot of movement?", "ride.mp4", "Yes", "much motion"),
+        ("Is the picture ever blurred?", "ride.mp4", "Yes", "blurred picture"),
+        ("Is the video noisy?", "room.mp4", "Yes", "noisy picture"),
     ],
 )
 def test_measured_facts_are_told_as_yes_or_no(
@@ -49,6 +51,31 @@ def test_measured_facts_are_told_as_yes_or_no(
     answer = ask(question, context_for(video, of=measured))
     assert answer.text.startswith(f"{verdict}: ")
     assert shown in answer.evidence[0].quote
+
+
+@pytest.mark.parametrize(
+    ("question", "start_seconds", "shown"),
+    [
+        ("When is the picture noisy?", 30.0, "noisy picture"),
+        ("Which scenes are grainy?", 30.0, "noisy picture"),
+        ("How is the picture quality?", 30.0, "noisy picture"),
+        ("How is the picture quality at 0:10?", 0.0, "dark scene"),
+    ],
+)
+def test_the_quality_of_the_picture_is_told_where_it_was_measured(
+    context_for: Callable[..., AskContext], measured: Catalogue, question: str, start_seconds: float, shown: str
+) -> None:
+    answer = ask(question, context_for("room.mp4", of=measured))
+    assert [(item.span.start_seconds, shown in item.quote) for item in answer.evidence] == [(start_seconds, True)]
+
+
+@pytest.mark.parametrize("question", ["Is the picture blurred?", "When is the picture overexposed?"])
+def test_a_fault_that_no_row_tells_is_not_found(
+    context_for: Callable[..., AskContext], measured: Catalogue, question: str
+) -> None:
+    answer = ask(question, context_for("room.mp4", of=measured))
+    assert answer.text.startswith(("No: nothing", "None: nothing"))
+    assert not answer.evidence
 
 
 def test_what_was_not_measured_is_neither_affirmed_nor_denied(

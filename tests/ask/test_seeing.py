@@ -29,7 +29,7 @@ from agentvid.tools.program import check_program
 from agentvid.types import Answer, Video
 
 GREY, RED, BLUE = (110, 110, 110), (200, 20, 20), (20, 20, 200)
-SEEING = [form for form in load_bank().forms if form.seeing]
+SEEING = [form for form in load_bank().forms if "look(" in form.seeing]
 NATURAL: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("questions.yaml").read_text("utf-8"))
 Contexts = Callable[..., ToolContext]
 
