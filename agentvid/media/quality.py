@@ -43,7 +43,7 @@ _MUCH_DARK, _MUCH_BRIGHT, _MUCH_BLOWN = 0.5, 0.5, 0.25
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """`blur` 0 (sharp, or plain) to 1; `noise` and `flicker` in grey levels of 255; `blocks` 0 (none) upwards; `dark`
+    """`blur` 0 (sharp, or plain) to 1; `noise` and `flicker` in grey levels of 255; `blocks` 0 (none) to 1; `dark`
     and `bright` are shares of pixels that are nearly black or white, `blown` of white ones that were too bright. Of
     single pictures no flicker is known."""
 

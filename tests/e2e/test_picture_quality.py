@@ -32,8 +32,8 @@ def pan(at: int) -> Image:
     return WIDE[:, 2 * at : 2 * at + SIZE[0]]
 
 
-def noisy(at: int) -> Image:
-    grain = np.random.default_rng(at).normal(0, 18, SIZE[::-1])
+def noisy(at: int, sigma: float = 18) -> Image:
+    grain = np.random.default_rng(at).normal(0, sigma, SIZE[::-1])
     return np.clip(pan(at) + grain[..., None], 0, 255).astype(np.uint8)
 
 
@@ -47,7 +47,7 @@ VIDEOS: dict[str, tuple[Callable[[int], Image], bool, str]] = {
     "page.mp4": (lambda at: PAGE, False, ""),
     "soft.mp4": (lambda at: np.asarray(cv2.GaussianBlur(pan(at), (0, 0), 4), np.uint8), False, "blurred picture"),
     "grain.mp4": (noisy, False, "noisy picture"),
-    "starved.avi": (pan, True, "visible blocks"),
+    "starved.avi": (lambda at: noisy(at, 8), True, "visible blocks"),
     "glare.mp4": (lambda at: brighter(pan(at), 1.5, 70), False, "overexposed"),
     "lamp.mp4": (lambda at: brighter(pan(at), 1, 14 * (at % 2)), False, "flickering light"),
 }
