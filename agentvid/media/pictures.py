@@ -33,7 +33,7 @@ _GATE_SECONDS = 0.25
 TIME_TOLERANCE_SECONDS = 0.0005
 #: Key frames come this often, and sooner where the small picture changed so much (mean of 0..255), after a pause.
 _KEY_SECONDS, _KEY_CHANGE, _KEY_PAUSE_SECONDS = 1.0, 25.0, 0.5
-_QUALITY_SECONDS = 1.0
+_QUALITY_SECONDS = 2.0
 _PLANAR_LUMA = ("yuv", "nv", "gray")
 #: Luma of 0..255, by the format's name or by the frame's colour range.
 _FULL_RANGE, _FULL = ("yuvj", "gray"), 2
@@ -276,7 +276,7 @@ class _LumaPlane:
 
 
 class _QualityMeter:
-    """Measures how good the picture is, about once a second and in full size."""
+    """Measures how good the picture is, once in two seconds and in full size."""
 
     def __init__(self) -> None:
         self._luma, self._next_seconds = _LumaPlane(), 0.0

@@ -1,6 +1,6 @@
 """How good pictures are technically, without a reference: blur, noise, blocks, exposure, flicker. No model.
 
-The decode pass measures a picture a second (agentvid/media/pictures.py), the tool `assess` those of one moment: by
+The decode pass measures a picture every two seconds (agentvid/media/pictures.py), the tool `assess` those of one moment: by
 the same functions, so that facts and answers agree.
 """
 
@@ -20,8 +20,8 @@ Luma = NDArray[np.uint8]
 #: (n, 6): what `measure` tells of n pictures, in the order of the fields of a Quality.
 Measured = NDArray[np.float64]
 
-#: Of larger pictures the middle is looked at, in full resolution; for light, every n-th pixel of the whole.
-_MOST_PIXELS, _MOST_LIGHT_PIXELS = 960 * 540, 320 * 180
+#: Of larger pictures the middle is looked at, in full resolution; for light, every n-th row of the whole.
+_MOST_PIXELS, _MOST_LIGHT_PIXELS, _LEAST_ROWS = 960 * 540, 320 * 180, 90
 #: In a smaller picture nothing but light is measured.
 _LEAST_SIDE = 16
 #: The blur that is compared with, in pixels, and the grid of 8 x 8 blocks that most codecs transform.
@@ -215,8 +215,7 @@ def _light_shares(luma: Luma) -> tuple[float, float, float]:
     """(dark, bright, blown), shares of the pixels."""
     import cv2
 
-    apart = math.ceil(math.sqrt(luma.size / _MOST_LIGHT_PIXELS))
-    thin = np.ascontiguousarray(luma[::apart, ::apart])
+    thin = luma[:: max(1, min(luma.size // _MOST_LIGHT_PIXELS, luma.shape[0] // _LEAST_ROWS))]
     shares = cv2.calcHist([thin], [0], None, [256], [0, 256]).ravel() / thin.size
     dark, bright = float(shares[:_DARK].sum()), float(shares[_BRIGHT + 1 :].sum())
     shoulder = np.add.reduceat(shares[: _BRIGHT + 1], _SHOULDER[:-1])

@@ -115,7 +115,7 @@ class FrameBatch:
     `seconds`: (n,) float64, increasing; `images`: (n, height, width, 3) uint8 BGR, small and upright.
     `text_frames`: those whose text changed since the last one, within this batch's time.
     `key_frames`: frames for models to look at (RGB, longest side at most 448), about one a second and the first after a
-    strong change, likewise. `quality`: (m, QUALITY_NUMBERS) float64, of about one frame a second its time and what
+    strong change, likewise. `quality`: (m, QUALITY_NUMBERS) float64, of one frame in two seconds its time and what
     `media.quality.measure` tells of it in full size. All are empty unless `scan` was asked for them.
     """
 

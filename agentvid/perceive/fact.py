@@ -120,7 +120,7 @@ class FactReader(Reader):
         cuts = sorted(shot.start_seconds for shot in shots)
         for clip in clips:
             here = _within(rows, clip.span)
-            observations.append(_describe(clip.span, here, cuts, _quality(here, _within(quality, clip.span))))
+            observations.append(_describe(clip.span, here, cuts, _quality(here, quality, clip.span)))
         return sorted(observations, key=lambda observation: observation.span)
 
     def _follow_runs(self, seconds: float, luma: NDArray[np.uint8]) -> None:
@@ -216,12 +216,13 @@ def _still_pictures(still: Sequence[Span], shots: Sequence[Span], rows: Rows) ->
     return observations
 
 
-def _quality(rows: Rows, measured: Rows) -> Quality | None:
-    """Medians: neither a cut nor a flash is a flicker. None if no picture was measured."""
-    if not len(measured):
+def _quality(rows: Rows, quality: Rows, span: Span) -> Quality | None:
+    """Medians: neither a cut nor a flash is a flicker. None if no picture of the span was measured."""
+    first, last = np.searchsorted(quality[:, _SECONDS], [span.start_seconds, span.end_seconds]).tolist()
+    if last == first:
         return None
     known = rows[:, _FLICKER][~np.isnan(rows[:, _FLICKER])]
-    return Quality.of(measured[:, 1:], float(np.median(known)) if known.size else None)
+    return Quality.of(quality[first:last, 1:], float(np.median(known)) if known.size else None)
 
 
 def _describe(span: Span, rows: Rows, cuts: Sequence[float], quality: Quality | None) -> Observation:

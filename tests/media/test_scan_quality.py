@@ -1,4 +1,4 @@
-"""The decode pass measures about a picture a second, in full size, and says what the same functions say of frames."""
+"""The decode pass measures a picture every two seconds, in full size, and says what the same functions say of frames."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def measured(path: Path, *, quality: bool = True, every_frame: bool = True) -> N
 def test_the_pass_and_the_frames_say_the_same(tmp_path: Path, name: str, encoder: str, pixels: str) -> None:
     path = write(tmp_path / name, encoder, pixels)
     rows = measured(path)
-    assert rows[:, 0] == pytest.approx([0.0, 1.0, 2.0])
+    assert rows[:, 0] == pytest.approx([0.0, 2.0])
     frames = media.frames_at(path, rows[:, 0].tolist())
     told, seen = Quality.of(rows[:, 1:], None), quality([frame.image for frame in frames])
     assert (told.dark, told.bright) == pytest.approx((seen.dark, seen.bright), abs=0.02)
