@@ -1,7 +1,7 @@
 """How good pictures are technically, without a reference: blur, noise, blocks, exposure, flicker. No model.
 
-The decode pass measures a picture every two seconds (agentvid/media/pictures.py), the tool `assess` those of one moment: by
-the same functions, so that facts and answers agree.
+The decode pass measures a picture every two seconds (agentvid/media/pictures.py), the tool `assess` those of one
+moment: by the same functions, so that facts and answers agree.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The decode pass measures a picture every two seconds, in full size, and says what the same functions say of frames."""
+"""The decode pass measures a picture every two seconds, and says what the same functions say of frames."""
 
 from __future__ import annotations
 
