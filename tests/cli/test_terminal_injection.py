@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
-import subprocess
-import sys
 import threading
 import unicodedata
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 import pytest
 
+from agentvid.cli import main
 from agentvid.config import load_settings
 from agentvid.library import Library
 from tests.terminals import END, read_to_end
@@ -59,28 +60,32 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def on_terminal(library: Path, *arguments: str) -> str:
-    """Everything that a command writes to a terminal that shows no colours, and to its stderr."""
+    """Everything that a command writes to a terminal that shows no colours, and to its stderr.
+
+    The terminal is real; the command runs in this process, where everything is imported.
+    """
+    os.environ.update({"AGENTVID_LIBRARY": str(library), "AGENTVID_EMBED": "false"})
     ours, theirs = pty.openpty()
-    environment = os.environ | {"AGENTVID_LIBRARY": str(library), "AGENTVID_EMBED": "false"}
-    environment |= {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
     written: list[bytes] = []
     reader = threading.Thread(target=lambda: written.append(read_to_end(ours)), daemon=True)
     reader.start()
-    done = subprocess.run(
-        [sys.executable, "-m", "agentvid", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        env=environment,
-        timeout=60,
-        check=False,
-    )
-    os.write(theirs, END)
-    reader.join(10)
-    os.close(theirs)
+    errors = io.StringIO()
+    with open(theirs, "w", encoding="utf-8") as terminal:
+        assert terminal.isatty()
+        with redirect_stdout(terminal), redirect_stderr(errors), suppress(SystemExit):
+            main(arguments)
+        terminal.flush()
+        os.write(theirs, END)
+        reader.join(10)
     os.close(ours)
     # The terminal itself makes "\r\n" of a line feed.
-    return (written[0].replace(b"\r\n", b"\n") + done.stderr).decode("utf-8", "surrogateescape")
+    return written[0].replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape") + errors.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_there_are_a_hundred_strings() -> None:
