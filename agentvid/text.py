@@ -62,6 +62,12 @@ def timestamp(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+def instant(seconds: float) -> str:
+    """A point in time for people, to the tenth of a second, cut: 75.25 -> "1:15.2"."""
+    tenths = int(seconds * 10 + 1e-6)
+    return f"{timestamp(tenths // 10)}.{tenths % 10}"
+
+
 def time_range(start_seconds: float, end_seconds: float) -> str:
     """A span for people: "1:15-1:20"; with tenths of a second where both ends would look the same: "0:00.0-0:00.1"."""
     start, end = timestamp(start_seconds), timestamp(end_seconds)
@@ -70,7 +76,7 @@ def time_range(start_seconds: float, end_seconds: float) -> str:
     # Outwards, so that a span is never shown as nothing.
     first = math.floor(start_seconds * 10 + 1e-6)
     last = max(first + 1, math.ceil(end_seconds * 10 - 1e-6))
-    return "-".join(f"{timestamp(tenths // 10)}.{tenths % 10}" for tenths in (first, last))
+    return "-".join(instant(tenths / 10) for tenths in (first, last))
 
 
 def parse_timestamp(text: str) -> float:

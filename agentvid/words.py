@@ -41,6 +41,8 @@ FUNCTION_WORDS = frozenset(
     without would you your it's that's there's what's he's she's they're we're you're i'm don't doesn't didn't isn't
     wasn't aren't can't won't let's""".split()
 )
+#: A phrase that begins with these says the same without them.
+_EMPTY_BEGINNINGS = frozenset("it he she they we you i there this that be to".split())
 #: Number word -> number, as far as people write them out.
 NUMBER_WORDS = {
     word: number
@@ -164,6 +166,13 @@ def topic_words(texts: Iterable[str]) -> list[str]:
     found = [word for text in texts for word in words(text) if word not in FUNCTION_WORDS]
     telling = [word for word in found if word not in MEDIA_WORDS] or found
     return list(dict.fromkeys(stem(word) for word in telling))
+
+
+def telling_part(phrase: str) -> str:
+    """`phrase` without pronouns and the like at its beginning: "it spicy" -> "spicy"; whole, if nothing is left."""
+    parts = phrase.split(" ")
+    first = next((at for at, part in enumerate(parts) if part.casefold() not in _EMPTY_BEGINNINGS), 0)
+    return " ".join(parts[first:])
 
 
 def rarity(wanted: Iterable[str], texts: Sequence[Set[str]]) -> dict[str, float]:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from agentvid.config import plugins_allowed
 from agentvid.errors import UsageError
+from agentvid.tools.amounts import amounts
 from agentvid.tools.assess import assess
 from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.chapters import chapters
@@ -47,6 +48,7 @@ TOOLS: Mapping[str, Tool] = MappingProxyType(
             Tool.from_function(videos_with, parallel="always"),
             Tool.from_function(list_all, parallel="always"),
             Tool.from_function(count_all, parallel="always"),
+            Tool.from_function(amounts, parallel="always"),
             Tool.from_function(verify, parallel="without_model"),
             Tool.from_function(compare, parallel="without_model"),
             Tool.from_function(summarize, parallel="without_model"),

@@ -46,21 +46,31 @@ class Scan:
     left: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A place in an order, from 1 or from the end if negative, of which there were only `found`."""
+
+    wanted: int
+    found: tuple[Moment, ...]
+
+
 @dataclass
 class Ledger:
     """Every moment that a tool returned in this run: only these may be cited. And what was looked at in full.
 
     It is also the account of the run: `usage` is what it cost so far, `budget` what it may cost, `calls` names every
     tool call, `tracks` every track that one asked for by name. `notes`: what the user must know of how tools worked.
-    `respelt`: words of queries that were searched in another spelling. `looks`: what a vision model said of frames, by
-    video id; rows of the track "look" that live as long as the run. `captioned`: what captions cost that were made
-    before the question was planned, a part of `usage`. `cancel` ends the run.
+    `shortfall`: what the program counted to last and did not come to. `respelt`: words of queries that were searched in
+    another spelling. `looks`: what a vision model said of frames, by video id; rows of the track "look" that live as
+    long as the run. `captioned`: what captions cost that were made before the question was planned, a part of `usage`.
+    `cancel` ends the run.
     """
 
     moments: list[Moment] = field(default_factory=list)
     scans: list[Scan] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     notes: list[str] = field(default_factory=list)
+    shortfall: Shortfall | None = None
     respelt: dict[str, Respelling] = field(default_factory=dict)
     looks: dict[str, list[Observation]] = field(default_factory=dict)
     captioned: Usage = field(default_factory=Usage)

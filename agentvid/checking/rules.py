@@ -24,8 +24,8 @@ MAX_RUN = 6
 #: Words of our own sentence forms: they say where and how something was found, not what.
 FORM_WORDS = frozenset(
     stem(word)
-    for word in """after all answer appear appears at before best between caption captions chapter comes count disagree
-    during earlier ends evidence fact facts first fits found frame frames from hour hours in last lasts later
+    for word in """after all answer appear appears at before best between caption captions chapter comes count cut cuts
+    disagree during earlier ends evidence fact facts first fits found frame frames from hour hours in last lasts later
     length less long longer longest match matches mention mentioned mentions minute minutes moment
     moments more name names nearest negation next no none nothing number occurrence occurrences ocr of on on-screen
     once only option order said same say says scene screen second seconds shortest show shown shows sound

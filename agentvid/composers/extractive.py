@@ -15,6 +15,7 @@ from agentvid.composers.base import ComposeRequest, Draft, is_number
 from agentvid.composers.examined import Examined, examined
 from agentvid.composers.quotes import (
     MIN_TELLING_WORDS,
+    QUOTE_LIMIT,
     Topic,
     belief,
     confidence,
@@ -23,22 +24,45 @@ from agentvid.composers.quotes import (
     probability,
     quote,
 )
-from agentvid.composers.speakers import Speakers
-from agentvid.text import clean_text, time_range, timestamp
+from agentvid.composers.speakers import Speakers, introductions
+from agentvid.text import clean_text, instant, time_range, timestamp
+from agentvid.tools.agreement import agreements, is_question
+from agentvid.tools.base import Shortfall
 from agentvid.tools.intervals import by_video
 from agentvid.tools.missing import unread
+from agentvid.tools.read import read
 from agentvid.tools.rows import rows_at
 from agentvid.tools.search import search
 from agentvid.tools.telling import most_telling
-from agentvid.types import CAPTION, FACT, FRAME, LOOK, OCR, SOUND, SPEECH, Claim, Evidence, Moment, Observation, Video
-from agentvid.words import content_words
+from agentvid.types import (
+    CAPTION,
+    FACT,
+    FRAME,
+    LOOK,
+    OCR,
+    SOUND,
+    SPEECH,
+    Claim,
+    Evidence,
+    Moment,
+    Observation,
+    Span,
+    Video,
+)
+from agentvid.words import content_words, sentences, telling_part
 
 #: Below this an answer abstains. Measured with all-MiniLM-L6-v2 on TutorialVQA transcripts and PororoQA descriptions:
 #: 160 questions of their own videos: 22 abstained; 160 of other videos: 151 abstained, 4 said "No: nothing".
 ABSTAIN_BELOW = 0.42
-MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MAX_NEAREST = 3, 20, 5, 3
+MAX_QUOTES, MAX_LISTED, MAX_SUMMARY, MAX_NEAREST, MAX_NEXT = 3, 20, 5, 3, 2
+#: What follows within so many seconds goes on with what was said.
+NEXT_SECONDS = 12.0
+#: Of a chapter so much is quoted.
+CHAPTER_CHARACTERS = 120
 #: What was said is an answer to "who" only in so far as somebody may know the words.
 UNNAMED_SPEAKER = 0.2
+#: Who says a name may be one of several who speak.
+NAMED_ALOUD = 0.6
 #: Rows picked out are no surer summary than this, whatever they say; measured facts tell little of what happens.
 SURE_SUMMARY, SURE_BY_FACTS = 0.8, 0.3
 #: "The action items": rows that are near to such a question, which names nothing to compare them with.
@@ -46,6 +70,11 @@ SURE_BY_NEARNESS = 0.3
 #: No row of a track does not mean that nothing of the kind is in the video, unless everything was read for it.
 SURE_OF_NO_ROW = {OCR: 0.9}
 UNSURE_OF_NO_ROW = 0.5
+#: Where one row states what another one denies, neither is sure.
+TOLD_BOTH_WAYS = 0.5
+#: What the detector of cuts is worth: its F1 on edited footage (docs/measurements.md, B3).
+SURE_OF_CUTS = 0.98
+_DETECTED = "Cuts are found by a detector that is right about 98 of 100 of them; a few may be missing or too many."
 _EVERY_WORD = 0.999
 #: A further quote is worth showing if it is believed nearly as much as the best.
 _NEARLY = 0.8
@@ -77,6 +106,8 @@ class ExtractiveComposer:
         form = _FORMS.get(request.kind, _what)
         if request.kind == CATALOGUE and not request.stopped:
             return form(desk, 1.0)
+        if not request.evidence and not request.stopped and (short := request.context.ledger.shortfall):
+            return desk.fall_short(short)
         if request.kind in EXHAUSTIVE and not request.evidence and not request.stopped:
             return form(desk, certainty)
         # Whoever gives choices wants the best of them; how sure it is stands in the confidence.
@@ -124,6 +155,14 @@ class _Desk:
         scored.sort(key=lambda pair: (-pair[0], -pair[1].score))
         return [moment for certainty, moment in scored if certainty >= _NEARLY * scored[0][0]]
 
+    def next_quotes(self, item: Evidence) -> list[Evidence]:
+        """What is said after a quote that only repeats the question: "Here are the ingredients."."""
+        context, end = self.request.context, item.span.end_seconds
+        after = context.scope[item.video_id].span.intersection(Span(end, end + NEXT_SECONDS))
+        if after is None or not self.topic.repeats(item.quote):
+            return []
+        return self.quotes(read(context, within=Moment(item.video_id, after), track=item.track), MAX_NEXT)
+
     def holds_every_word(self) -> bool:
         """True if each phrase of the question stands, all its words near each other, in what is to be cited."""
         if any(moment.track in (LOOK, FRAME) for moment in self.request.evidence):
@@ -131,9 +170,26 @@ class _Desk:
         told = [self.topic.coverage(moment.text) for moment in self.request.evidence]
         return all(max(shares, default=0.0) >= _EVERY_WORD for shares in zip(*told, strict=True))
 
+    def told_both_ways(self) -> tuple[list[Moment], list[Moment]]:
+        """The moments that state in words what is asked, and those that deny it; a question does neither."""
+        claim, told = " ".join(self.request.focus), self.request.evidence
+        if seen := [moment for moment in told if moment.track in (LOOK, FRAME)]:
+            return seen, []  # what was seen has no words of its own
+        found = [set(agreements(claim, [moment.text])) for moment in told]
+        stating = [moment for moment, said in zip(told, found, strict=True) if "yes" in said]
+        denying = [moment for moment, said in zip(told, found, strict=True) if "no" in said and "yes" not in said]
+        if not stating and not denying:
+            # It may take several sentences to say it.
+            stated = [(moment, " ".join(s for s in sentences(moment.text) if not is_question(s))) for moment in told]
+            stating = [m for m, text in stated if min(self.topic.coverage(text), default=0.0) >= _EVERY_WORD]
+        return stating, denying
+
     def where(self, item: Evidence) -> str:
-        video = f"in {PurePath(item.video).name} " if self._names else ""
-        return f"{video}{_at(item)}"
+        return f"{self.of_video([item])} {_at(item)}".lstrip()
+
+    def of_video(self, items: Sequence[Evidence]) -> str:
+        """ " in talk.mp4", "" where there is only one video."""
+        return f" in {PurePath(items[0].video).name}" if self._names and items else ""
 
     def says(self, item: Evidence) -> str:
         return f"{self.where(item)} {_quoted(item)}"
@@ -177,7 +233,7 @@ class _Desk:
         if certainty >= ABSTAIN_BELOW:
             reason = f"no passage of {seen.where} is surely about it, but some come near{seen.unread}"
             return replace(self.abstain(certainty), reason=reason)
-        named = f"“{', '.join(self.request.focus)}”" if self.request.focus else "the question"
+        named = f"“{', '.join(map(telling_part, self.request.focus))}”" if self.request.focus else "the question"
         denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}"
         sure = (1.0 - certainty) * seen.share * (UNSURE_OF_NO_ROW if lacking else 1.0)
         return Draft(confidence=sure, statement=f"{'; '.join([denial, *lacking.values()])}.", numbers=(0.0,))
@@ -201,6 +257,15 @@ class _Desk:
             reason = "; ".join([reason, *lacking.values()])
         sure = probability(min(certainty, ABSTAIN_BELOW), self.topic) if self.evidence else 0.0
         return Draft((), tuple(self.evidence), sure, reason=reason)
+
+    def fall_short(self, short: Shortfall) -> Draft:
+        """There are fewer than the question counts to: says how many, and shows the last of them."""
+        groups = by_video(short.found)
+        most = max(map(len, groups.values()))
+        number = f"{abs(short.wanted)}{' from the end' if short.wanted < 0 else ''}"
+        found = f"only {most} {'was' if most == 1 else 'were'} found{' in one video' if len(groups) > 1 else ''}"
+        self.quotes(short.found[-MAX_NEAREST:], MAX_NEAREST)
+        return Draft((), tuple(self.evidence), reason=f"there is no number {number}: {found}")
 
     def _legible(self) -> float:
         """0..1: how surely what is quoted was heard or read aright, on average; of a time nothing else is in doubt."""
@@ -238,9 +303,10 @@ def _at(item: Evidence) -> str:
     return f"at {time_range(item.span.start_seconds, item.span.end_seconds)}"
 
 
-def _quoted(item: Evidence) -> str:
+def _quoted(item: Evidence, limit: int = QUOTE_LIMIT) -> str:
     track = _SAYS.get(item.track, f"the {item.track} track says")
-    return f"{track}: “{item.quote}”"
+    shown = item.quote if len(item.quote) <= limit else item.quote[: limit + 1].rpartition(" ")[0] or item.quote[:limit]
+    return f"{track}: “{shown}”{'' if shown == item.quote else ' …'}"
 
 
 def _sentence(text: str) -> str:
@@ -253,7 +319,12 @@ def _claim(text: str, *cited: Evidence) -> Claim:
 
 def _what(desk: _Desk, certainty: float) -> Draft:
     found = desk.request.evidence
-    return desk.say(found if found[0].track == LOOK else desk.best(found), MAX_QUOTES, certainty)
+    if found[0].track == LOOK:
+        return desk.say(found, MAX_QUOTES, certainty)
+    told = desk.quotes(desk.best(found), MAX_QUOTES)
+    if desk.request.kind == "what":
+        told = list(dict.fromkeys(one for item in told for one in (item, *desk.next_quotes(item))))
+    return desk.draft([_claim(desk.says(item), item) for item in told], certainty)
 
 
 def _in_order(desk: _Desk, certainty: float) -> Draft:
@@ -306,6 +377,51 @@ def _yes_no(desk: _Desk, certainty: float) -> Draft:
     if claims:
         claims[0] = Claim(f"{verdict}: {desk.says(found[0])}", claims[0].evidence)
     return desk.draft(claims, certainty)
+
+
+def _asserted(desk: _Desk, certainty: float) -> Draft:
+    """Whether it is so as rows say it: by one that states it what `value` says, by one that denies it the opposite."""
+    is_so = desk.request.value is True
+    if not desk.request.evidence:
+        return desk.negative("No" if is_so else "Yes")
+    stating, denying = desk.told_both_ways()
+    if not stating and not denying:
+        return replace(desk.abstain(certainty), reason="no row says so in words; the nearest are shown")
+    found = desk.quotes(stating or denying, MAX_QUOTES)
+    claims = [_claim(desk.says(item), item) for item in found]
+    if claims:
+        verdict = "Yes" if is_so is bool(stating) else "No"
+        claims[0] = Claim(f"{verdict}: {desk.says(found[0])}", claims[0].evidence)
+    against = desk.quotes(denying, 1) if stating else []
+    claims += [_claim(f"but {desk.says(item)}", item) for item in against if item not in found]
+    draft = desk.draft(claims, certainty)
+    return replace(draft, confidence=min(draft.confidence, TOLD_BOTH_WAYS)) if against else draft
+
+
+def _shots(desk: _Desk, certainty: float) -> Draft:
+    return _detected(desk, certainty, "shot")
+
+
+def _cuts(desk: _Desk, certainty: float) -> Draft:
+    return _detected(desk, certainty, "cut")
+
+
+def _detected(desk: _Desk, certainty: float, what: str) -> Draft:
+    """How many shots or cuts, and when they begin, by the measurements there; `value`: their seconds, in time order."""
+    times = desk.request.value if isinstance(desk.request.value, tuple) else ()
+    found = desk.quotes(desk.request.evidence, MAX_LISTED)
+    shown = [at for at in times if any(item.span.start_seconds <= at < item.span.end_seconds for item in found)]
+    shown = shown[:MAX_LISTED]
+    total = f"{len(times)} {what}{'' if len(times) == 1 else 's'}{desk.of_video(found)}"
+    more = f"; the first {len(shown)} are" if len(shown) < len(times) else ""
+    listed = f"{more} at {', '.join(map(instant, shown))}" if shown else ""
+    draft = desk.draft([_claim(f"{total}{listed}", *found)] if found else [], certainty)
+    return replace(
+        draft,
+        confidence=min(draft.confidence, SURE_OF_CUTS),
+        statement=_DETECTED if draft.claims else draft.statement,
+        numbers=(*draft.numbers, float(len(times)), float(len(shown))),
+    )
 
 
 def _order(desk: _Desk, certainty: float) -> Draft:
@@ -364,6 +480,8 @@ def _who(desk: _Desk, certainty: float) -> Draft:
         names = [name for item in draft.evidence for name in speakers.of(item.video_id, _rows_of(desk, item))]
     if not draft.claims:
         return draft
+    if not names and desk.topic.is_empty and (introduced := _introduced(desk, asked)):
+        return introduced
     if not names:
         sure = min(draft.confidence, UNNAMED_SPEAKER)
         return replace(draft, statement="No row that was found names who speaks.", confidence=sure)
@@ -374,6 +492,23 @@ def _who(desk: _Desk, certainty: float) -> Draft:
     number = len(dict.fromkeys(names))
     heard = f"{number} who speak" if number > 1 else "who speaks"
     return replace(draft, statement=f"The rows name {heard}: {listed}.", confidence=sure)
+
+
+def _introduced(desk: _Desk, moments: Sequence[Moment]) -> Draft | None:
+    """Who say their names themselves, with the words in which they do; None if nobody does."""
+    told = [
+        (name, moment)
+        for moment in moments
+        for name, _ in introductions(observations_under(desk.request.context, moment))
+    ]
+    if not told:
+        return None
+    desk.evidence = []
+    draft = desk.say([moment for _, moment in told], MAX_QUOTES, SURE_SUMMARY)
+    listed = ", ".join(dict.fromkeys(name for name, _ in told))
+    return replace(
+        draft, statement=f"Named by their own words: {listed}.", confidence=min(draft.confidence, NAMED_ALOUD)
+    )
 
 
 def _rows_of(desk: _Desk, item: Evidence) -> list[Observation]:
@@ -422,14 +557,32 @@ def _chapters(desk: _Desk, certainty: float) -> Draft:
     for moments in list(groups.values())[:MAX_LISTED]:
         longest = sorted((m for m in moments if m.observation_ids), key=lambda m: -m.span.duration_seconds)[:share]
         shown += sorted(longest, key=lambda m: m.span)
-    draft = desk.say(shown, MAX_LISTED, certainty)
+    whole: dict[str, Evidence] = {}
+    claims = []
+    for moment in shown:
+        if (item := desk.quote(moment)) and item.id not in whole:
+            whole[item.id] = item = replace(item, span=moment.span)
+            head = f"{desk.where(item)}{_title(desk, moment, item.quote)}"
+            claims.append(_claim(f"{head} {_quoted(item, CHAPTER_CHARACTERS)}", item))
+    desk.evidence = list(whole.values())
+    draft = desk.draft(claims, certainty)
     told = len({item.video_id for item in desk.evidence})
     videos = len(desk.request.context.scope)
     parts = [f"Of {videos} videos {told} are told of" if videos > 1 else ""]
     if (left := len(desk.request.evidence) - len(shown)) > 0 and draft.claims:
         parts.append(f"{left} further chapters are not shown; ask of one video, or of a part of it")
     statement = "; ".join(filter(None, parts))
+    draft = replace(draft, whole=tuple(whole))
     return replace(draft, statement=f"{_sentence(statement)}." if statement and draft.claims else draft.statement)
+
+
+def _title(desk: _Desk, chapter: Moment, quote: str) -> str:
+    """ " (stream, cipher)": the words of a chapter's title that a quote of it bears out, "" without any."""
+    sections = desk.request.context.catalogue.sections(chapter.video_id)
+    title = next((part.title for part in sections if part.level == "chapter" and part.span == chapter.span), "")
+    told = set(content_words(quote))
+    kept = [word for word in title.split(", ") if word and set(content_words(word)) <= told]
+    return f" ({', '.join(kept)})" if len(kept) > 1 else ""
 
 
 def _videos(desk: _Desk, _: float) -> Draft:
@@ -466,7 +619,9 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "when": _what,
     "excerpt": _in_order,
     "chapters": _chapters,
-    "measured": _in_order,
+    "asserted": _asserted,
+    "shots": _shots,
+    "cuts": _cuts,
     "list": _list,
     "count": _count,
     "yes_no": _yes_no,
@@ -480,7 +635,7 @@ _FORMS: Mapping[str, Callable[[_Desk, float], Draft]] = {
     "videos": _videos,
 }
 #: Kinds that only repeat what rows say: no surer than these are.
-READ_OFF = frozenset({"excerpt", "summary", "chapters", "list", "measured"})
+READ_OFF = frozenset({"excerpt", "summary", "chapters", "list", "count", "shots", "cuts"})
 SUMMARIES = frozenset({"summary", "chapters"})
 #: Kinds that tell what happens, which measured facts hardly do.
 TELLING = frozenset({"excerpt", "summary", "chapters"})
@@ -491,5 +646,5 @@ FOUND = frozenset({"what", "when", "summary", "compare"})
 #: The kind that tells which videos there are.
 CATALOGUE = "videos"
 #: Kinds whose programs scan everything, so that finding nothing is itself an answer.
-EXHAUSTIVE = frozenset({"count", "yes_no", "list"})
+EXHAUSTIVE = frozenset({"count", "yes_no", "asserted", "list"})
 KINDS = tuple(_FORMS)

@@ -40,6 +40,10 @@ class Topic:
         found = set(content_words(text))
         return sum(weight for word, weight in self.weights.items() if word in found)
 
+    def repeats(self, text: str) -> bool:
+        """True if a text says nothing but the topic."""
+        return not self.is_empty and set(content_words(text)) <= self.weights.keys()
+
     def coverage(self, text: str) -> list[float]:
         """Per phrase, the share of its weight that neighbouring sentences of `text` hold together, 0 to 1.
 
@@ -114,7 +118,7 @@ def quote(context: ToolContext, moment: Moment, topic: Topic, identity: str) -> 
     if not rows:
         return None
     best = max(rows, key=lambda row: _telling(row, topic)) if moment.track != FRAME else rows[0]
-    run = [row for row in rows if row.track == best.track]
+    run = _run_around(best, rows, rows_at(context, moment.video_id, moment.span, best.track))
     chosen = _whole_sentence(run, run.index(best))
     text = " ".join(row.text for row in chosen)
     if len(text) > QUOTE_LIMIT:
@@ -149,6 +153,19 @@ def _whole_sentence(run: Sequence[Observation], at: int) -> list[Observation]:
             break
         last += 1
     return list(run[first : last + 1])
+
+
+def _run_around(best: Observation, rows: Sequence[Observation], every: Sequence[Observation]) -> list[Observation]:
+    """The rows around the best that stand next to each other among `every` row of its track: those that tell most of a
+    chapter lie apart, and make no sentence."""
+    stream = [row for row in every if row.language == best.language]
+    own, at = {row.id for row in rows}, stream.index(best)
+    first = last = at
+    while first > 0 and stream[first - 1].id in own:
+        first -= 1
+    while last + 1 < len(stream) and stream[last + 1].id in own:
+        last += 1
+    return stream[first : last + 1]
 
 
 def _best_part(text: str, topic: Topic) -> str:

@@ -16,6 +16,22 @@ _LABEL = re.compile(r"\s*(?:[-–—]|>>)?\s*([^\W\d_a-z][\w.'’-]*(?: [^\W_a-z
 _LABELLED_SHARE = 0.5
 
 
+#: "My name is Anna Smith", "I'm Chef Tom": one to three words with a capital, none of which begins a sentence.
+_INTRODUCED = re.compile(
+    r"\b(?:[Mm]y name(?:['’]s| is)|I['’]m|I am|[Tt]his is)((?: (?:Dr\.|Mr\.|Mrs\.|Ms\.|[^\W\d_a-z][\w'’-]+)){1,3})"
+    r"(?=[,.!]|$| (?:and|from|with|here|speaking|your)\b)"
+)
+
+
+def introductions(rows: Iterable[Observation]) -> list[tuple[str, Observation]]:
+    """(name, row) where speakers say who they are, each name once."""
+    found: dict[str, Observation] = {}
+    for row in rows:
+        if row.track == SPEECH and (said := _INTRODUCED.search(row.text)):
+            found.setdefault(said[1].strip(), row)
+    return list(found.items())
+
+
 class Speakers:
     """Reads names off rows; a label that is not in capitals counts in videos whose rows mostly have one."""
 

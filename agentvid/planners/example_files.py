@@ -98,14 +98,16 @@ def _faults_of_form(entry: Any, classes: Mapping[str, Any]) -> Iterator[str]:
         try:
             check_program(_with_samples(form, program), load_tools())
         except (ValueError, KeyError) as error:
-            yield f"a placeholder of the program is wrong: {error}; allowed: $ and the name of a slot, $where, $choices"
+            allowed = "$ and the name of a slot, $where, $whole, $choices"
+            yield f"a placeholder of the program is wrong: {error}; allowed: {allowed}"
         except ProgramError as error:
             yield str(error)
 
 
 def _with_samples(form: Form, program: str) -> str:
     """The program with something of the right type in every place; raises KeyError for one that no example fills."""
-    values = {"where": "", "choices": '["a", "b"]', "question": '"q"', "video": '"v"'}
+    whole = 'span(start=0, end=86400, video="v")'
+    values = {"where": "", "whole": whole, "choices": '["a", "b"]', "question": '"q"', "video": '"v"'}
     for slot in set.intersection(*(set(example.slots) for example in form.examples)) - {"subject"} | {"x"}:
         number = slot.rstrip("0123456789") in ("time", "n", "count")
         values |= {slot: "1" if number else '"x"', f"{slot}_exact": '"x"'}

@@ -27,7 +27,7 @@ from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
 from agentvid.models.base import Embedder, Vectors
 from agentvid.planners import slots
 from agentvid.planners.base import Plan, PlanRequest
-from agentvid.types import LOOK, Video
+from agentvid.types import LOOK, Span, Video
 from agentvid.words import FUNCTION_WORDS, words
 
 #: An unaligned form must reach this mean of word containment and cosine, and is then worth this share of its weight.
@@ -39,7 +39,7 @@ MAX_ALIGNED_CHARACTERS = 1_000
 #: A slot with one of these asks for more than one retrieval.
 _CONNECTORS = frozenset("before after while until then during between first last both every each than".split())
 _SLOT = re.compile(r"\{(\w+)\}")
-_ARTICLE = r"(?:(?:the|a|an|any|some)\s+)?"
+_ARTICLE = r"(?:(?:the|an?|any|some|this|that)\s+)?"
 _ARTICLES = frozenset(("the", "a", "an"))
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {
@@ -60,6 +60,10 @@ _UNSEEN = (
 _ASSESS = "assess"
 #: "Does the bell ever ring" asks what "does the bell ring" asks.
 _EVER = re.compile(r"\s+ever\b", re.IGNORECASE)
+#: A video's id, and a stretch of it.
+Place = tuple[str, Span]
+#: Longer than any video.
+_WHOLE = Span(0, 86_400)
 _LEADING_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 
 
@@ -144,12 +148,16 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A question without its choices and the one video that it names; `matches`: forms that it fits, best first."""
+    """A question without its choices and the one video that it names; `matches`: forms that it fits, best first.
+
+    `place`: where alone it is asked, because the conversation or its last words say so.
+    """
 
     question: str
     choices: tuple[str, ...]
     video: Video | None
     matches: Sequence[Match]
+    place: Place | None = None
 
 
 class ExampleBank:
@@ -374,9 +382,21 @@ class ExemplarPlanner:
         rest, video = slots.take_video(question, request.videos)
         # "More often in A than in B" ends with the name of a video, and does not mean that alone.
         if video and (naming := self._naming(question, request.videos, bool(choices))):
-            return _Reading(question, choices, None, [naming])
+            return _Reading(question, choices, None, [naming], request.place)
         matches = self._matches(rest, request.videos, bool(choices), is_again=bool(request.tried))
-        return _Reading(rest, choices, video, matches)
+        read = _Reading(rest, choices, video, matches, request.place)
+        return read if request.place else self._narrowed(read, request)
+
+    def _narrowed(self, read: _Reading, request: PlanRequest) -> _Reading:
+        """Without the times that the question begins or ends with, where it is better read so."""
+        rest, stretch = slots.take_span(read.question)
+        if stretch is None:
+            return read
+        matches = self._matches(rest, request.videos, bool(read.choices), is_again=bool(request.tried))
+        if not _is_better_narrowed(read.matches[0], matches[0]):
+            return read
+        place = _place(_named(read.video, None, request.videos), stretch)
+        return replace(read, question=rest, matches=matches, place=place)
 
     def phrases(self, question: str, videos: Sequence[Video]) -> tuple[str, ...]:
         """The phrases that a question is about: what the form that fits it best word for word leaves open."""
@@ -397,7 +417,7 @@ class ExemplarPlanner:
         plans: dict[str, Plan] = {}
         for one in fitting[:k]:
             match = Match(one.form, {"x": about}, 0.0)
-            program = _fill(match, request, _Reading(question, choices, video, [match]))
+            program = _fill(match, request, _Reading(question, choices, video, [match], request.place))
             plans.setdefault(program, Plan(program, one.form.id, choices=choices))
         return list(plans.values())
 
@@ -513,6 +533,16 @@ def _kind(slot: str) -> str:
     return name if name in _TYPED_SLOTS else "phrase"
 
 
+def _is_better_narrowed(whole: Match, rest: Match) -> bool:
+    """True if a question is better read without the times that it ends with, and answered in that part alone.
+
+    "How many cuts are there in the first minute": no form has a place for the times. "Is there text after 1:00": one
+    has, and takes "there text" for a phrase, where another knows all the other words.
+    """
+    has_times = any(_kind(slot) == "time" for slot in whole.texts)
+    return not has_times or bool(whole.phrases and not rest.phrases)
+
+
 def _without_number(slot: str) -> str:
     return slot.rstrip("0123456789")
 
@@ -540,22 +570,40 @@ def _fill(match: Match, request: PlanRequest, read: _Reading) -> str:
     values = {name: _value(name, text, videos) for name, text in match.texts.items()}
     values |= {f"{name}_exact": slots.literal(f'"{_without_article(text)}"') for name, text in match.texts.items()}
     values |= {"choices": slots.literal(list(read.choices)), "question": slots.literal(read.question)}
-    placed = next((one for one in videos if request.place and one.id == request.place[0]), None)
-    named = video or placed or (videos[0] if len(videos) == 1 else None)
-    program = Template(match.form.program_with(request.tools, is_one_video=named is not None or len(videos) < 2))
+    is_one_video = bool(video or read.place) or len(videos) < 2
+    program = Template(match.form.program_with(request.tools, is_one_video=is_one_video))
     values["where"] = f", video={slots.literal(video.id)}" if video else ""
-    if request.place:
-        video_id, span = request.place
-        start, end = slots.literal(span.start_seconds), slots.literal(span.end_seconds)
-        values["where"] = f", within=span(start={start}, end={end}, video={slots.literal(video_id)})"
-    if "video" not in values and "video" in program.get_identifiers():
-        if named is None:
-            raise UsageError(
-                f"the question does not say which of {len(videos)} videos it means",
-                hint="name one with --video NAME, or end the question with `in NAME`",
-            )
-        values["video"] = slots.literal(named.id)
+    if read.place:
+        values["where"] = f", within={_span_text(*read.place)}"
+    wanted = set(program.get_identifiers())
+    if "video" in wanted - set(values):
+        values["video"] = slots.literal(_named(video, read.place, videos).id)
+    if "whole" in wanted:
+        values["whole"] = _span_text(*(read.place or (_named(video, None, videos).id, _WHOLE)))
     return program.substitute(values)
+
+
+def _named(video: Video | None, place: Place | None, videos: Sequence[Video]) -> Video:
+    """The video that the question is about. Raises UsageError where it could be any of several."""
+    placed = next((one for one in videos if place and one.id == place[0]), None)
+    if named := video or placed or (videos[0] if len(videos) == 1 else None):
+        return named
+    raise UsageError(
+        f"the question does not say which of {len(videos)} videos it means",
+        hint="name one with --video NAME, or end the question with `in NAME`",
+    )
+
+
+def _place(video: Video, stretch: slots.Stretch) -> Place:
+    """A stretch as a place in a video; one that lies behind its end stays there, so that the program can say so."""
+    start, end = stretch
+    start = max(0.0, video.duration_seconds + start) if start < 0 else start
+    return video.id, Span(start, max(start + 1, video.duration_seconds) if math.isinf(end) else end)
+
+
+def _span_text(video_id: str, span: Span) -> str:
+    start, end = slots.literal(span.start_seconds), slots.literal(span.end_seconds)
+    return f"span(start={start}, end={end}, video={slots.literal(video_id)})"
 
 
 def _value(slot: str, text: str, videos: Sequence[Video]) -> str:

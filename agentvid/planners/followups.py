@@ -225,6 +225,21 @@ def _nth(found: re.Match[str], talk: Conversation) -> FollowUp:
     return _read_as(f"When {asked} for the {number} time?")
 
 
+def _how_often(_: re.Match[str], talk: Conversation) -> FollowUp:
+    topic = talk.topic()
+    return _read_as(f"How often {f'does {topic.phrase}' if topic.is_clause else f'is {topic.phrase} mentioned'}?")
+
+
+def _in_stretch(found: re.Match[str], talk: Conversation) -> FollowUp | None:
+    """The same question about another part of the video: "and in the first two minutes?"."""
+    if slots.take_span(f"asked {found['stretch']}")[1] is None or not talk.turns:
+        return None
+    video = talk.scope[0] if len(talk.scope) == 1 else talk.place()[0]
+    question, _ = slots.take_video(slots.plain_question(talk.last().standalone), talk.known)
+    question, _ = slots.take_span(question)
+    return _read_as(_sentence(f"{question} {found['stretch']} in {_reference(video)}"))
+
+
 def _instead(found: re.Match[str], talk: Conversation) -> FollowUp | None:
     """The same question about something else."""
     phrase = found["x"].strip(" ,")
@@ -286,6 +301,8 @@ _KINDS = tuple(
         (rf"{_ABOUT}(?:(?:in|from|for|on) )?(?P<there>the other {_VIDEO})", _other_video),
         (rf"(?P<before>.+?),? (?:in|from) (?P<there>the other {_VIDEO})", _other_video),
         (rf"{_ABOUT}(?:(?:in|from|for) )?(?P<name>\S.*)", _named_video),
+        (rf"{_ABOUT}(?P<stretch>(?:in|during|within|between|from|after|since|before|until|up to) .+)", _in_stretch),
+        (r"(?:exactly )?how (?:often|many times)(?: exactly| in all| in total| altogether)?", _how_often),
         (rf"{_ABOUT}(?:when (?:is|was) )?the (?P<n>{_NTH})(?: (?:time|one|mention|occurrence))?", _nth),
         (rf"(?P<before>.+?),? (?:in|from) (?P<there>(?:that|the same) {_VIDEO})", _same_video),
         (rf"(?:in|from) (?P<there>(?:that|the same) {_VIDEO}),? (?P<after>.+)", _same_video),

@@ -6,6 +6,7 @@ Everything here is deterministic and looks at the question alone, never at text 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
@@ -69,6 +70,23 @@ _UNIT_FIRST = re.compile(rf"(?:the )?(?P<unit>hour|minute|second)\s+(?P<number>{
 _CLOCK = re.compile(r"\d{1,3}:\d{2}(?::\d{2})?(?:\.\d+)?")
 _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 
+#: Start and end in seconds; a negative start counts from the end of the video.
+Stretch = tuple[float, float]
+_UNIT = r"(?:h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)"
+_AMOUNT = rf"{_NUMBER}\s*-?\s*{_UNIT}"
+_TIME = (
+    rf"(?:{_CLOCK.pattern}|{_AMOUNT}(?:,? (?:and )?{_AMOUNT})*(?: \d{{1,2}})?|(?:hour|minute|second) {_NUMBER}"
+    r"|hour|minute|second)"
+)
+_SPAN = (
+    rf"(?:(?:in|during|within|for|over|of) (?:the )?(?:very )?(?:(?:first|opening|initial) (?P<first>{_TIME})"
+    rf"|(?:last|final|closing) (?P<last>{_TIME}))"
+    rf"|between (?P<start>{_TIME}) and (?P<end>{_TIME})|from (?P<start2>{_TIME}) (?:to|till|until) (?P<end2>{_TIME})"
+    rf"|(?:after|since) (?P<after>{_TIME})|(?:before|until|till|up to) (?P<before>{_TIME}))"
+)
+_SPAN_LAST = re.compile(rf"(?P<rest>.*\S)[ ,]+{_SPAN}", re.IGNORECASE)
+_SPAN_FIRST = re.compile(rf"{_SPAN}[ ,]+(?P<rest>\S.*)", re.IGNORECASE)
+
 _ORDINALS = (
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
 )  # position + 1 is the number
@@ -120,6 +138,34 @@ def _stands_alone(question: str) -> bool:
     """True if it says what it is about: "What does he do then?" needs the sentence before it."""
     found = words(question)
     return not _POINTING & set(found) and any(word not in FUNCTION_WORDS for word in found)
+
+
+def take_span(question: str) -> tuple[str, Stretch | None]:
+    """(the question without "in the first 30 seconds", that stretch), where it begins or ends with one."""
+    for pattern in (_SPAN_LAST, _SPAN_FIRST):
+        found = pattern.fullmatch(question.strip())
+        stretch = _stretch(found) if found else None
+        if found and stretch:
+            return found["rest"].strip(" ,"), stretch
+    return question, None
+
+
+def _stretch(found: re.Match[str]) -> Stretch | None:
+    """What a match of `_SPAN` names; None where it holds no time."""
+    given = {name.rstrip("2"): text for name, text in found.groupdict().items() if text and name != "rest"}
+    seconds = {name: parse_time(text) for name, text in given.items()}
+    match seconds:
+        case {"first": float(length)}:
+            return 0.0, length
+        case {"last": float(length)}:
+            return -length, math.inf
+        case {"start": float(start), "end": float(end)}:
+            return (start, end) if start < end else None
+        case {"after": float(start)}:
+            return start, math.inf
+        case {"before": float(end)}:
+            return 0.0, end
+    return None
 
 
 def quoted_phrases(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import replace
@@ -205,6 +205,9 @@ class _Scout(Evaluator):
         if is_allowed and function.may_overlap(self._context):
             self._ready.setdefault(call, (function, arguments, self._statements_run))
         return _PENDING
+
+    def _fall_short(self, wanted: int, items: Sequence[Value]) -> None:
+        """Nothing is kept of what the evaluation proper may not come to."""
 
     def _leave(self, parts: Iterable[Expression]) -> Any:
         """What cannot be evaluated yet may come to hold calls."""

@@ -29,6 +29,8 @@ from agentvid.words import NUMBER_WORDS
 BUILTINS: dict[str, Tool] = {}
 #: Builtins that look up videos; they get the run's scope as their first argument.
 SCOPED: set[str] = set()
+#: Builtins that count to the n-th of their items: nothing comes of them where there are fewer.
+COUNTING = frozenset({"nth", "nth_in_each"})
 #: Builtins whose cost grows with the length of the texts.
 READING: set[str] = set()
 

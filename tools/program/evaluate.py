@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from agentvid.budget import INTERRUPTED
 from agentvid.errors import AgentvidError, ProgramError, ToolError
 from agentvid.events import Tell
-from agentvid.tools.base import Tool, ToolContext
-from agentvid.tools.program.builtins import BUILTINS, READING, SCOPED
+from agentvid.tools.base import Shortfall, Tool, ToolContext
+from agentvid.tools.program.builtins import BUILTINS, COUNTING, READING, SCOPED
 from agentvid.tools.program.calls import CallKey, Made, call_key, call_text, make_call
 from agentvid.tools.program.check import Program
 from agentvid.tools.program.ir import (
@@ -132,6 +132,8 @@ class Evaluator:
                 return self._list(node, values)
             case Item():
                 inside = -len(values[0]) <= node.index < len(values[0])
+                if not inside:
+                    self._fall_short(node.index + (node.index >= 0), values[0])
                 return fit(values[0][node.index] if inside else None, node.type)
             case Slice():
                 return values[0][node.start : node.stop]
@@ -187,12 +189,20 @@ class Evaluator:
         scope = (self._context.scope,) if function.name in SCOPED else ()
         place = f"line {node.line}: {node.fragment!r}"
         try:
-            return function.run(*scope, **arguments)
+            value = function.run(*scope, **arguments)
         except ToolError as error:
             raise ToolError(f"{place}: {error}", hint=error.hint) from error
         except ProgramError as error:
             refused = ProgramError(f"{place}: {error}", fragment=node.fragment, allowed=error.allowed, hint=error.hint)
             raise refused from error
+        if function.name in COUNTING and not value:
+            self._fall_short(int(arguments["n"]), arguments["items"])
+        return value
+
+    def _fall_short(self, wanted: int, items: Sequence[Value]) -> None:
+        """Keep that a program counted further than there are moments: an answer can say so."""
+        if found := tuple(item for item in items if isinstance(item, Moment)):
+            self._context.ledger.shortfall = Shortfall(wanted, found)
 
     def _call_tool(self, node: Call, function: Tool, arguments: dict[str, Any]) -> Any:
         """What a tool returns; a call that this run has made before is not made again and costs no tool call."""

@@ -92,6 +92,7 @@ def run_program(
     `tell` hears of every tool call when it ends, from the thread that made it. Raises ProgramError when a limit is
     reached or somebody ends the run, ToolError when a tool refuses.
     """
+    context.ledger.shortfall = None  # of a program before this one
     deadline = time.monotonic() + limits.wall_seconds
     ahead = CallsAhead(program, context, limits, deadline=deadline, workers=workers, tell=tell)
     evaluator = Evaluator(program, context, limits, deadline=deadline, ahead=ahead, tell=tell)
