@@ -25,9 +25,15 @@ _UNREAD: Mapping[str, str] = {
 }
 
 
-def unread(context: ToolContext) -> Mapping[str, str]:
-    """Tracks that tools of this run looked at and no video of the question has: name -> that, and what adds it."""
+def unread(context: ToolContext, *, by_rows: bool = False) -> Mapping[str, str]:
+    """Tracks that tools of this run looked at and no video of the question has: name -> that, and what adds it.
+
+    Vectors of frames are asked wherever captions are, so that nothing is missing where they are there; but they have no
+    rows that could be gone through `by_rows`, for a count or a no.
+    """
     wanted = [track for track in _UNREAD if track in context.ledger.tracks]
     holders = context.catalogue.track_holders(context.scope) if wanted else {}
-    is_seen = bool(holders.get(FRAME))  # vectors of frames are asked wherever captions are
-    return {track: _UNREAD[track] for track in wanted if not holders.get(track) and not (track == CAPTION and is_seen)}
+    there = {track for track, videos in holders.items() if videos}
+    if FRAME in there and not by_rows:
+        there.add(CAPTION)
+    return {track: _UNREAD[track] for track in wanted if track not in there}

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from agentvid.text import clean_text, time_range, timestamp
 from agentvid.tools.base import Scan, ToolContext
 from agentvid.tools.intervals import total_seconds
-from agentvid.types import FACT, Gap, Moment, Span, Video
+from agentvid.types import FACT, FRAME, Gap, Moment, Span, Video
 
 MAX_NAMED = 3
 
@@ -43,13 +43,17 @@ class Examined:
 
 
 def examined(context: ToolContext) -> Examined | None:
-    """All scans of the run taken together; None if nothing was looked at in full."""
+    """All scans of the run taken together; None if nothing was looked at in full.
+
+    Rows of frames hold no text but their time: they are searched by their vectors, and no scan can deny what they show.
+    """
     scans = context.ledger.scans
     places = _places(context, scans)
     if not places:
         return None
     wanted = frozenset[str]() if any(not s.where.tracks for s in scans) else {t for s in scans for t in s.where.tracks}
-    holders = {t: n for t, n in context.catalogue.track_holders(places).items() if not wanted or t in wanted}
+    held = context.catalogue.track_holders(places)
+    holders = {t: n for t, n in held.items() if t != FRAME and (not wanted or t in wanted)}
     silent = _silent(context, places, holders, wanted)
     seconds = {video_id: total_seconds(spans) for video_id, spans in places.items()}
     read = sum(length for video_id, length in seconds.items() if video_id not in silent)

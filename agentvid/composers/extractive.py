@@ -227,7 +227,7 @@ class _Desk:
         """
         nearest, seen = self._nearest(), self.examined
         certainty = 0.0 if self.topic.is_empty else confidence(self.topic, nearest)
-        lacking = unread(self.request.context)
+        lacking = unread(self.request.context, by_rows=True)
         if seen is None or not seen.share or LISTENING & lacking.keys():
             return self.abstain(certainty)
         if certainty >= ABSTAIN_BELOW:

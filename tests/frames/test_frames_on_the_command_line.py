@@ -144,3 +144,12 @@ def _content(library: Library) -> str:
     for _, vectors in library.catalogue.iter_vectors(space):
         digest.update(np.ascontiguousarray(vectors).tobytes())
     return digest.hexdigest()
+
+
+@pytest.mark.parametrize("question", ["How many times does the blue ring appear?", "Does a blue ring ever appear?"])
+def test_what_only_frames_could_show_is_not_counted_from_texts(agentvid: Command, question: str) -> None:
+    """Frames are compared, not counted: where nothing else tells what is shown, nothing can be denied."""
+    _, out, _ = agentvid("ask", question, "--json")
+    answer = json.loads(out)
+    assert answer["abstained"]
+    assert {item["track"] for item in answer["evidence"]} == {"frame"}
