@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,17 @@ def clean_environment(tmp_path: Path) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("AGENTVID_")]:
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def ordinary_thread() -> Iterator[None]:
+    """No test leaves its thread with another way of getting a core: what is real-time starves all other processes."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getscheduler(0)
+    yield
+    after = os.sched_getscheduler(0)
+    if after != before:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+    assert after == before, "the test has changed how its thread is scheduled"
