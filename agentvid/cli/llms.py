@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: Pages about how it was made and measured: what a reader in a hurry may leave out.
-_OPTIONAL = ("CONTRIBUTING.md", "CHANGELOG.md", "measurements.md", "evaluation.md", "visual-programs.md")
+_OPTIONAL = ("CONTRIBUTING.md", "CHANGELOG.md", "performance.md", "evaluation.md", "visual-programs.md")
 _SKILL = "- [agentvid skill](agentvid/skill/SKILL.md): How an agent uses the command line; `agentvid skill` prints it."
 
 

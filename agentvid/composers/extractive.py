@@ -72,7 +72,7 @@ SURE_OF_NO_ROW = {OCR: 0.9}
 UNSURE_OF_NO_ROW = 0.5
 #: Where one row states what another one denies, neither is sure.
 TOLD_BOTH_WAYS = 0.5
-#: What the detector of cuts is worth: its F1 on edited footage (docs/measurements.md, B3).
+#: What the detector of cuts is worth: its F1 on edited footage (docs/performance.md, B3).
 SURE_OF_CUTS = 0.98
 _DETECTED = "Cuts are found by a detector that is right about 98 of 100 of them; a few may be missing or too many."
 _EVERY_WORD = 0.999
