@@ -16,7 +16,8 @@ from agentvid.media.limits import limits_of
 from agentvid.models.base import ChatModel
 from agentvid.models.cassette import Cassette
 from agentvid.parts import Parts
-from agentvid.planners.exemplar import ExampleBank, ExemplarPlanner
+from agentvid.planners.bank import ExampleBank
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.tools.base import ToolContext
 from agentvid.trace import new_trace_id
 from agentvid.types import Video

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.spelling import Respelling
     from agentvid.models.base import Image
     from agentvid.models.cassette import Cassette
-    from agentvid.planners.exemplar import ExampleBank, Form
+    from agentvid.planners.bank import ExampleBank, Form
     from agentvid.replay import Replay
     from agentvid.tools.program import Run
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agentvid.indexes.retriever import Retriever
     from agentvid.ingest import Pipeline
     from agentvid.models.base import ChatModel, Embedder, FrameEmbedder, Reranker
-    from agentvid.planners.exemplar import ExampleBank
+    from agentvid.planners.bank import ExampleBank
     from agentvid.tools.base import Vision
 
 _CHOOSE_MODEL = "set it, as in AGENTVID_MODEL=openai:NAME, or leave digests = 'rows'"
@@ -115,8 +115,8 @@ class Parts:
 
         Raises UsageError for a file that is wrong.
         """
+        from agentvid.planners.bank import load_bank
         from agentvid.planners.example_files import joined, read_examples
-        from agentvid.planners.exemplar import load_bank
 
         own = self.settings.examples
         return joined(load_bank(), read_examples(Path(own).expanduser())) if own else load_bank()

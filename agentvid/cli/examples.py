@@ -13,7 +13,7 @@ from agentvid.cli.output import note, print_json, print_table, print_text, short
 from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Model
 
 if TYPE_CHECKING:
-    from agentvid.planners.exemplar import Form
+    from agentvid.planners.bank import Form
     from agentvid.types import Json
 
 EXIT_WRONG = 1
@@ -33,7 +33,7 @@ def examples_ls(
 
     Example: agentvid examples ls --all
     """
-    from agentvid.planners.exemplar import load_bank
+    from agentvid.planners.bank import load_bank
 
     with context.obj.open() as library:
         own = [form for form in library.bank.forms if shipped or form.id not in load_bank().by_id]

@@ -14,8 +14,9 @@ from typing import Any
 
 from agentvid.composers.aloud import ClaimWords
 from agentvid.composers.base import ComposeRequest, Draft
+from agentvid.composers.desk import completeness
 from agentvid.composers.examined import examined
-from agentvid.composers.extractive import CATALOGUE, ExtractiveComposer, completeness
+from agentvid.composers.extractive import CATALOGUE, ExtractiveComposer
 from agentvid.composers.quotes import Topic, confidence, probability, quote
 from agentvid.errors import ModelError
 from agentvid.models.base import ChatModel, reply_aloud

@@ -17,9 +17,10 @@ from agentvid.errors import ModelError, ProgramError, ToolError, UsageError
 from agentvid.evaluate.answers import Given, answer_scores
 from agentvid.evaluate.qa import Asker
 from agentvid.evaluate.questions import Posed
+from agentvid.planners.bank import ExampleBank, Form, fits, parse_examples
 from agentvid.planners.base import Plan, Planner, PlanRequest
 from agentvid.planners.example_files import entry_of, example_like, example_of, joined, write_examples
-from agentvid.planners.exemplar import ExampleBank, ExemplarPlanner, Form, fits, parse_examples
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.llm import LLMPlanner
 from agentvid.planners.slots import plain_question
 from agentvid.types import Json

@@ -22,7 +22,7 @@ import yaml
 
 from agentvid.errors import ProgramError, UsageError
 from agentvid.planners import slots
-from agentvid.planners.exemplar import ExampleBank, Form, fits, load_bank, parse_bank
+from agentvid.planners.bank import ExampleBank, Form, fits, load_bank, parse_bank
 from agentvid.tools import load_tools
 from agentvid.tools.program import check_program
 from agentvid.types import Json

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agentvid.errors import NotFound, UsageError
+from agentvid.planners.bank import ExampleBank, Form, parse_examples
 from agentvid.planners.example_files import entry_of, example_of, joined, read_examples, write_examples
-from agentvid.planners.exemplar import ExampleBank, Form, parse_examples
 
 FILE, FAMILY = "examples.yaml", "learned"
 #: The oldest make room for new ones.

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 
 from agentvid.errors import ProgramError, ToolError
 from agentvid.models.base import ChatModel, Embedder, Shape
+from agentvid.planners.bank import ExampleBank, load_bank
 from agentvid.planners.base import Plan, PlanRequest, Turn
-from agentvid.planners.exemplar import ExampleBank, load_bank
 from agentvid.planners.packs import listed
 from agentvid.planners.replies import program_in
 from agentvid.planners.routes import described, plan_schema

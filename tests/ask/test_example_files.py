@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from agentvid.errors import UsageError
+from agentvid.planners.bank import load_bank, parse_examples
 from agentvid.planners.base import PlanRequest
 from agentvid.planners.example_files import (
     check_examples,
@@ -20,7 +21,7 @@ from agentvid.planners.example_files import (
     read_examples,
     write_examples,
 )
-from agentvid.planners.exemplar import ExemplarPlanner, load_bank, parse_examples
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.types import Video
 
 TALK = Video("a" * 64, "h", "talk.mp4", 100.0, ("/films/talk.mp4",))

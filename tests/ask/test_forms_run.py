@@ -16,8 +16,9 @@ from agentvid.importer import read_import
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.ingest import Pipeline, import_fingerprint, ingest_import
 from agentvid.models.scripted import HashEmbedder
+from agentvid.planners.bank import Form, load_bank
 from agentvid.planners.base import PlanRequest
-from agentvid.planners.exemplar import ExemplarPlanner, Form, load_bank
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.tools import load_tools, working_tools
 from agentvid.tools.base import ToolContext
 from agentvid.tools.program import check_program, run_program

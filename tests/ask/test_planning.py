@@ -17,8 +17,8 @@ from agentvid.errors import ProgramError
 from agentvid.graph import AskContext, ask, stream
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.models.scripted import ScriptedChat
+from agentvid.planners.bank import load_bank
 from agentvid.planners.base import PlanRequest
-from agentvid.planners.exemplar import load_bank
 from agentvid.planners.llm import LLMPlanner
 from agentvid.planners.packs import OVERVIEW_CHARACTERS, packs, shares
 from agentvid.planners.replies import program_in

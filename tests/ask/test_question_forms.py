@@ -10,8 +10,9 @@ import yaml
 from agentvid.composers.extractive import KINDS
 from agentvid.errors import ModelError, ProgramError, UsageError
 from agentvid.models.scripted import HashEmbedder
+from agentvid.planners.bank import Form, load_bank, parse_bank
 from agentvid.planners.base import PlanRequest
-from agentvid.planners.exemplar import ExemplarPlanner, Form, load_bank, parse_bank
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.tools import load_tools
 from agentvid.tools.program import check_program
 from agentvid.types import Video

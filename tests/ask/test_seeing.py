@@ -20,8 +20,9 @@ from agentvid.library import Library
 from agentvid.media.render import Scene, render_video
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_vision import Look, ScriptedVision
+from agentvid.planners.bank import Form, load_bank
 from agentvid.planners.base import PlanRequest
-from agentvid.planners.exemplar import ExemplarPlanner, Form, load_bank
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.llm import LLMPlanner
 from agentvid.tools import TOOLS, working_tools
 from agentvid.tools.base import Ledger, ToolContext, Vision

@@ -14,7 +14,7 @@ import yaml
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
 from agentvid.errors import ProgramError
-from agentvid.planners.exemplar import load_bank
+from agentvid.planners.bank import load_bank
 from agentvid.tools import TOOLS
 from agentvid.tools.base import Tool, ToolContext
 from agentvid.tools.program import BUILTINS, check_program
