@@ -68,7 +68,7 @@ class Settings(BaseModel):
     )
     cache: Path = Field(
         default_factory=lambda: platformdirs.user_cache_path("agentvid"),
-        description="where plug-in embedders keep files",
+        description="where the page of `serve` and plug-in embedders keep files",
     )
     profile: str = Field(
         "lite", description="models for all settings at once: lite, cpu, gpu or api; what is set by itself wins"
@@ -168,7 +168,7 @@ class Settings(BaseModel):
     )
     confident: float = Field(0.2, ge=0, le=1, description="an answer less confident than this is asked for again")
     max_asks: int = Field(
-        0, ge=0, le=5, description="times one question may be planned anew; 0 = twice with an LLM, once without"
+        0, ge=0, le=5, description="times one question may be planned in all; 0 = twice with an LLM, once without"
     )
     max_replans: int = Field(3, ge=0, le=10, description="programs that may be sent back for repair")
 

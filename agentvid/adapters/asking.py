@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from agentvid.adapters.base import (
+    MOST_TOKENS,
     NOTICE,
     Capped,
     DoorTool,
@@ -32,6 +33,12 @@ _QUOTE_CHARACTERS = (2_000, 600, 200, 80)
 class Ask(Capped):
     """What `ask_video` takes."""
 
+    max_tokens: int = Field(
+        2_000,
+        ge=500,
+        le=MOST_TOKENS,
+        description="The result takes at most about so many tokens; left_out tells what did not fit.",
+    )
     question: Query = Field(description="One question, complete in itself.")
     videos: list[VideoName] = Field(
         default_factory=list, max_length=100, description="Only these: ids or names as of list_videos; all if empty."

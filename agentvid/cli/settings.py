@@ -68,6 +68,7 @@ def config_set(
     """Set a value in the settings file; comments and order stay. Keys are refused: they belong into the environment.
 
     Example: agentvid config set clip_max_seconds 60
+
     Example: agentvid config set subtitle_languages en,de
     """
     from agentvid.config import user_file

@@ -41,6 +41,12 @@ def test_every_command_shows_an_example_of_itself(one: Described, arguments_of: 
 
 
 @pytest.mark.parametrize("one", COMMANDS, ids=lambda one: one.name)
+def test_every_example_begins_a_line_of_the_help(one: Described) -> None:
+    shown = [line for line in one.help.splitlines() if line.strip().startswith("Example: ")]
+    assert len(shown) == len(one.examples)
+
+
+@pytest.mark.parametrize("one", COMMANDS, ids=lambda one: one.name)
 def test_every_command_prints_json_if_asked(one: Described) -> None:
     assert one.words[1] in STAYING or "--json" in one.options
 

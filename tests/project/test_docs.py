@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -10,10 +11,20 @@ import pytest
 from agentvid import errors
 from agentvid.cli import llms, reference
 from agentvid.config import Settings
+from agentvid.library import Library
 from agentvid.tools import program
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "llms.txt", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "llms.txt")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub calls them in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_cli_page_is_what_help_says() -> None:
@@ -33,13 +44,21 @@ def test_program_page_is_what_the_registry_says() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
-    assert all((page.parent / target).exists() for target in targets)
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text("utf-8")):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
 
 
 def test_settings_page_names_every_setting() -> None:
     text = (ROOT / "docs" / "settings.md").read_text("utf-8")
     assert all(f"`{name}`" in text for name in Settings.model_fields)
+
+
+def test_python_page_names_every_method() -> None:
+    text = (ROOT / "docs" / "python.md").read_text("utf-8")
+    methods = {name for name, value in vars(Library).items() if inspect.isfunction(value) and not name.startswith("_")}
+    assert {name for name in methods if f"`{name}(" not in text} == {"ask_context", "question_context"}  # for doors
 
 
 def test_error_tree_is_drawn_whole() -> None:
