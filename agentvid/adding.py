@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EMPTY_DIRECTORY = "no video in this directory"
 STOPPED = "stopped"
+UNCHANGED = "unchanged"
 
 #: (path or name, stage, seconds done, seconds in all)
 Progress = Callable[[str, str, float, float], None]
@@ -117,7 +118,7 @@ class Adding:
     def _note_path(self, path: Path, known: Video) -> str:
         """The content is known: remember this path for it. Says why nothing else was done."""
         if str(path) in known.paths:
-            return "unchanged"
+            return UNCHANGED
         gone = [old for old in known.paths if not Path(old).exists()]
         if gone:
             self.catalogue.move_path(gone[0], str(path))
@@ -143,7 +144,7 @@ class Adding:
                 known = self.catalogue.find_hash(imported.content_hash)
                 fingerprint = import_fingerprint(imported, self.pipeline)
                 if known and self.catalogue.fingerprint(known.id) == fingerprint:
-                    self.report.add_skipped(imported.name, "unchanged")
+                    self.report.add_skipped(imported.name, UNCHANGED)
                     continue
                 older = [by_name[imported.name]] if imported.name in by_name else []
                 self._commit(ingest_import(imported, fingerprint, self.pipeline), replaces=older)

@@ -55,6 +55,15 @@ class _Search:
         self.seen.add(identity)
         return True
 
+    def take(self, path: Path) -> None:
+        """List a file, or say that its name cannot be stored: one such name must not stop the others."""
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            self.refuse(path, f"{path}: its name or that of a folder above is not UTF-8", "rename it")
+        else:
+            self.found.videos.append(path)
+
     def refuse(self, path: object, error: str, hint: str) -> None:
         self.found.problems.append(DiscoveryProblem(str(path), error, hint))
 
@@ -76,6 +85,9 @@ def _add(search: _Search, named: str | Path) -> None:
     if "://" in str(named) or re.match(r"https?:/", str(named)):
         search.refuse(named, f"{named} is an address, not a file", "download it first, then index the file")
         return
+    if not str(named):  # Path("") is the working directory, which nobody meant by a variable that is not set
+        search.refuse(named, "the empty path names no file", "name a file or a directory; . is the one you are in")
+        return
     try:
         path = _absolute(Path(named))
         status = path.stat()
@@ -88,7 +100,7 @@ def _add(search: _Search, named: str | Path) -> None:
     elif not stat.S_ISREG(status.st_mode):
         search.refuse(path, f"{path} is neither a file nor a directory", "copy what it yields into a file first")
     elif search.is_new(status):
-        search.found.videos.append(path)
+        search.take(path)
 
 
 def _absolute(path: Path) -> Path:
@@ -111,7 +123,7 @@ def _add_directory(search: _Search, top: Path, status: os.stat_result) -> None:
             elif _is_video(path):
                 has_videos = True
                 if search.is_new(path.stat()):
-                    search.found.videos.append(path)
+                    search.take(path)
         except OSError as error:
             search.refuse(path, f"{path}: {error.strerror or error}", "repair or remove it, or leave it out")
     if not has_videos and len(search.found.problems) == problems_before:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 from agentvid.budget import NEVER, Cancel
 from agentvid.config import STAGES, Settings, go_offline, load_settings, stay_off_hubs
 from agentvid.egress import outlet_of, read_log
-from agentvid.errors import LibraryDamaged, LibraryTooNew, NotFound, UsageError
+from agentvid.errors import LibraryDamaged, LibraryTooNew, NotFound, UnknownVideo, UsageError
 from agentvid.events import Event, counted, stage
 from agentvid.indexes.base import Filter
 from agentvid.indexes.catalogue import Catalogue
@@ -46,6 +46,14 @@ if TYPE_CHECKING:
 MAX_HITS = 1000
 #: Later than any video ends: an open `--to`.
 _FOREVER_SECONDS = 1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What `Library.remove` took out: a video, or with the id "" a file that could not be indexed."""
+
+    id: str
+    name: str
 
 
 class Library:
@@ -336,14 +344,24 @@ class Library:
         chosen = [self.catalogue.find_video(video) for video in videos] or self.catalogue.videos()
         return check_files(chosen, limits_of(self.settings))
 
-    def remove(self, reference: str) -> Video:
-        """Remove a video from the library, its file stays. Raises UnknownVideo, AmbiguousVideo, LibraryBusy."""
+    def remove(self, reference: str) -> Removed:
+        """Remove a video from the library, or what is known of a file that could not be indexed; files themselves stay.
+
+        Raises UnknownVideo, AmbiguousVideo, LibraryBusy.
+        """
         from agentvid.adding import publishing
 
-        video = self.catalogue.find_video(reference)
+        try:
+            video = self.catalogue.find_video(reference)
+        except UnknownVideo:
+            failure = self.catalogue.find_failure(reference)
+            if failure is None:
+                raise
+            self.catalogue.forget_path(failure.path)
+            return Removed("", failure.path)
         with publishing(self.parts):
             self.catalogue.remove_video(video.id)
-        return video
+        return Removed(video.id, video.name)
 
     def notes(self) -> list[str]:
         """What the user should know about how this library searches, e.g. that FAISS is not installed."""

@@ -174,6 +174,8 @@ class Catalogue:
         """Forget a video and everything about it, what models said of it too. Raises UnknownVideo."""
         with self.store.writing() as connection:
             key = _key_of(connection, video_id)
+            failed = schema.failures.c.path.in_(_paths_of(connection, video_id))
+            connection.execute(schema.failures.delete().where(failed))
             content = sa.select(schema.videos.c.content_hash).where(schema.videos.c.key == key)
             forget_results(connection, connection.execute(content).scalar_one())
             records.delete_video(connection, key)
@@ -233,13 +235,15 @@ class Catalogue:
         """The video meant by an id, a path, a file or import name, a file name without suffix, or an id's beginning.
 
         The first of these that fits anything decides; an id's beginning has at least 4 characters. Raises UnknownVideo
-        with near names, or AmbiguousVideo with the candidates.
+        with near names, or why the file of this name could not be indexed, or AmbiguousVideo with the candidates.
         """
         everything = self.videos()
         found = next(filter(None, _matches(everything, reference)), [])
         if len(found) == 1:
             return found[0]
         if not found:
+            if failure := self.find_failure(reference):
+                raise UnknownVideo(f"{reference!r} could not be indexed: {failure.message}", hint=failure.hint)
             raise _unknown(reference, everything)
         candidates = "; ".join(f"{video.id[:12]} {video.name}" for video in found)
         raise AmbiguousVideo(f"{reference!r} fits {len(found)} videos: {candidates}", hint="give an id or a whole path")
@@ -338,6 +342,14 @@ class Catalogue:
         """Files that could not be indexed, by path."""
         with self.store.reading() as connection:
             return [Failure(*row) for row in connection.execute(sa.select(schema.failures).order_by("path"))]
+
+    def find_failure(self, reference: str) -> Failure | None:
+        """The file that could not be indexed, by its path, or by its name where only one has it."""
+        failures = self.failures()
+        places = _places(reference)
+        found = [failure for failure in failures if failure.path in places]
+        found = found or [failure for failure in failures if Path(failure.path).name == reference]
+        return found[0] if len(found) == 1 else None
 
     def gaps(self, video_ids: Sequence[str] = ()) -> list[Gap]:
         """Spans that a track should have read and did not; no ids mean all videos."""
@@ -468,13 +480,18 @@ def _state(video: Video, *, has_gaps: bool) -> str:
 
 def _matches(videos: list[Video], reference: str) -> Iterator[list[Video]]:
     """Videos that fit, by one way of naming them after the other."""
-    places = {reference, os.path.abspath(reference), os.path.realpath(reference)}
+    places = _places(reference)
     yield [video for video in videos if video.id == reference]
     yield [video for video in videos if places & set(video.paths)]
     yield [video for video in videos if reference in _names(video)]
     yield [video for video in videos if reference in {Path(path).stem for path in video.paths}]
     if len(reference) >= 4:
         yield [video for video in videos if video.id.startswith(reference.lower())]
+
+
+def _places(reference: str) -> set[str]:
+    """The paths that a reference may mean."""
+    return {reference, os.path.abspath(reference), os.path.realpath(reference)}
 
 
 def _names(video: Video) -> set[str]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli import completing
-from agentvid.cli.output import note, print_json, print_table, print_text
-from agentvid.cli.state import AsJson
-from agentvid.text import timestamp
+from agentvid.cli.output import note, note_failed, print_json, print_table, print_text
+from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson
+from agentvid.text import time_range, timestamp
 
 if TYPE_CHECKING:
     from agentvid.types import Json
@@ -47,6 +47,9 @@ def ls(context: typer.Context, as_json: AsJson = False) -> None:
             for video in videos
         ],
     )
+    for video in videos:
+        if video["state"] == "failed":
+            note_failed(video["path"], video["error"], video["hint"])
 
 
 def show(
@@ -68,16 +71,26 @@ def show(
         document: Json = library.describe_video(video, track=track)
     if as_json:
         print_json(document)
-        return
+    else:
+        _print_video(document, only_rows=track is not None)
+    if track is not None and not document["observations"]:
+        note(f"nothing found: no row of the track {track!r}; tracks here: {', '.join(document['tracks']) or 'none'}")
+        raise typer.Exit(EXIT_NOTHING_FOUND)
+
+
+def _print_video(document: Json, *, only_rows: bool) -> None:
     print_text(f"{document['path']}  {document['video_id']}  {timestamp(document['duration'])}  {document['state']}")
     print_stale(document["stale"])
-    if track is None:
+    for gap in document["gaps"]:
+        print_text(f"gap: {gap['track']} was not read at {time_range(gap['start'], gap['end'])}: {gap['reason']}")
+    if not only_rows:
         _print_sections(document["sections"])
     rows = [
         (f"{row['start']:.2f}-{row['end']:.2f}", row["track"], row["language"], row["text"])
         for row in document["observations"]
     ]
-    print_table(("seconds", "track", "language", "text"), rows)
+    if rows:
+        print_table(("seconds", "track", "language", "text"), rows)
 
 
 def _print_sections(sections: list[Json]) -> None:
@@ -94,16 +107,17 @@ def _print_sections(sections: list[Json]) -> None:
 
 
 def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> None:
-    """Remove one video from the library; the file itself stays.
+    """Remove one video from the library, or a file that failed; the file itself stays.
 
     Example: agentvid rm demo.mp4
     """
     with context.obj.open() as library:
         removed = library.remove(video)
     if as_json:
-        print_json({"removed": {"video_id": removed.id, "path": removed.name}})
+        print_json({"removed": {"video_id": removed.id or None, "path": removed.name}})
     else:
-        note(f"removed {removed.name} ({removed.id}) from the library; the file was not touched")
+        named = f"{removed.name} ({removed.id})" if removed.id else removed.name
+        note(f"removed {named} from the library; the file was not touched")
 
 
 def print_stale(stages: list[Json]) -> None:

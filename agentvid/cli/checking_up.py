@@ -77,7 +77,7 @@ def sync(
         document = library.check_sync(videos or ())
     if as_json:
         print_json(document)
-    else:
+    elif document["sources"]:
         print_table(
             ("video", "subtitles", "verdict", "add", "times", "agreement", "confidence"),
             [
@@ -96,8 +96,8 @@ def sync(
         for row in document["sources"]:
             if row["hint"]:
                 note(f"{row['video']}: {row['subtitles']}: {row['hint']}")
-        for failed in document["failed"]:
-            note(f"failed: {failed['video']}: {failed['error']}")
+    for failed in document["failed"]:
+        note(f"failed: {failed['video']}: {failed['error']}")
     shifted = any(row["verdict"] == "shifted" for row in document["sources"])
     if document["failed"]:
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -224,12 +224,13 @@ def ask(
             cancel=cancel,
         )
         notes = library.notes()
+        videos_of_gaps = library.catalogue.videos() if answer.coverage.gaps else []
     for line in notes:
         note(line)
     if as_json:
         print_json(answer.to_json())
     else:
-        _print_answer(answer)
+        _print_answer(answer, {video.id: Path(video.name).name for video in videos_of_gaps})
     if cancel.is_set:
         raise typer.Exit(EXIT_INTERRUPTED)
     if answer.abstained:
@@ -327,7 +328,8 @@ def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
             print_text(line)
 
 
-def _print_answer(answer: Answer) -> None:
+def _print_answer(answer: Answer, names: Mapping[str, str]) -> None:
+    """`names`: video id -> what to call the videos of gaps."""
     if answer.understood:
         print_text(f"({answer.understood})")
     print_text(answer.text)
@@ -344,7 +346,8 @@ def _print_answer(answer: Answer) -> None:
         print_text(f"missing: {missing}")
     for gap in answer.coverage.gaps[:_SHOWN_GAPS]:
         times = time_range(gap.span.start_seconds, gap.span.end_seconds)
-        print_text(f"gap: {gap.track} was not read at {times} of {gap.video_id}: {shorten(gap.reason, 300)}")
+        name = names.get(gap.video_id, gap.video_id)
+        print_text(f"gap: {gap.track} was not read at {times} of {name}: {shorten(gap.reason, 300)}")
     if len(answer.coverage.gaps) > _SHOWN_GAPS:
         print_text(f"gap: and {len(answer.coverage.gaps) - _SHOWN_GAPS} more, as `agentvid show VIDEO --json` tells")
     print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")

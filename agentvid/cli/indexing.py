@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli.estimating import show_estimate
-from agentvid.cli.output import note, print_json, print_table
+from agentvid.cli.output import note, note_failed, print_json, print_table
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, State
 from agentvid.text import terminal_text, timestamp
 
@@ -133,6 +133,8 @@ def _finish(report: IndexReport, as_json: bool) -> None:
 
 
 def _print_report(report: IndexReport) -> None:
+    from agentvid.adding import UNCHANGED
+
     if report.indexed:
         rows = [
             (
@@ -148,9 +150,11 @@ def _print_report(report: IndexReport) -> None:
     for item in report.partial:
         gaps = f"{item['gaps']} gap{'s' if item['gaps'] > 1 else ''} of {item['seconds']:g} s"
         note(f"partial: {item['path']}: track {item['track']}: {gaps}: {item['reason']}")
+    for item in report.skipped:
+        if item["reason"] != UNCHANGED:
+            note(f"skipped: {item['path']}: {item['reason']}")
     for item in report.failed:
-        reason = item["error"].removeprefix(f"{Path(item['path']).name}: ").removeprefix(f"{item['path']}: ")
-        note(f"failed: {item['path']}: {reason}" + (f" - {item['hint']}" if item["hint"] else ""))
+        note_failed(item["path"], item["error"], item["hint"])
     counts = f"{len(report.indexed)} indexed, {len(report.skipped)} skipped, {len(report.failed)} failed"
     note(f"{counts} in {report.seconds:.1f} s")
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from agentvid.text import terminal_text
 
+#: The line below the heads of a table in a pipe is no longer, however wide its rows are.
+_RULE_COLUMNS = 200
+
 
 def print_json(document: Any, *, indent: int | None = 2) -> None:
     """ASCII JSON: escapes keep control characters and odd file names harmless and exact."""
@@ -29,7 +32,10 @@ def shorten(value: object, limit: int = 200) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on stdout. Wide cells fold on a terminal; in a pipe lines stay whole."""
+    """A table on stdout. Wide cells fold on a terminal; in a pipe every row is one line, for grep and cut."""
+    if not sys.stdout.isatty():
+        sys.stdout.write(_lines([columns, *rows]))
+        return
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -38,12 +44,32 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(Text(terminal_text(str(cell))) for cell in row))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+    Console(file=sys.stdout).print(table)
+
+
+def _lines(rows: Sequence[Sequence[object]]) -> str:
+    """Rows as lines with aligned columns, the first of them as heads with a rule below."""
+    from rich.cells import cell_len
+
+    texts = [[terminal_text(str(cell)).replace("\n", " ") for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*texts, strict=True)]
+    heads, *lines = (
+        "   ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
+    )
+    rule = "─" * min(_RULE_COLUMNS, sum(widths) + 3 * (len(widths) - 1))
+    return "".join(f" {line}".rstrip() + "\n" for line in ("", f" {heads}", rule, *(f" {line}" for line in lines), ""))
 
 
 def note(text: str) -> None:
     """One line for the user that is not data."""
     sys.stderr.write(terminal_text(text).replace("\n", " ") + "\n")
+
+
+def note_failed(path: str, error: str, hint: str) -> None:
+    """Why a file was not indexed, without saying its name twice."""
+    reason = error.removeprefix(f"{os.path.basename(path)}: ").removeprefix(f"{path}: ").removeprefix(f"{path} ")
+    note(f"failed: {path}: {reason}" + (f" - {hint}" if hint else ""))
 
 
 def log_plainly() -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agentvid.errors import LibraryError, NotFound, UnknownVideo, UsageError
+from agentvid.errors import AmbiguousVideo, LibraryError, NotFound, UnknownVideo, UsageError
 from agentvid.exports.base import SUBJECTS, Item, Material, Source, Subject
 from agentvid.identity import holds
 from agentvid.media.limits import limits_of
@@ -125,13 +126,29 @@ class Gatherer:
             found[1] == NEWEST or any(known.startswith(found[1]) for known in trace_ids(self._directory))
         ):
             return self.answer(found[1], found[2] or "")
-        video = self._library.catalogue.find_video(reference)
+        video = self._find(reference)
         if "track" not in subjects:
             return self.chapters(reference)
         raise UsageError(
             f"which part of {video.name!r}? allowed: one of its tracks, {self._tracks(video)}, or its chapters",
             hint="add --track NAME or --track chapters, or write VIDEO@START-END",
         )
+
+    def _find(self, reference: str) -> Video:
+        """Raises UnknownVideo, AmbiguousVideo, UsageError where a video is named and what follows is no span."""
+        try:
+            return self._library.catalogue.find_video(reference)
+        except UnknownVideo:
+            name, at, times = reference.rpartition("@")
+            if not at:
+                raise
+            with suppress(UnknownVideo, AmbiguousVideo):
+                self._library.catalogue.find_video(name)
+                raise UsageError(
+                    f"{times!r} is no span of {name!r}; allowed: START-END, each seconds, M:SS or H:MM:SS",
+                    hint=f"as in {name}@1:15-1:20",
+                ) from None
+            raise
 
     @property
     def _directory(self) -> Path:

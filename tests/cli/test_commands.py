@@ -302,6 +302,46 @@ def test_no_colour_codes_in_a_pipe(imported: Path) -> None:
     assert "\u001b" not in agentvid("ls").stdout + agentvid("search", "key").stdout + agentvid("--help").stdout
 
 
+def test_in_a_pipe_every_row_of_a_table_is_one_line_however_long(tmp_path: Path) -> None:
+    text = f"It begins {'and goes on ' * 60}until it ends."
+    name = f"{'a long name ' * 15}.mp4"
+    line = LINES[0] | {"video": name, "text": text}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(line) + "\n" + json.dumps(LINES[2]) + "\n", "utf-8")
+    agentvid("import", str(tmp_path / "rows.jsonl"))
+    (row,) = (row for row in agentvid("show", name).stdout.splitlines() if row.startswith("  2.00-6.00"))
+    assert row.endswith(f"  {text}")
+    listed = agentvid("ls").stdout.splitlines()
+    assert [name in row for row in listed if row.endswith("ready")] == [True, False]
+    assert all(row == row.rstrip() for row in listed)
+    assert max(len(row) for row in listed if set(row) == {" ", "─"}) < 202
+
+
+def test_a_track_that_a_video_does_not_have_is_said_with_those_it_has(imported: Path) -> None:
+    for json_flag in ([], ["--json"]):
+        shown = agentvid("show", "lecture", "--track", "speach", *json_flag)
+        assert shown.returncode == 3
+        assert shown.stderr == "nothing found: no row of the track 'speach'; tracks here: speech\n"
+    assert agentvid("show", "lecture", "--track", "speech").returncode == 0
+
+
+def test_a_file_that_failed_is_listed_with_the_reason_and_can_be_removed(tmp_path: Path) -> None:
+    for name in ("notes.mp4", "more.mp4"):
+        (tmp_path / name).write_text("just some text\n" * 50, "utf-8")
+    failed = agentvid("index", str(tmp_path))
+    assert failed.returncode == 4
+    told = [line for line in failed.stderr.splitlines() if line.startswith("failed: ")]
+    listed = agentvid("ls")
+    assert (listed.returncode, sorted(listed.stderr.splitlines())) == (0, sorted(told))
+    shown = agentvid("show", "notes.mp4")
+    assert shown.returncode == 3
+    assert one_line(shown).startswith("agentvid: 'notes.mp4' could not be indexed: ")
+    removed = json.loads(agentvid("rm", "notes.mp4", "--json").stdout)
+    assert removed == {"removed": {"video_id": None, "path": str(tmp_path / "notes.mp4")}}
+    assert "more.mp4" in agentvid("rm", str(tmp_path / "more.mp4")).stderr
+    assert json.loads(agentvid("ls", "--json").stdout) == {"videos": []}
+    assert agentvid("rm", "notes.mp4").returncode == 3
+
+
 def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     with file.open("w", encoding="utf-8") as lines:

@@ -71,6 +71,14 @@ def test_play_prints_the_command_line_also_without_a_player(agentvid: Callable[.
     assert Path(words[-1]).exists()
 
 
+@pytest.mark.parametrize("times", ["0:04", "0:75-1:20", "4s-7s", ""])
+def test_what_is_no_span_of_a_video_is_said(times: str, agentvid: Callable[..., Any]) -> None:
+    refused = agentvid("play", f"talk.mp4@{times}", "--print")
+    assert (refused.code, refused.stderr.count("\n")) == (2, 1)
+    assert f"{times!r} is no span of 'talk.mp4'; allowed: START-END" in refused.stderr
+    assert agentvid("play", f"nosuch.mp4@{times}", "--print").code == 3
+
+
 def test_no_player_and_a_player_that_fails_are_one_line(agentvid: Callable[..., Any], shelf: Path) -> None:
     nothing = agentvid("play", "last:e1", environment={"PATH": str(shelf / "empty")})
     assert (nothing.code, nothing.stderr.count("\n")) == (1, 1)

@@ -81,6 +81,7 @@ def test_relative_paths_become_absolute(tmp_path: Path) -> None:
         ("gone.mp4", "gone.mp4: No such file or directory"),
         ("https://example.org/x.mp4", "is an address, not a file"),
         ("a\0b", "not a path"),
+        ("", "empty path"),
         ("x" * 5000, "name too long"),
     ],
 )
@@ -105,6 +106,14 @@ def test_empty_directories_dangling_links_and_pipes(tmp_path: Path) -> None:
         "pipe.mp4 is neither a file nor a directory",
     ]
     assert found.empty == [tmp_path / "empty"]
+
+
+def test_a_name_that_is_not_unicode_is_a_problem_of_its_own(tmp_path: Path) -> None:
+    make(tmp_path, "a.mp4", "b\udcff.mp4", "c.mp4")
+    found = find_videos([tmp_path, tmp_path / "b\udcff.mp4"])
+    assert names(found, tmp_path) == ["a.mp4", "c.mp4"]
+    (problem,) = found.problems
+    assert "is not UTF-8" in problem.error
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -226,7 +226,7 @@ def test_broken_tracks_are_gaps_with_reasons_and_the_video_is_indexed(
     assert not answer["abstained"]
 
     printed = agentvid("ask", "What is said in the greenhouse?", **here).stdout
-    assert "gap: crash was not read at 0:00-0:12 of " in printed
+    assert f"gap: crash was not read at 0:00-0:12 of {video.name}: " in printed
     assert "gap: and 3 more" in printed
 
     again = agentvid("index", str(video), expect=4, **here)

@@ -119,6 +119,21 @@ def test_names_that_hold_what_was_written_are_near(library: Catalogue, make_reco
     assert caught.value.hint == "near: s13-harbour, s13-harbour.mp4"
 
 
+def test_what_is_known_of_a_file_that_failed_goes_with_its_video(library: Catalogue, make_record: MakeRecord) -> None:
+    record = make_record("talk", LINES)
+    library.put_video(record)
+    for path in (record.video.name, "/a/other.mp4", "/b/other.mp4"):
+        library.record_failure(path, "abc", "NotAVideo", "it is text", "name a video")
+    assert library.find_failure("other.mp4") is None, "two files have that name"
+    found = library.find_failure("/b/other.mp4")
+    assert found is not None
+    assert found.path == "/b/other.mp4"
+    with pytest.raises(UnknownVideo, match="could not be indexed: it is text"):
+        library.find_video("/b/other.mp4")
+    library.remove_video(record.video.id)
+    assert [failure.path for failure in library.failures()] == ["/a/other.mp4", "/b/other.mp4"]
+
+
 def test_one_content_may_lie_at_several_paths(library: Catalogue, make_record: MakeRecord) -> None:
     record = make_record("talk", LINES)
     library.put_video(record)

@@ -148,7 +148,7 @@ def check_sinks(case: Case, answer: Answer) -> None:
     """What is printed, as text, as JSON and where the answer is rendered as Markdown, can do nothing."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        finding._print_answer(answer)
+        finding._print_answer(answer, {})
     assert not any(unicodedata.category(c) in {"Cc", "Cf", "Co", "Cs"} for c in printed.getvalue() if c != "\n"), case
     document = io.StringIO()
     with contextlib.redirect_stdout(document):
