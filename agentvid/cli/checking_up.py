@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +11,10 @@ from agentvid.cli import completing
 from agentvid.cli.catalogue import print_stale
 from agentvid.cli.output import note, print_json, print_table, print_text
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson
+from agentvid.errors import NotFound
+
+if TYPE_CHECKING:
+    from agentvid.optional import OptionalPart
 
 doctor = typer.Typer(invoke_without_command=True)
 
@@ -33,7 +38,12 @@ def library(
 
     loaded = context.obj.load()
     optional = optional_report(loaded)
-    document = check_library(loaded.settings, repair=repair)
+    try:
+        document = check_library(loaded.settings, repair=repair)
+    except NotFound:
+        if not as_json:
+            _print_missing(optional)
+        raise
     document["optional"] = [entry.to_json() for entry in optional]
     if as_json:
         print_json(document)
@@ -45,12 +55,16 @@ def library(
         print_stale(document["stale"])
         for line in document["notes"]:
             print_text(f"note: {line}")
-        for entry in optional:
-            if entry.missing:
-                print_text(f"optional: {entry.name} ({entry.purpose}): {entry.missing} is missing - {entry.bring}")
+        _print_missing(optional)
         note("no problem found" if document["ok"] else f"{len(document['problems'])} problem(s) found")
     if not document["ok"]:
         raise typer.Exit(1)
+
+
+def _print_missing(optional: Sequence[OptionalPart]) -> None:
+    for entry in optional:
+        if entry.missing:
+            print_text(f"optional: {entry.name} ({entry.purpose}): {entry.missing} is missing - {entry.bring}")
 
 
 @doctor.command()

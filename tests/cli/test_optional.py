@@ -49,6 +49,14 @@ def test_each_thing_that_is_missing_comes_with_its_command(shelf: Path) -> None:
     assert {entry["name"] for entry in document["optional"] if entry["kind"] == "extra"} == set(EXTRAS)
 
 
+def test_they_are_told_before_there_is_a_library(shelf: Path) -> None:
+    (shelf / "library").rename(shelf / "no-library")
+    finished = doctor_without({"opentimelineio"}, shelf, "doctor")
+    assert finished.returncode == 3
+    assert "no library" in finished.stderr
+    assert "- pip install 'agentvid[otio]'" in finished.stdout
+
+
 def test_models_of_the_profile_are_among_them(run_in: Callable[..., Any], shelf: Path) -> None:
     folder = shelf / "nothing"
     folder.mkdir()
