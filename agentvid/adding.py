@@ -154,7 +154,7 @@ class Adding:
     def _commit(self, ingested: Ingested, *, replaces: Sequence[str] = ()) -> None:
         record = ingested.record
         self.catalogue.put_video(record, replaces=replaces)
-        self.report.add_indexed(record, ingested.warnings, ingested.tracks)
+        self.report.add_indexed(record, ingested.warnings, ingested.efforts)
         self.report.add_partial(record.video.name, ingested.gaps)
 
 

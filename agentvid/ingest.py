@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ from agentvid.media.limits import Limits, limits_of
 from agentvid.media.types import MediaInfo
 from agentvid.models.base import ChatModel, Embedder
 from agentvid.perceive import load_tracks
-from agentvid.perceive.base import PASSAGES, SHOTS, Reading, Source, Track, Watched
+from agentvid.perceive.base import PASSAGES, SHOTS, Effort, Reading, Source, Track, Watched
 from agentvid.perceive.guarded import GuardedReader
 from agentvid.perceive.plugins import switched_on
 from agentvid.perceive.sentences import sentences
@@ -82,12 +82,17 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A record ready to commit, what the user should know about it, the tracks that were read, and their gaps."""
+    """A record ready to commit, what the user should know about it, what each track took that was read, and gaps."""
 
     record: VideoRecord
     warnings: tuple[str, ...]
-    tracks: tuple[str, ...] = ()
+    efforts: Mapping[str, Effort] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
+
+    @property
+    def tracks(self) -> tuple[str, ...]:
+        """Those that were read."""
+        return tuple(self.efforts)
 
 
 def ingest_file(
@@ -162,7 +167,8 @@ def ingest_file(
         progress=progress,
     )
     warnings = [line for track in tracks for line in readings[track.name].warnings]
-    return Ingested(record, (*warnings, *notes, *told), tuple(track.name for track in tracks), tuple(partial))
+    efforts = {track.name: readings[track.name].effort for track in tracks}
+    return Ingested(record, (*warnings, *notes, *told), efforts, tuple(partial))
 
 
 def ingest_import(imported: ImportedVideo, fingerprint: str, pipeline: Pipeline) -> Ingested:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.catalogue import Failure, Summary
 from agentvid.indexes.spelling import Respelling, spelling_json
+from agentvid.perceive.base import Effort
 from agentvid.types import Clip, Gap, Hit, Json, Observation, Section, Span
 
 
@@ -32,8 +33,8 @@ class IndexReport:
             "seconds": round(self.seconds, 3),
         }
 
-    def add_indexed(self, record: VideoRecord, warnings: Sequence[str], tracks: Sequence[str]) -> None:
-        """`tracks`: those that were read; what the other rows are from was up to date."""
+    def add_indexed(self, record: VideoRecord, warnings: Sequence[str], efforts: Mapping[str, Effort]) -> None:
+        """`efforts`: of the tracks that were read; what the other rows are from was up to date."""
         counts: dict[str, int] = {}
         for observation in record.observations:
             counts[observation.track] = counts.get(observation.track, 0) + 1
@@ -44,7 +45,8 @@ class IndexReport:
                 "duration": round(record.video.duration_seconds, 3),
                 "clips": len(record.clips),
                 "observations": counts,
-                "read": sorted(tracks),
+                "read": sorted(efforts),
+                "effort": {track: _effort_json(effort) for track, effort in sorted(efforts.items())},
             }
         )
         self.warnings += [f"{record.video.name}: {warning}" for warning in warnings]
@@ -64,6 +66,11 @@ class IndexReport:
 
     def add_skipped(self, path: str, reason: str) -> None:
         self.skipped.append({"path": path, "reason": reason})
+
+
+def _effort_json(effort: Effort) -> Json:
+    seconds: Json = {"seconds": round(effort.seconds, 3)}
+    return seconds | ({"pictures": effort.pictures, "held": effort.held} if effort.pictures else {})
 
 
 def search_json(query: str, spelling: Iterable[Respelling], hits: Iterable[Hit]) -> Json:

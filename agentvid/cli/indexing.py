@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,10 +15,14 @@ from agentvid.cli.estimating import show_estimate
 from agentvid.cli.output import note, note_failed, print_json, print_table
 from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, State
 from agentvid.text import terminal_text, timestamp
+from agentvid.types import Json
 
 if TYPE_CHECKING:
     from agentvid.adding import Progress
     from agentvid.reports import IndexReport
+
+#: Tracks that took less are not named.
+_WORTH_TELLING_SECONDS = 0.05
 
 Embed = Annotated[
     bool | None,
@@ -147,6 +152,8 @@ def _print_report(report: IndexReport) -> None:
             for item in report.indexed
         ]
         print_table(("video", "id", "length", "clips", "observations"), rows)
+        if efforts := _efforts(report.indexed):
+            note(f"reading took: {efforts}")
     for item in report.partial:
         gaps = f"{item['gaps']} gap{'s' if item['gaps'] > 1 else ''} of {item['seconds']:g} s"
         note(f"partial: {item['path']}: track {item['track']}: {gaps}: {item['reason']}")
@@ -157,6 +164,22 @@ def _print_report(report: IndexReport) -> None:
         note_failed(item["path"], item["error"], item["hint"])
     counts = f"{len(report.indexed)} indexed, {len(report.skipped)} skipped, {len(report.failed)} failed"
     note(f"{counts} in {report.seconds:.1f} s")
+
+
+def _efforts(indexed: Sequence[Json]) -> str:
+    """Of all videos together, the seconds of each track that took any, most first."""
+    totals: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for item in indexed:
+        for track, effort in item["effort"].items():
+            for name, value in effort.items():
+                totals[track][name] += value
+    shown = sorted(totals.items(), key=lambda pair: -pair[1]["seconds"])
+    return ", ".join(_effort(track, total) for track, total in shown if total["seconds"] >= _WORTH_TELLING_SECONDS)
+
+
+def _effort(track: str, total: Mapping[str, float]) -> str:
+    share = f" (found on {total['held']:g} of {total['pictures']:g} pictures)" if "pictures" in total else ""
+    return f"{track} {total['seconds']:.1f} s{share}"
 
 
 @contextmanager

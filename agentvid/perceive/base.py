@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -78,17 +78,31 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What it took to read a track: the seconds that its reader worked, which is measured for it.
+
+    Of one that looks closely at some pictures also how many, and how many of them `held` what it looks for.
+    """
+
+    seconds: float = 0.0
+    pictures: int = 0
+    held: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a track brings: rows, what it failed to read and why, and one line for each thing the user should know.
 
     `frames`: of the track FRAME alone, the vectors of its rows in their order. A row is there for each vector, so that
-    a frame is cited, counted and kept as all evidence is.
+    a frame is cited, counted and kept as all evidence is. `effort`: what `index` reports of the work; readings that
+    brought the same are equal.
     """
 
     observations: Sequence[Observation]
     gaps: Sequence[Gap] = ()
     warnings: Sequence[str] = ()
     frames: FrameVectors | None = None
+    effort: Effort = field(default=Effort(), compare=False)
 
 
 class Reader(Protocol):

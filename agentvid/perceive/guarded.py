@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.media.types import FrameBatch
-from agentvid.perceive.base import Reader, Reading, Source, Track, Watched, reason_of
+from agentvid.perceive.base import Effort, Reader, Reading, Source, Track, Watched, reason_of
 from agentvid.perceive.overlap import OverlappedReader
 from agentvid.perceive.plugins import is_plugin
+from agentvid.perceive.timed import TimedReader
 from agentvid.text import clean_text
 from agentvid.types import Gap, Observation, Span
 
@@ -28,10 +29,11 @@ class GuardedReader(Reader):
         self.track = track
         self._source = source
         self._reader: Reader | None = None
+        self._timed: TimedReader | None = None
         self._failure = ""
         try:
-            reader = track.open(source)
-            self._reader = OverlappedReader(reader, source.cancel) if track.is_slow else reader
+            self._timed = TimedReader(track.open(source))
+            self._reader = OverlappedReader(self._timed, source.cancel) if track.is_slow else self._timed
         except Exception as error:
             if isinstance(error, MissingDependency) and not is_plugin(track):
                 raise
@@ -48,13 +50,18 @@ class GuardedReader(Reader):
 
     def finish(self, watched: Watched) -> Reading:
         """Rows whose track, text and times are as they should be; for a track that failed, one gap and no rows."""
+        reading: Reading | None = None
         if self._reader is not None:
             try:
-                return _checked(self._reader.finish(watched), self.track.name, self._source, watched.duration_seconds)
+                brought = self._reader.finish(watched)
+                reading = _checked(brought, self.track.name, self._source, watched.duration_seconds)
             except Exception as error:  # noqa: BLE001 - see the class
                 self._fail(error)
-        whole = Span(0.0, watched.duration_seconds)
-        return Reading((), (self._source.gap(whole, self.track.name, self._failure),))
+        if reading is None:
+            whole = Span(0.0, watched.duration_seconds)
+            reading = Reading((), (self._source.gap(whole, self.track.name, self._failure),))
+        seconds = self._timed.seconds if self._timed else 0.0
+        return replace(reading, effort=replace(reading.effort, seconds=seconds))
 
     def close(self) -> None:
         reader, self._reader = self._reader, None
@@ -87,7 +94,14 @@ def _checked(reading: Reading, name: str, source: Source, duration_seconds: floa
     ]
     if reading.frames is not None and len(reading.frames.vectors) != len(rows):
         raise ModelError(f"{len(reading.frames.vectors)} vectors came for {len(rows)} frames; allowed: one for each")
-    return Reading(rows, gaps, [clean_text(warning) for warning in reading.warnings], reading.frames)
+    warnings = [clean_text(warning) for warning in reading.warnings]
+    return Reading(rows, gaps, warnings, reading.frames, _effort(reading.effort))
+
+
+def _effort(effort: Effort) -> Effort:
+    if not isinstance(effort, Effort) or not 0 <= effort.held <= effort.pictures:
+        raise ModelError(f"effort is {effort!r}; allowed: an Effort whose `held` is 0 to its `pictures`")
+    return effort
 
 
 def _row(row: Observation, name: str, duration_seconds: float) -> Observation:

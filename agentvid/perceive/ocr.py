@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from agentvid.config import Settings
 from agentvid.media.limits import TEXT_FRAME_LATENCY_SECONDS
 from agentvid.media.types import FrameBatch, Image, TextFrame
-from agentvid.perceive.base import Frames, Reader, Reading, Source, Track, Watched
+from agentvid.perceive.base import Effort, Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap, rapidocr_version
 from agentvid.text import clean_text
 from agentvid.types import OCR, Json, Observation, Provenance, Span
@@ -100,16 +100,21 @@ class OcrReader(Reader):
         self._tracks: list[_Track] = []
         self._lines: list[_Line] = []
         self._recent = _Recent()
+        self._pictures = self._with_text = 0
 
     def read(self, batch: FrameBatch) -> None:
         self._recent.extend(batch)
         for frame in batch.text_frames:
             read = (replace(line, text=clean_text(line.text)) for line in self._reader.read(frame.image))
-            self._follow(frame, [line for line in read if _is_text(line)])
+            lines = [line for line in read if _is_text(line)]
+            self._follow(frame, lines)
+            self._pictures += 1
+            self._with_text += bool(lines)
             self._recent.looked_seconds = frame.seconds
 
     def finish(self, watched: Watched) -> Reading:
-        return Reading(self.observations(watched.duration_seconds))
+        effort = Effort(pictures=self._pictures, held=self._with_text)
+        return Reading(self.observations(watched.duration_seconds), effort=effort)
 
     def observations(self, duration_seconds: float) -> list[Observation]:
         """Every text with its interval, in time order. What the last frame shows holds until the video's end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,20 @@ def test_ocr_reads_the_slide_while_it_is_shown(indexed: Path) -> None:
     assert "Adults 14" in " ".join(row["text"] for row in rows)
     assert slide["start"] == pytest.approx(18.0, abs=0.6)
     assert slide["end"] == pytest.approx(27.0, abs=0.6)
+
+
+def test_what_reading_took_is_reported(rendered: Path, tmp_path: Path) -> None:
+    environment = {"AGENTVID_EMBED": "false", "AGENTVID_LIBRARY": str(tmp_path / "library")}
+    told = run("index", str(rendered), environment=environment).stderr
+    assert re.search(r"^reading took: ocr \d+\.\d s \(found on \d+ of \d+ pictures\)", told, re.MULTILINE), told
+    shutil.rmtree(tmp_path / "library")
+    report = run_json("index", str(rendered), environment=environment)
+    (item,) = report["indexed"]
+    effort = item["effort"]
+    assert sorted(effort) == item["read"]
+    assert 1 <= effort["ocr"]["held"] < effort["ocr"]["pictures"], "two of three scenes show no text"
+    assert 0 < effort["ocr"]["seconds"] < report["seconds"]
+    assert effort["speech"].keys() == {"seconds"}
 
 
 def test_search_cites_the_second(indexed: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,7 @@ from agentvid.config import Settings
 from agentvid.errors import MissingDependency, ModelError
 from agentvid.media.limits import DEFAULT
 from agentvid.media.types import FrameBatch, MediaInfo
-from agentvid.perceive.base import Reader, Reading, Source, Track, Watched, read_spans
+from agentvid.perceive.base import Effort, Reader, Reading, Source, Track, Watched, read_spans
 from agentvid.perceive.guarded import GuardedReader
 from agentvid.types import Clip, Gap, Observation, Provenance, Span
 
@@ -114,6 +115,8 @@ def test_whatever_is_raised_is_one_gap_with_the_reason(where: str, is_slow: bool
         (Reading([row(8.0, 30.0)]), "8-30 s is outside of the video, which ends at 10 s"),
         (Reading([row(10.0, 10.5)]), "outside of the video"),
         (Reading([row(1.0, 2.0, "\u200b\x07")]), "the row at 1 s shows no text"),
+        (Reading([], effort=Effort(pictures=2, held=3)), "whose `held` is 0 to its `pictures`"),
+        (Reading([], effort=3), "effort is 3; allowed: an Effort"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_reading_is_refused(returned: object, reason: str) -> None:
@@ -128,6 +131,18 @@ def test_text_of_strangers_is_cleaned_and_a_rounded_end_is_cut() -> None:
     assert kept.span == Span(9.0, 10.0)
     assert kept.text.startswith("Rain sets in xxx")
     assert len(kept.text) <= 4096
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_the_time_that_it_worked_is_told_also_of_one_that_fails(is_slow: bool) -> None:
+    def slowly() -> Reading:
+        time.sleep(0.03)
+        return Reading([], effort=Effort(99.0, pictures=5, held=2))
+
+    effort = run(Weather(slowly, reads=lambda: time.sleep(0.01), is_slow=is_slow)).effort
+    assert (effort.pictures, effort.held) == (5, 2)
+    assert 0.06 <= effort.seconds < 99.0, "its own word is not taken for it"
+    assert run(Weather(fail, reads=lambda: time.sleep(0.01), is_slow=is_slow)).effort.seconds >= 0.03
 
 
 def test_gaps_are_of_this_track_and_this_video() -> None:
