@@ -18,6 +18,7 @@ from agentvid.cli.output import note, print_json, print_text, shorten
 from agentvid.cli.state import (
     EXIT_INTERRUPTED,
     EXIT_NOTHING_FOUND,
+    EXIT_SOME_FAILED,
     AsJson,
     Model,
     Reranker,
@@ -110,8 +111,12 @@ def search(
     window = {"start": _seconds("--from", start), "end": _seconds("--to", end)}
     with context.obj.open(flags={"reranker": reranker}) as library:
         if batch is not None:
+            is_any_bad = False
             for document in library.search_batch(batch, k=k, videos=videos or (), tracks=tracks or (), **window):
                 print_json(document, indent=None)
+                is_any_bad = is_any_bad or "error" in document
+            if is_any_bad:
+                raise typer.Exit(EXIT_SOME_FAILED)
             return
         explanation = None
         if by_picture:

@@ -22,7 +22,7 @@ when stdout is not a terminal. The library is `--library DIR`, else `$AGENTVID_L
 | 1 | an error; one line on stderr says what, what is allowed, the way out (`doctor`: problems found, on stdout) |
 | 2 | the command line or one of its values is not allowed |
 | 3 | nothing found: no hit, no such video, an answer that abstains |
-| 4 | some of the files or videos failed; the others are done |
+| 4 | some of the files, videos or lines failed; the others are done |
 | 130 | interrupted; what was finished is kept |
 
 `AGENTVID_DEBUG=1` prints the traceback behind an error. After `agentvid --install-completion`, Tab in bash, zsh

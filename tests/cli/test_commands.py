@@ -173,7 +173,7 @@ def test_batch_prints_one_line_per_query_in_order(imported: Path, tmp_path: Path
     batch.write_text('{"query": "boat"}\nnot json\n{"query": "key", "video": "lecture"}\n{"query": "zebra"}\n', "utf-8")
     finished = agentvid("search", "--batch", str(batch), "-k", "3")
     documents = [json.loads(line) for line in finished.stdout.splitlines()]
-    assert finished.returncode == 0
+    assert finished.returncode == 4
     assert [document.get("query") for document in documents] == ["boat", None, "key", "zebra"]
     assert documents[1]["line"] == 2
     assert {hit["video"] for hit in documents[2]["hits"]} == {"lecture"}
