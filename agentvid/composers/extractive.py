@@ -25,8 +25,10 @@ from agentvid.composers.quotes import MIN_TELLING_WORDS, Topic, confidence, obse
 from agentvid.composers.speakers import Speakers, introductions
 from agentvid.text import clean_text, instant, timestamp
 from agentvid.tools.intervals import by_video
+from agentvid.tools.read import read
+from agentvid.tools.rows import rows_at, to_moment
 from agentvid.tools.telling import most_telling
-from agentvid.types import LOOK, OCR, Claim, Evidence, Moment, Video
+from agentvid.types import LOOK, OCR, SPEECH, Claim, Evidence, Moment, Video
 from agentvid.words import content_words
 
 MAX_QUOTES, MAX_LISTED, MAX_SUMMARY = 3, 20, 5
@@ -224,6 +226,8 @@ def _moment_of(item: Evidence, moments: Sequence[Moment]) -> Moment:
 def _who(desk: Desk, certainty: float) -> Draft:
     """What is said, and who the rows name as its speakers; words alone do not tell whose they are."""
     context, speakers = desk.request.context, Speakers(desk.request.context)
+    if desk.topic.is_empty and not any(moment.observation_ids for moment in desk.request.evidence):
+        return _who_in_each(desk, speakers, certainty)
     best = asked = desk.best(desk.request.evidence)
     if desk.topic.is_empty:
         # Whoever speaks there is asked for: one quote of each.
@@ -248,6 +252,28 @@ def _who(desk: Desk, certainty: float) -> Draft:
     number = len(dict.fromkeys(names))
     heard = f"{number} who speak" if number > 1 else "who speaks"
     return replace(draft, statement=f"The rows name {heard}: {listed}.", confidence=sure)
+
+
+def _who_in_each(desk: Desk, speakers: Speakers, certainty: float) -> Draft:
+    """Who speaks in whole videos: of each the names that its rows hold, with the first row that names one."""
+    context, videos = desk.request.context, list(by_video(desk.request.evidence))
+    claims, lines, sure = [], [], SURE_SUMMARY
+    for video_id in videos[:MAX_LISTED]:
+        rows = rows_at(context, video_id, context.scope[video_id].span, SPEECH)
+        labelled = [(name, row) for row in rows for name in speakers.of(video_id, [row])]
+        sure = min(sure, SURE_SUMMARY if labelled else NAMED_ALOUD)
+        told = labelled or introductions(rows)
+        row = read(context, within=to_moment(video_id, [told[0][1]]), track=SPEECH) if told else []
+        for item in desk.quotes(row, 1):
+            names = list(dict.fromkeys(name for name, _ in told))[:MAX_LISTED]
+            claims.append(claim(desk.says(item), item))
+            lines.append(f"{', '.join(names)}{desk.of_video([item])}")
+    if not claims:
+        return Draft(reason="no row names who speaks in any of the videos")
+    silent = len(videos) - len(claims)
+    rest = f"; {silent} further with speech: no row that was looked at names anyone" if silent else ""
+    draft = desk.draft(claims, certainty)
+    return replace(draft, statement=f"Named: {'; '.join(lines)}{rest}.", confidence=min(draft.confidence, sure))
 
 
 def _introduced(desk: Desk, moments: Sequence[Moment]) -> Draft | None:

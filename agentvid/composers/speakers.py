@@ -17,8 +17,10 @@ _LABELLED_SHARE = 0.5
 
 
 #: "My name is Anna Smith", "I'm Chef Tom": one to three words with a capital, none of which begins a sentence.
+#: "I'm Ok" names nobody.
 _INTRODUCED = re.compile(
-    r"\b(?:[Mm]y name(?:['’]s| is)|I['’]m|I am|[Tt]his is)((?: (?:Dr\.|Mr\.|Mrs\.|Ms\.|[^\W\d_a-z][\w'’-]+)){1,3})"
+    r"\b(?:[Mm]y name(?:['’]s| is)|I['’]m|I am|[Tt]his is)(?! O[Kk](?:ay)?\b)"
+    r"((?: (?:Dr\.|Mr\.|Mrs\.|Ms\.|[^\W\d_a-z][\w'’-]+)){1,3})"
     r"(?=[,.!]|$| (?:and|from|with|here|speaking|your)\b)"
 )
 

@@ -26,7 +26,7 @@ from agentvid.types import LOOK
 from agentvid.words import words
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_ARTICLE = r"(?:(?:the|an?|any|some|this|that)\s+)?"
+_ARTICLE = r"(?:(?:the|an?|any|some|this|that|these|those|my|our|your)\s+)?"
 _ARTICLES = frozenset(("the", "a", "an"))
 _ORDINAL = r"\d{1,3}(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
 _SLOT_PATTERNS = {
@@ -35,9 +35,10 @@ _SLOT_PATTERNS = {
     "count": r"\w+",
     "track": r"[^\s,]+(?:\s[^\s,]+){0,3}",
     "sound": r"[^\s,]+(?:\s[^\s,]+){0,4}",
+    "hue": r"[^\s,]+(?:\s[^\s,]+){0,2}",
     "device": r"(?:[^\s,]+\s){0,3}?[^\s,]+?",
 }
-_TYPED_SLOTS = frozenset(("time", "n", "count", "video", "name", "device", "track", "sound"))
+_TYPED_SLOTS = frozenset(("time", "n", "count", "video", "name", "device", "track", "sound", "hue"))
 _QUOTE_MARK = "\ue000"
 #: The tool that measures frames without a model.
 _ASSESS = "assess"

@@ -55,7 +55,7 @@ class Match:
     @property
     def phrases(self) -> tuple[str, ...]:
         """What the question is about."""
-        return tuple(text for name, text in self.texts.items() if slot_kind(name) in ("phrase", "name", "sound"))
+        return tuple(text for name, text in self.texts.items() if slot_kind(name) in ("phrase", "name", "sound", "hue"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +215,8 @@ class ExemplarPlanner:
             if subject := texts.pop("subject", ""):
                 texts["x"] = f"{subject} {texts['x']}"
             if all(_holds(name, text, videos) for name, text in texts.items()):
-                if heard := texts.pop("sound", ""):
-                    texts["x"] = heard
+                if looked_for := texts.pop("sound", "") or texts.pop("hue", ""):
+                    texts["x"] = looked_for
                 yield Match(form, texts, self._bank.weight(example))
 
     def _remainder(self, question: str, example: Example) -> str:
@@ -260,6 +260,8 @@ def _holds(slot: str, text: str, videos: Sequence[Video]) -> bool:
         return slots.parse_track(text) is not None
     if kind == "sound":
         return slots.is_sound(text)
+    if kind == "hue":
+        return slots.is_colour(text)
     return bool(text)
 
 

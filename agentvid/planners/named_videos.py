@@ -32,6 +32,10 @@ _MENTION = re.compile(
 _TITLE = re.compile(
     r"(?:\b(?:in|from|throughout)\s+(?P<last>[^,:?!]+)[?!.\s]*$)|^(?P<first>[^,:?!]+):\s+(?=\w)", re.IGNORECASE
 )
+#: A file name, or one without its ending: no word that is written so is anything else.
+_FILE = re.compile(r"(?<![\w.-])[\w-]+(?:[._][\w-]+)+")
+#: What compares it with others, or leaves it out, needs those too.
+_WITH_OTHERS = re.compile(r"\b(?:only|than|other|besides|except|which|every|all|both|each)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 #: "The lecture hall" is no lecture; after a noun that stands alone comes one of these, a function word or nothing.
 _VERBS = frozenset(
@@ -65,7 +69,7 @@ def name_videos(question: str, videos: Sequence[Video]) -> NamedVideos | None:
     """None if the question names no video by a part of its name, or by its whole name, or has its choices in it."""
     if len(videos) < 2 or len(question) > _MOST_CHARACTERS or slots.split_choices(question)[1]:
         return None
-    if not (_MENTION.search(question) or _TITLE.search(question)):
+    if not any(pattern.search(question) for pattern in (_MENTION, _TITLE, _FILE)):
         return None
     if slots.take_video(slots.plain_question(question), videos)[1]:
         return None
@@ -88,6 +92,8 @@ def _mentions(question: str, videos: Sequence[Video]) -> list[_Mention]:
     found = [_by_noun(match, names) for match in _MENTION.finditer(question)]
     if not any(found) and (match := _TITLE.search(question)):
         found = [_by_title(match, names)]
+    if not any(found) and not _WITH_OTHERS.search(question):
+        found = _by_file(question, videos)
     return [
         one
         for one in found
@@ -131,6 +137,13 @@ def _by_title(match: re.Match[str], names: Mapping[str, tuple[Video, tuple[str, 
     if group == "first":
         return _Mention(0, match.end(), words, runs[0], lead="in ", after=", ")
     return _Mention(match.start(group), match.start(group) + len(words), words, runs[0])
+
+
+def _by_file(question: str, videos: Sequence[Video]) -> list[_Mention | None]:
+    """Every place where a question writes the file name of one video; of two, forms that compare them know more."""
+    found = [(match, slots.find_video(match.group(), videos)) for match in _FILE.finditer(question)]
+    named = [_Mention(match.start(), match.end(), match.group(), video) for match, video in found if video]
+    return [*named] if len({mention.video.id for mention in named}) == 1 else []
 
 
 def _only(words: str, names: Mapping[str, tuple[Video, tuple[str, ...]]]) -> Video | None:

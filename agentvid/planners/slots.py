@@ -40,6 +40,12 @@ _ASKS = re.compile(
 )
 #: What these mean stands in another sentence.
 _POINTING = frozenset("he she they him her them his their hers theirs it its this that these those then there".split())
+#: "Which of my videos" asks what "which videos" asks.
+_OF_MY_VIDEOS = re.compile(
+    r"\b(which|how many) (?:ones? )?of (?:the|my|our|your|these|those) "
+    r"(videos|clips|films|movies|recordings|episodes|files)\b",
+    re.IGNORECASE,
+)
 #: "From 10 to 20 seconds" names the unit once.
 _ONE_UNIT = re.compile(r"\b(between|from) (\d+) (and|to) (\d+) (seconds|minutes)\b", re.IGNORECASE)
 #: As people type them.
@@ -99,11 +105,15 @@ _TRACKS = {
     FACT: "facts measurements",
 }
 _TRACK_NAMES = {name.replace("_", " "): track for track, names in _TRACKS.items() for name in names.split()}
+_COMPARING = frozenset("most more least less fewest fewer".split())
 #: What is heard and is no speech, by its last word: "a dog's barking", "background music".
 _SOUNDS = frozenset(
     """music song songs soundtrack melody tune singing applause clapping laughter laughing cheering noise noises sound
     sounds siren alarm gunshot gunshots explosion explosions barking bell bells thunder whistle whistling""".split()
 )
+#: Colours as people name them, alone or with one of the other words before: "dark blue", "all black".
+_COLOURS = frozenset("black white grey gray red orange yellow green cyan blue purple violet pink brown".split())
+_SHADES = frozenset("dark light bright deep pale mostly completely entirely all very".split())
 _ORDINAL_NUMBER = re.compile(r"(\d{1,3})(?:st|nd|rd|th)")
 
 
@@ -115,6 +125,7 @@ def plain_question(text: str) -> str:
         if shorter == question or not shorter:
             break
         question = shorter
+    question = _OF_MY_VIDEOS.sub(r"\1 \2", question)
     question = _ONE_UNIT.sub(r"\1 \2 \5 \3 \4 \5", question)
     question = _THERE_ANYWHERE.sub(r"\1", _OF_VIDEO.sub(r"\1", question))
     without_video = _IN_VIDEO.sub("", question).strip(" ,")
@@ -245,12 +256,22 @@ def parse_count(text: str) -> float | None:
 
 def parse_track(text: str) -> str | None:
     """The track that a phrase means: "any subtitles" is speech, "text on screen" ocr; None if it means none."""
-    return _TRACK_NAMES.get(" ".join(word for word in words(text) if word not in FUNCTION_WORDS))
+    found = words(text)
+    # "The most text" is no track, but a comparison.
+    if not _COMPARING.isdisjoint(found):
+        return None
+    return _TRACK_NAMES.get(" ".join(word for word in found if word not in FUNCTION_WORDS))
 
 
 def is_sound(text: str) -> bool:
     """True for what is heard and is no speech: "background music", "an applause"."""
     return words(text)[-1:] != [] and words(text)[-1] in _SOUNDS
+
+
+def is_colour(text: str) -> bool:
+    """True for the name of a colour: "red", "dark blue"."""
+    *shades, last = words(text) or [""]
+    return last in _COLOURS and _SHADES.issuperset(shades)
 
 
 def video_names(video: Video) -> set[str]:

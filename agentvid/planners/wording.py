@@ -49,7 +49,8 @@ def _with_named_videos(read: FollowUp, tools: ToolContext) -> FollowUp:
 def _respelt(read: FollowUp, planner: ExemplarPlanner, tools: ToolContext) -> FollowUp:
     """With words of the videos for what is mistyped: slots, sentences and checks read it so."""
     paths = (path for video in tools.scope.values() for path in video.paths)
-    names = {word for path in paths for *_, word in placed_words(PurePath(path).stem)}
+    # With its ending, which is a part of the name as people write it.
+    names = {word for path in paths for *_, word in placed_words(PurePath(path).name)}
     spelt = tools.retriever.respelt(read.question, keep=names | planner.bank.vocabulary)
     typed = [str(change) for change in spelt.changes if not change.is_misread]
     return replace(read, question=spelt.meaning, said=_joined(read.said, *typed)) if typed else read

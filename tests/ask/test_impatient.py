@@ -146,7 +146,14 @@ def test_of_several_sentences_the_one_that_asks_counts(typed: str, asked: str) -
 
 @pytest.mark.parametrize(
     ("phrase", "track"),
-    [("any subtitles", "speech"), ("text on screen", "ocr"), ("a transcript", "speech"), ("dogs", None), ("the", None)],
+    [
+        ("any subtitles", "speech"),
+        ("text on screen", "ocr"),
+        ("a transcript", "speech"),
+        ("dogs", None),
+        ("the", None),
+        ("the most text", None),
+    ],
 )
 def test_tracks_have_names_that_people_use(phrase: str, track: str | None) -> None:
     assert slots.parse_track(phrase) == track

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from agentvid.graph import AskContext, ask
+from agentvid.indexes.catalogue import Catalogue
+from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.named_videos import name_videos
+from agentvid.planners.wording import read_question
+from agentvid.tools.base import ToolContext
 from agentvid.types import Video
 
 
@@ -42,6 +48,8 @@ SHELF = (LECTURE, HARBOUR, BUNNY, PASTA)
             LECTURE,
             "In the video, what is at the end of the video?",
         ),
+        ("Does harbour-2019.mp4 mention ships?", HARBOUR, "Does the video mention ships?"),
+        ("who directed big_buck_bunny", BUNNY, "who directed the video"),
     ],
 )
 def test_a_word_of_a_name_names_the_video(question: str, video: Video, read_as: str) -> None:
@@ -65,11 +73,30 @@ def test_a_word_of_a_name_names_the_video(question: str, video: Video, read_as: 
         'Who says "we saw it in the lecture"?',
         "Which lecture mentions trees?",
         "What is shown in lecture_on_graphs.mp4?",
+        "Does only pasta.mp4 mention salt?",
+        "Is pasta.mp4 longer than harbour-2019.mp4?",
+        "Which video is longer than pasta.mp4?",
         "Which one is it? A) the lecture B) the harbour clip",
     ],
 )
 def test_anything_else_is_what_the_question_is_about(question: str) -> None:
     assert name_videos(question, SHELF) is None
+
+
+def test_the_ending_of_a_name_is_no_mistyped_word(
+    tmp_path: Path, import_video: Callable[..., None], tools_for: Callable[..., ToolContext]
+) -> None:
+    with Catalogue.open(tmp_path / "library") as catalogue:
+        rows = {
+            "tides": [("speech", 0, 4, "The moon pulls the sea.")],
+            "telescope": [("speech", 0, 4, "The Webb telescope is large, and Webb is the name of a man.")],
+        }
+        import_video(catalogue, tmp_path / "rows.jsonl", rows)
+        tools = tools_for(of=catalogue)
+        scope = {video.id: replace(video, paths=(f"/films/{video.title}.webm",)) for video in tools.scope.values()}
+        asked = "Compare tides.webm and telescope.webm"
+        read = read_question(asked, ExemplarPlanner(), replace(tools, scope=scope), None)
+    assert (read.question, read.said) == (asked, "")
 
 
 def test_a_word_that_two_names_hold_names_none() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,36 @@ def test_who_introduces_herself_is_who_speaks(context_for: ContextFor, told: Cat
     answer = ask("Who is the speaker?", context_for("kitchen.mp4", of=told))
     assert "Marta Lind" in answer.evidence[0].quote
     assert answer.text.endswith("Named by their own words: Marta Lind.")
+
+
+def test_who_speaks_is_told_for_each_of_several_videos(context_for: ContextFor, told: Catalogue) -> None:
+    answer = ask("Who is the speaker?", context_for(of=told))
+    assert [item.quote for item in answer.evidence] == [KITCHEN[0][3]]
+    assert "Named: Marta Lind in kitchen.mp4; 1 further with speech" in answer.text
+    assert ask("Who is talking?", context_for("harbour.mp4", of=told)).confidence <= 0.2
+
+
+def test_nobody_is_called_ok(
+    tmp_path: Path, import_video: Callable[..., None], context_for: Callable[..., AskContext]
+) -> None:
+    with Catalogue.open(tmp_path / "library") as catalogue:
+        rows = {"fall.mp4": [("speech", 0, 2, "I'm Ok.")], "sea.mp4": [("speech", 0, 2, "The sea is calm.")]}
+        import_video(catalogue, tmp_path / "rows.jsonl", rows)
+        answer = ask("Who is the speaker?", context_for(of=catalogue))
+    assert answer.abstained
+    assert "no row names who speaks" in answer.text
+
+
+@pytest.mark.parametrize("question", ["Where was this filmed?", "where was the film shot"])
+def test_where_it_was_filmed_is_quoted_where_it_is_told(
+    context_for: ContextFor, told: Catalogue, question: str
+) -> None:
+    assert "Filmed in Iceland" in ask(question, context_for(of=told)).text
+    assert ask(question, context_for("kitchen.mp4", of=told)).abstained
+
+
+def test_which_videos_have_subtitles_is_told_where_several_are_asked(context_for: ContextFor, told: Catalogue) -> None:
+    assert ask("Is there any text?", context_for(of=told)).text.startswith("1 of 2 videos: harbour.mp4")
 
 
 def test_words_that_only_repeat_the_question_are_followed_by_what_comes_next(
