@@ -352,7 +352,9 @@ def plan(state: AskState, runtime: Runtime[AskContext]) -> AskState:
             return _settled(state)
         if not feedback:
             raise
-        return {"stopped": f"{feedback['message']} ({error})", "feedback": {}}
+        told = str(error)
+        reason = told if feedback["message"] in told else f"{feedback['message']} ({told})"
+        return {"stopped": reason, "feedback": {}}
     ledger.spend(new.usage)
     if is_again and new.program in request.tried:
         return _settled(state)

@@ -35,13 +35,14 @@ def saving(path: Path, *, overwrite: bool = False) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         raise _not_saved(shown, error) from None
     try:
-        with file:
-            try:
+        try:
+            # Closing writes what is left in the buffer, and on a full disk fails once more.
+            with file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            except OSError as error:
-                raise _not_saved(shown, error) from None
+        except OSError as error:
+            raise _not_saved(shown, error) from None
         try:
             _place(aside, path, shown, overwrite=overwrite)
         except OSError as error:

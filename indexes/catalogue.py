@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import sqlalchemy as sa
 
-from agentvid.errors import AmbiguousVideo, UnknownVideo
+from agentvid.errors import AmbiguousVideo, NotSaved, UnknownVideo
 from agentvid.indexes import migrations, records, schema
 from agentvid.indexes.base import Filter, Ids, VideoRecord
 from agentvid.indexes.digests import EMPTY
@@ -208,7 +209,14 @@ class Catalogue:
     def backup(self, destination: Path) -> None:
         """A point-in-time copy of the catalogue, made while others read and write; caches are not copied."""
         with self.store.raw() as connection:
-            migrations.back_up(connection, destination)
+            try:
+                migrations.back_up(connection, destination)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
+                    raise
+                # Of the two files only the copy is written.
+                reason = f"the copy of {self.store.path} cannot be written: {error}"
+                raise NotSaved(reason, hint="free some disk space, or choose another folder") from None
 
     # Reading: each method is one snapshot.
 

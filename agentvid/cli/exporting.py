@@ -49,10 +49,11 @@ def play(
 
     Example: agentvid play last:e2
     """
+    from agentvid.exports.base import MOMENTS
     from agentvid.exports.player import PLAYERS, installed_player, player_command
 
     with context.obj.open() as library:
-        item, source = _one(_gatherer(library).refer(reference))
+        item, source = _one(_gatherer(library).refer(reference, subjects=MOMENTS))
     chosen = player or installed_player() or (next(iter(PLAYERS)) if prints else "")
     command = player_command(_file_of(source), item.span, player=chosen)
     if prints:
@@ -97,13 +98,16 @@ def clip(
 
     Example: agentvid clip talk.mp4@0:04-0:08 -o launch.mp4
     """
+    from agentvid.exports.base import MOMENTS
     from agentvid.exports.clips import clip_name, subtitles_of
     from agentvid.media.cut import clip as cut
     from agentvid.saving import save
 
+    if output and output.suffix.lower() != ".mp4":
+        raise UsageError(f"-o {output} is not allowed; allowed: a name that ends in .mp4", hint=f"-o {output}.mp4")
     with context.obj.open() as library:
         gatherer = _gatherer(library)
-        material = gatherer.refer(reference)
+        material = gatherer.refer(reference, subjects=MOMENTS)
         item, source = _one(material)
         rows = gatherer.track(item.video_id, subtitles) if subtitles else None
     file, target = _file_of(source), output or Path(clip_name(item, material))
@@ -189,6 +193,8 @@ def export(
         print_json(document | {"left_out": skipped, "text": text})
     elif text is not None:
         _print_exported(text)
+    if not material.items:
+        note(f"nothing found: {material.title!r} has no {'hits' if query else 'evidence'}")
     if left_out or not material.items:
         raise typer.Exit(EXIT_SOME_FAILED if left_out else EXIT_NOTHING_FOUND)
 

@@ -355,7 +355,10 @@ def _print_answer(answer: Answer, names: Mapping[str, str]) -> None:
         print_text(f"gap: {gap.track} was not read at {times} of {name}: {shorten(gap.reason, 300)}")
     if len(answer.coverage.gaps) > _SHOWN_GAPS:
         print_text(f"gap: and {len(answer.coverage.gaps) - _SHOWN_GAPS} more, as `agentvid show VIDEO --json` tells")
-    print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")
+    if answer.trace_id:
+        print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")
+    else:
+        print_text("no trace: the library cannot be written, or its disk is full")
 
 
 def _place(item: Evidence) -> str:

@@ -127,6 +127,11 @@ class Gatherer:
         ):
             return self.answer(found[1], found[2] or "")
         video = self._find(reference)
+        if "track" not in subjects and "chapters" not in subjects:
+            raise UsageError(
+                f"which seconds of {video.name!r}? allowed: VIDEO@START-END",
+                hint=f"all of it is {reference}@0:00-{timestamp(video.duration_seconds + 1)}",
+            )
         if "track" not in subjects:
             return self.chapters(reference)
         raise UsageError(

@@ -302,6 +302,19 @@ def test_no_colour_codes_in_a_pipe(imported: Path) -> None:
     assert "\u001b" not in agentvid("ls").stdout + agentvid("search", "key").stdout + agentvid("--help").stdout
 
 
+def test_an_answer_without_a_trace_does_not_name_one(imported: Path) -> None:
+    (Path(os.environ["AGENTVID_LIBRARY"]) / "traces").write_text("in the way", "utf-8")
+    printed = agentvid("ask", "Is a key mentioned?").stdout
+    assert printed.endswith("no trace: the library cannot be written, or its disk is full\n")
+
+
+def test_a_time_after_the_end_is_told_once(imported: Path) -> None:
+    answer = json.loads(agentvid("ask", "What is shown at 10:00?", "--video", "lecture", "--json").stdout)
+    assert answer["abstained"]
+    assert answer["answer"].count("600..601 s lies outside") == 1
+    assert answer["stopped"].count("600..601 s lies outside") == 1
+
+
 def test_in_a_pipe_every_row_of_a_table_is_one_line_however_long(tmp_path: Path) -> None:
     text = f"It begins {'and goes on ' * 60}until it ends."
     name = f"{'a long name ' * 15}.mp4"

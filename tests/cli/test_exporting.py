@@ -79,6 +79,25 @@ def test_what_is_no_span_of_a_video_is_said(times: str, agentvid: Callable[..., 
     assert agentvid("play", f"nosuch.mp4@{times}", "--print").code == 3
 
 
+@pytest.mark.parametrize("command", [("play", "--print"), ("clip",)])
+def test_which_seconds_of_a_video_is_asked_with_a_span_that_works(
+    command: tuple[str, ...], agentvid: Callable[..., Any]
+) -> None:
+    refused = agentvid(*command, "talk.mp4")
+    assert (refused.code, refused.stderr.count("\n")) == (2, 1)
+    assert "which seconds of" in refused.stderr
+    assert "--track" not in refused.stderr
+    whole = refused.stderr.strip().rpartition(" ")[2]
+    assert agentvid(*command, whole).code == 0
+
+
+def test_an_answer_without_evidence_exports_nothing_and_says_so(agentvid: Callable[..., Any]) -> None:
+    agentvid("ask", "What is said about the xylophone?", environment={"AGENTVID_EMBED": "false"})
+    empty = agentvid("export", "jsonl", "last")
+    assert (empty.code, empty.stdout) == (3, "")
+    assert empty.stderr == "nothing found: 'What is said about the xylophone?' has no evidence\n"
+
+
 def test_no_player_and_a_player_that_fails_are_one_line(agentvid: Callable[..., Any], shelf: Path) -> None:
     nothing = agentvid("play", "last:e1", environment={"PATH": str(shelf / "empty")})
     assert (nothing.code, nothing.stderr.count("\n")) == (1, 1)
@@ -119,6 +138,13 @@ def test_clip_of_an_evidence_begins_with_its_frame(agentvid: Callable[..., Any],
     assert 0 <= document["start"] - burnt < 0.1
     assert document["duration"] == pytest.approx(document["end"] - document["start"], abs=0.002)
     assert (document["file"], document["picture"] in ("copied", "encoded")) == ("out.mp4", True)
+
+
+def test_a_clip_is_not_named_as_another_kind_of_file(agentvid: Callable[..., Any], shelf: Path) -> None:
+    refused = agentvid("clip", "talk.mp4@1-2", "-o", "out.avi")
+    assert (refused.code, refused.stderr.count("\n")) == (2, 1)
+    assert "allowed: a name that ends in .mp4" in refused.stderr
+    assert not (shelf / "out.avi").exists()
 
 
 def test_clip_says_what_was_encoded_and_puts_subtitles_beside_it(agentvid: Callable[..., Any], shelf: Path) -> None:

@@ -16,9 +16,10 @@ import pytest
 
 from agentvid.backup import MANIFEST, backup, restore
 from agentvid.config import load_settings
-from agentvid.errors import AgentvidError, LibraryDamaged, LibraryError, LibraryTooNew, NotFound, UsageError
+from agentvid.errors import AgentvidError, LibraryDamaged, LibraryError, LibraryTooNew, NotFound, NotSaved, UsageError
 from agentvid.library import Library
 from agentvid.planners.learned import learn, read_learned
+from tests.disk import largest_file
 
 SCRIPT = Path(__file__).with_name("killed_writer.py")
 ROWS = [
@@ -119,6 +120,13 @@ def test_a_backup_never_lands_in_the_library_and_needs_one(library: Path, tmp_pa
     with pytest.raises(NotFound):
         backup(tmp_path / "none", tmp_path / "kept.backup")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_without_room_for_the_backup_is_said_of_the_backup(library: Path, tmp_path: Path) -> None:
+    before = set(tmp_path.iterdir())
+    with largest_file(8192), pytest.raises(NotSaved, match="the copy of"):
+        backup(library, tmp_path / "full.backup")
+    assert set(tmp_path.iterdir()) == before
 
 
 def test_a_damaged_library_is_not_backed_up(file: Path, tmp_path: Path) -> None:
