@@ -24,6 +24,8 @@ VERIFY = ("standard", "strict")
 #: What sends something elsewhere if a model or a hub elsewhere is named; "all" in the setting means each of them.
 STAGES = ("model", "digests", "vision", "captions", "speech", "downloads")
 RULES = ("local", "remote")
+#: RapidOCR's names of what its other recognisers read (PP-OCRv5).
+OCR_LETTERS = ("arabic", "cyrillic", "devanagari", "el", "eslav", "korean", "latin", "ta", "te", "th")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 
@@ -88,6 +90,9 @@ class Settings(BaseModel):
     )
     index: Literal["auto", "faiss", "numpy"] = Field("auto", description="vector index; auto = faiss if installed")
     ocr: bool = Field(True, description="read on-screen text while indexing")
+    ocr_letters: str = Field(
+        "", description=f"what on-screen text is written in: {', '.join(OCR_LETTERS)}, or a PaddleOCR recogniser.onnx"
+    )
     shot_detector: Literal["transitions", "adaptive", "content", "histogram", "threshold"] = Field(
         "transitions", description="what finds shots: our own cuts, dissolves and fades, or a detector of scenedetect"
     )
@@ -214,6 +219,13 @@ class Settings(BaseModel):
         rules = value.items() if isinstance(value, dict) else [("", value)]
         if wrong := [f"{stage}={rule}" for stage, rule in rules if stage not in (*STAGES, "all") or rule not in RULES]:
             raise ValueError(f"{wrong[0]!r} is not allowed; allowed: {', '.join((*STAGES, 'all'))} = local or remote")
+        return value
+
+    @field_validator("ocr_letters")
+    @classmethod
+    def _ocr_letters(cls, value: str) -> str:
+        if value and value not in OCR_LETTERS and not value.endswith(".onnx"):
+            raise ValueError(f"allowed: {', '.join(OCR_LETTERS)}, or a file that ends in .onnx")
         return value
 
     @field_validator("library", "cache", mode="before")

@@ -128,13 +128,24 @@ class Outlet:
 
         found = [try_to_load_from_cache(repository, file, cache_dir=cache) for file in ("modules.json", "config.json")]
         if not any(isinstance(path, str) for path in found):
-            why = "offline is set" if is_offline() else "egress keeps downloads local"
-            raise UsageError(
-                f"downloads: the {kind} {name!r} is not here and would come from {host}, and {why}; "
-                "allowed: folders and models that were downloaded before",
-                hint=f"once: `hf download {repository}`, or "
-                + ("leave --offline out" if is_offline() else "set egress downloads = remote"),
-            )
+            raise self._kept_here(kind, name, host, f"once: `hf download {repository}`, or ")
+
+    def download(self, kind: str, name: str, host: str) -> None:
+        """Call before a model that is not here is fetched from a `host` that is no hub. Raises as `fetch`."""
+        if host in self.local_hosts:
+            return
+        if is_offline() or "downloads" in self.kept:
+            raise self._kept_here(kind, name, host)
+        self._record("downloads", "web", host, name, 0, "name")
+
+    @staticmethod
+    def _kept_here(kind: str, name: str, host: str, otherwise: str = "") -> UsageError:
+        why = "offline is set" if is_offline() else "egress keeps downloads local"
+        return UsageError(
+            f"downloads: the {kind} {name!r} is not here and would come from {host}, and {why}; "
+            "allowed: folders and models that were downloaded before",
+            hint=otherwise + ("leave --offline out" if is_offline() else "set egress downloads = remote"),
+        )
 
     def _record(self, stage: str, provider: str, host: str, model: str, sent_bytes: int, content: str) -> None:
         if self.log is None:

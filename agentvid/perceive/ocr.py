@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentvid.config import Settings
+from agentvid.egress import outlet_of
 from agentvid.media.limits import TEXT_FRAME_LATENCY_SECONDS
 from agentvid.media.types import FrameBatch, Image, TextFrame
 from agentvid.perceive.base import Effort, Frames, Reader, Reading, Source, Track, Watched
@@ -83,10 +84,15 @@ class OcrTrack(Track):
     is_slow = True
 
     def parameters(self, settings: Settings) -> Json | None:
-        return {"rapidocr": rapidocr_version(), "minimum_confidence": _MINIMUM_CONFIDENCE} if settings.ocr else None
+        if not settings.ocr:
+            return None
+        letters: Json = {"letters": settings.ocr_letters} if settings.ocr_letters else {}
+        return {"rapidocr": rapidocr_version(), "minimum_confidence": _MINIMUM_CONFIDENCE, **letters}
 
     def open(self, source: Source) -> Reader:
-        return OcrReader()
+        settings = source.settings
+        outlet = outlet_of(settings, "downloads")
+        return OcrReader(RapidTextReader(settings.ocr_letters, cache=settings.cache, outlet=outlet))
 
 
 class OcrReader(Reader):

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from agentvid.errors import MissingDependency
+from agentvid.egress import OPEN, Outlet
+from agentvid.errors import MissingDependency, ModelError, UsageError
 from agentvid.media.types import Image
 
 Grey = NDArray[np.uint8]
@@ -32,6 +34,9 @@ _L_FOR_I = re.compile(r"(?<=[A-Z])l(?=[A-Z])|(?<![^\W_])l(?=[A-Z]{3})")
 #: A line is not read again while no spot of it changes more than this (luma, mean over a spot).
 _SPOT_PIXELS, _SPOT_CHANGE = 4, 10
 
+
+#: A recogniser of one's own is named by its file.
+_FILE = ".onnx"
 
 #: Left, top, right, bottom.
 Box = tuple[float, float, float, float]
@@ -70,14 +75,18 @@ class TextReader(Protocol):
 
 
 class RapidTextReader:
-    """RapidOCR on onnxruntime with the models inside its wheel: nothing is downloaded.
+    """RapidOCR on onnxruntime with the models inside its wheel, which read Chinese, Japanese and Latin letters.
+
+    For other `letters` (config.OCR_LETTERS) RapidOCR's own recogniser is fetched once, into `cache`; a file that ends
+    in .onnx is a recogniser of PaddleOCR that holds its characters.
 
     Detection runs on every picture; recognition, which costs most, only on lines whose pixels changed, and more than
     once only on those that are not read surely.
-    Raises MissingDependency if rapidocr or the models in its wheel are absent.
+    Raises MissingDependency if rapidocr or the models in its wheel are absent, UsageError for a file that is not there
+    and where nothing may be fetched, ModelError for a recogniser that cannot be had or read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, letters: str = "", *, cache: Path | None = None, outlet: Outlet = OPEN) -> None:
         try:
             import rapidocr
         except ImportError as error:
@@ -85,27 +94,42 @@ class RapidTextReader:
                 f"on-screen text cannot be read: {error}",
                 hint="pip install 'rapidocr>=3.8,<4' onnxruntime, or switch it off with AGENTVID_OCR=false",
             ) from None
-        models = Path(rapidocr.__file__).parent / "models"
-        detector, recogniser = _model(models, "det"), _model(models, "rec")
-        self._engine: Any = rapidocr.RapidOCR(
-            params={
-                "Global.log_level": "critical",
-                "Global.use_cls": False,
-                "Global.use_vertical_padding": False,
-                "Global.max_side_len": 4096,
-                "EngineConfig.onnxruntime.intra_op_num_threads": _THREADS,
-                "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-                "Det.limit_type": "max",
-                "Det.limit_side_len": _DETECTION_SIDE,
-                "Det.model_path": str(detector),
-                "Rec.model_path": str(recogniser),
-                "Rec.rec_img_shape": [3, 48, _RECOGNITION_WIDTH],
-            }
-        )
         logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
+        models = Path(rapidocr.__file__).parent / "models"
+        detector = _model(models, "det")
+        recogniser = _recogniser(letters, cache or models, outlet) if letters else _model(models, "rec")
+        params = {
+            "Global.log_level": "critical",
+            "Global.use_cls": False,
+            "Global.use_vertical_padding": False,
+            "Global.max_side_len": 4096,
+            "EngineConfig.onnxruntime.intra_op_num_threads": _THREADS,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+            "Det.limit_type": "max",
+            "Det.limit_side_len": _DETECTION_SIDE,
+            "Det.model_path": str(detector),
+            "Rec.model_path": str(recogniser),
+            "Rec.rec_img_shape": [3, 48, _RECOGNITION_WIDTH],
+        }
+        if letters and not letters.endswith(_FILE):
+            params["Rec.lang_type"] = rapidocr.LangRec(letters)  # Arabic is read from the right
+        self._engine: Any = rapidocr.RapidOCR(params=params)
+        if letters:
+            self._try_out(letters)
         self.model = f"rapidocr/{recogniser.stem}"
         self.revision = rapidocr_version()
         self._last: tuple[Grey, list[TextLine]] | None = None
+
+    def _try_out(self, letters: str) -> None:
+        """Raises ModelError for a recogniser that cannot be used: RapidOCR loads it when it is first needed."""
+        try:
+            self._recognised(np.zeros((48, _RECOGNITION_WIDTH, 3), np.uint8))
+        except Exception as error:  # onnxruntime's, and whatever a model of something else leads to
+            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+            raise ModelError(
+                f"the recogniser {letters!r} cannot be used: {reason[0]}",
+                hint="set ocr_letters to a PaddleOCR recogniser in ONNX format that holds its characters",
+            ) from error
 
     def read(self, image: Image) -> list[TextLine]:
         picture = _enlarge(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -225,3 +249,39 @@ def _model(folder: Path, kind: str) -> Path:
             hint="pip install --force-reinstall 'rapidocr>=3.8,<4'",
         )
     return found[-1]
+
+
+def _recogniser(letters: str, cache: Path, outlet: Outlet) -> Path:
+    """The file of the recogniser for other letters, fetched if it is not in the cache yet. See RapidTextReader."""
+    if letters.endswith(_FILE):
+        file = Path(letters).expanduser()
+        if not file.is_file():
+            raise UsageError(f"ocr_letters: {letters}: no such file", hint="name a PaddleOCR recogniser in ONNX format")
+        return file
+    import rapidocr
+    from rapidocr.inference_engine.base import FileInfo, InferSession
+    from rapidocr.utils.download_file import DownloadFile, DownloadFileInput
+    from rapidocr.utils.typings import TaskType
+
+    known = InferSession.get_model_url(
+        FileInfo(
+            engine_type=rapidocr.EngineType.ONNXRUNTIME,
+            ocr_version=rapidocr.OCRVersion.PPOCRV5,
+            task_type=TaskType.REC,
+            lang_type=rapidocr.LangRec(letters),
+            model_type=rapidocr.ModelType.MOBILE,
+        )
+    )
+    url, digest = known["model_dir"], known["SHA256"]
+    file = cache / "rapidocr" / Path(url).name
+    if file.is_file() and DownloadFile.check_file_sha256(file, digest):
+        return file
+    outlet.download("recogniser", letters, urlsplit(url).hostname or url)
+    try:
+        DownloadFile.run(DownloadFileInput(url, file, logging.getLogger("RapidOCR"), digest, verbose=False))
+    except Exception as error:  # requests' errors, full disks
+        raise ModelError(f"the recogniser {letters!r} cannot be fetched: {error}", hint="try again") from error
+    if not DownloadFile.check_file_sha256(file, digest):
+        file.unlink()
+        raise ModelError(f"the recogniser {letters!r} came damaged from {url}", hint="try again")
+    return file

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import rapidocr
 
+from agentvid.config import OCR_LETTERS, Settings
+from agentvid.egress import Outlet
+from agentvid.errors import ModelError, UsageError
 from agentvid.media.types import FrameBatch, TextFrame
-from agentvid.perceive.ocr import OcrReader
-from agentvid.perceive.text_reader import RapidTextReader, TextLine, TextReader, TextReading, agreed, capital_i
+from agentvid.perceive.ocr import OcrReader, OcrTrack
+from agentvid.perceive.text_reader import (
+    RapidTextReader,
+    TextLine,
+    TextReader,
+    TextReading,
+    agreed,
+    capital_i,
+    rapidocr_version,
+)
 from agentvid.types import OCR, Observation, Span
 
 TITLE, BODY, CORNER = (0.1, 0.1, 0.9, 0.2), (0.1, 0.3, 0.9, 0.4), (0.8, 0.02, 0.98, 0.08)
@@ -296,6 +310,42 @@ def test_intervals_are_exact_where_the_small_frames_show_the_change(engine: Rapi
         frames = tuple(sent(s, screen(s)) for s in (0.0, 2.6, 4.56) if times[part][0] <= s <= times[part][-1])
         reader.read(FrameBatch(times[part], small[part], frames))
     assert rows(reader.observations(6.0)) == [(2.0, 4.0, "Breaking news")]
+
+
+def test_a_recogniser_of_ones_own_is_read_with(engine: RapidTextReader, tmp_path: Path) -> None:
+    own = tmp_path / "mine.onnx"
+    shutil.copy(Path(rapidocr.__file__).parent / "models" / f"{engine.model.split('/')[1]}.onnx", own)
+    reader = RapidTextReader(str(own))
+    assert reader.model == "rapidocr/mine"
+    assert [line.text for line in reader.read(written("Ticket prices"))] == ["Ticket prices"]
+
+
+def test_a_recogniser_that_is_none_or_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ocr_letters: nowhere\.onnx: no such file"):
+        RapidTextReader("nowhere.onnx")
+    fake = tmp_path / "fake.onnx"
+    fake.write_text("just text")
+    with pytest.raises(ModelError, match=r"fake\.onnx' cannot be used: "):
+        RapidTextReader(str(fake))
+
+
+@pytest.mark.parametrize("letters", OCR_LETTERS)
+def test_other_letters_are_fetched_only_where_that_is_allowed(letters: str, tmp_path: Path) -> None:
+    kept = Outlet(kept=frozenset({"downloads"}))
+    with pytest.raises(UsageError, match=f"the recogniser '{letters}' is not here and would come from www"):
+        RapidTextReader(letters, cache=tmp_path, outlet=kept)
+    damaged = tmp_path / "rapidocr" / f"{letters}_PP-OCRv5_rec_mobile.onnx"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"half of it")
+    with pytest.raises(UsageError, match="is not here"):
+        RapidTextReader(letters, cache=tmp_path, outlet=kept)
+
+
+def test_other_letters_make_another_stage_and_the_usual_ones_the_same() -> None:
+    assert OcrTrack().parameters(Settings()) == {"rapidocr": rapidocr_version(), "minimum_confidence": 0.6}
+    assert OcrTrack().parameters(Settings(ocr_letters="korean")) != OcrTrack().parameters(Settings())
+    with pytest.raises(ValueError, match="allowed: arabic, cyrillic"):
+        Settings(ocr_letters="klingon")
 
 
 def test_rapidocr_is_silent_and_needs_no_network() -> None:
