@@ -8,9 +8,19 @@ from collections.abc import Sequence
 
 from agentvid.errors import AgentvidError
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (`sys.argv` if None); errors become one line on stderr and the exit code of docs/cli.md."""
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:  # while modules are loaded: a command that runs is ended by Typer
+        code = _INTERRUPTED
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     from typer.exceptions import TyperException
 
     from agentvid.cli.app import app
@@ -23,15 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if is_debugged:
             report_traceback(error)
         report_error(str(error), error.hint)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except TyperException as error:
-        sys.exit(_report_usage(error))
+        return _report_usage(error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
         if is_debugged:
             report_traceback(error)
         report_error(f"unexpected {type(error).__name__}: {error}", "AGENTVID_DEBUG=1 shows where; please report it")
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 1
+    return code if isinstance(code, int) else 0
 
 
 def _report_usage(error: Exception) -> int:

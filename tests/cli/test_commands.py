@@ -355,6 +355,24 @@ def test_a_file_that_failed_is_listed_with_the_reason_and_can_be_removed(tmp_pat
     assert agentvid("rm", "notes.mp4").returncode == 3
 
 
+#: Ctrl-C while the commands are imported.
+EARLY = """
+import sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "agentvid.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from agentvid.cli import main
+main(["ls"])
+"""
+
+
+def test_an_interrupt_at_the_very_start_shows_no_traceback() -> None:
+    ended = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+
+
 def test_interrupt_keeps_what_was_done_and_says_how_to_go_on(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     with file.open("w", encoding="utf-8") as lines:
