@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -214,6 +215,8 @@ def _write(
         return data.decode(), left_out
     if chosen is clips.FORMAT and (Path(output).is_dir() or output.endswith("/")):
         chosen.check(material)
+        with suppress(OSError):  # writing into it says why there is none
+            Path(output).mkdir(exist_ok=True)
         return None, clips.write_folder(material, Path(output), overwrite=overwrite)
     with saving(Path(output), overwrite=overwrite) as file:
         return None, registry.write(format_name, material, file)

@@ -140,6 +140,11 @@ def test_clip_of_an_evidence_begins_with_its_frame(agentvid: Callable[..., Any],
     assert (document["file"], document["picture"] in ("copied", "encoded")) == ("out.mp4", True)
 
 
+def test_a_folder_for_clips_is_made(agentvid: Callable[..., Any], shelf: Path) -> None:
+    assert agentvid("export", "clips", "talk.mp4@1-2", "-o", "new/").code == 0
+    assert [file.suffix for file in (shelf / "new").iterdir()] == [".mp4"]
+
+
 def test_a_clip_is_not_named_as_another_kind_of_file(agentvid: Callable[..., Any], shelf: Path) -> None:
     refused = agentvid("clip", "talk.mp4@1-2", "-o", "out.avi")
     assert (refused.code, refused.stderr.count("\n")) == (2, 1)
