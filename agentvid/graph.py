@@ -584,13 +584,15 @@ def _answer(state: AskState, draft: Draft, verified: Verification, context: AskC
     checked = verified.checked
     # What was examined is no answer where claims were drafted and none is supported.
     abstained = not checked.claims and (bool(draft.claims) or not draft.statement)
+    # Claims of which none holds speak for nothing, however sure the draft was.
+    sure = 0.0 if abstained and draft.claims else draft.confidence * verified.trust
     respelt = map(str, context.tools.ledger.respelt.values())
     return Answer(
         question=state.get("wording", state["question"]),
         # Reasons repeat what a program said, and statements name files.
         text=plain(_refusal(draft) if abstained else _text(draft, checked.claims)),
         abstained=abstained,
-        confidence=min(1.0, max(0.0, draft.confidence * verified.trust)),
+        confidence=min(1.0, max(0.0, sure)),
         claims=checked.claims,
         evidence=checked.evidence,
         coverage=coverage_of(context.tools, (*context.tools.ledger.notes, *draft.notes, *verified.notes)),

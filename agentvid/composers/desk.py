@@ -35,6 +35,8 @@ NEXT_SECONDS = 12.0
 SURE_SUMMARY, SURE_BY_FACTS = 0.8, 0.3
 #: "The action items": rows that are near to such a question, which names nothing to compare them with.
 SURE_BY_NEARNESS = 0.3
+#: What is measured has limits below which it is not told.
+SURE_OF_NO_FACT = 0.8
 #: A track that was not read for everything may have missed what is asked for.
 UNSURE_OF_NO_ROW = 0.5
 _EVERY_WORD = 0.999
@@ -178,9 +180,13 @@ class Desk:
         if certainty >= ABSTAIN_BELOW:
             reason = f"no passage of {seen.where} is surely about it, but some come near{seen.unread}"
             return replace(self.abstain(certainty), reason=reason)
-        named = f"“{', '.join(map(telling_part, self.request.focus))}”" if self.request.focus else "the question"
+        # A form without an open phrase names what it looks for in its program.
+        scanned = dict.fromkeys(scan.query.strip('"') for scan in self.request.context.ledger.scans)
+        asked = self.request.focus or tuple(filter(None, scanned))
+        named = f"“{', '.join(map(telling_part, asked))}”" if asked else "the question"
         denial = f"{statement}: nothing matching {named} was found in any passage of {seen.where}{seen.unread}"
-        sure = (1.0 - certainty) * seen.share * (UNSURE_OF_NO_ROW if lacking else 1.0)
+        sure = min(1.0 - certainty, 1.0 if self.request.focus else SURE_OF_NO_FACT) * seen.share
+        sure *= UNSURE_OF_NO_ROW if lacking else 1.0
         return Draft(confidence=sure, statement=f"{'; '.join([denial, *lacking.values()])}.", numbers=(0.0,))
 
     def _nearest(self) -> list[Moment]:

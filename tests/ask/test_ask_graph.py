@@ -313,6 +313,7 @@ def test_an_llm_that_only_lies_makes_the_answer_abstain(context_for: ContextFor)
     assert answer.abstained
     assert answer.claims == ()
     assert answer.evidence
+    assert answer.confidence == 0.0, "what was refused is no answer at all"
 
 
 def test_a_reply_that_is_no_json_is_asked_again_then_quoted(context_for: ContextFor) -> None:

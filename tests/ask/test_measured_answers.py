@@ -78,6 +78,17 @@ def test_a_fault_that_no_row_tells_is_not_found(
     assert not answer.evidence
 
 
+def test_no_fault_anywhere_is_said_of_the_faults_that_are_measured(
+    context_for: Callable[..., AskContext], tmp_path: Path, import_video: Callable[..., None]
+) -> None:
+    sharp = [("fact", 0, 30, "bright scene, mostly green, some motion, static camera, one shot")]
+    catalogue = Catalogue.open(tmp_path / "sharp")
+    import_video(catalogue, tmp_path / "sharp.jsonl", {"one.mp4": sharp, "two.mp4": sharp}, duration=30)
+    answer = ask("How is the picture quality?", context_for(of=catalogue))
+    assert answer.text.startswith("None: nothing matching “blurred picture, noisy picture, visible blocks, ")
+    assert answer.confidence <= 0.8
+
+
 def test_what_was_not_measured_is_neither_affirmed_nor_denied(
     context_for: Callable[..., AskContext], measured: Catalogue
 ) -> None:
