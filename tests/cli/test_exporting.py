@@ -181,7 +181,7 @@ def test_clip_replaces_nothing_unless_forced(agentvid: Callable[..., Any], shelf
         ("talk.mp4@7-5", 2, "start 7 is not before end 5"),
         ("nosuch.mp4@1-2", 3, "nosuch.mp4"),
         ("last:e99", 3, "has no evidence e99; it has: e1"),
-        ("talk.mp4", 2, "add --track NAME or --track chapters, or write VIDEO@START-END"),
+        ("talk.mp4", 2, "allowed: VIDEO@START-END - all of it is talk.mp4@0:00-0:13"),
         ("", 3, ""),
     ],
 )
