@@ -70,7 +70,7 @@ class Settings(BaseModel):
     )
     cache: Path = Field(
         default_factory=lambda: platformdirs.user_cache_path("agentvid"),
-        description="where the page of `serve` and plug-in embedders keep files",
+        description="where the page of `serve`, plug-in embedders and `ocr_letters` keep files",
     )
     profile: str = Field(
         "lite", description="models for all settings at once: lite, cpu, gpu or api; what is set by itself wins"

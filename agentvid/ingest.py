@@ -89,11 +89,6 @@ class Ingested:
     efforts: Mapping[str, Effort] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
 
-    @property
-    def tracks(self) -> tuple[str, ...]:
-        """Those that were read."""
-        return tuple(self.efforts)
-
 
 def ingest_file(
     path: Path,

@@ -55,7 +55,7 @@ class Match:
     @property
     def phrases(self) -> tuple[str, ...]:
         """What the question is about."""
-        return tuple(text for name, text in self.texts.items() if slot_kind(name) in ("phrase", "name", "sound", "hue"))
+        return tuple(text for name, text in self.texts.items() if slot_kind(name) in ("phrase", "name"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,7 @@ class Run:
             video, content_hash, self.pipeline, lambda stage, *_: self.stages.append(stage), known
         )
         self.record: VideoRecord = self.ingested.record
+        self.tracks = tuple(self.ingested.efforts)
         catalogue.put_video(self.record)
 
     @property
@@ -154,8 +155,8 @@ def rows(record: VideoRecord) -> list[tuple[Any, ...]]:
 def test_nothing_changed_nothing_read_and_the_record_is_the_same(catalogue: Catalogue, video: Path) -> None:
     first = Run(catalogue, video, Caption())
     again = Run(catalogue, video, Caption())
-    assert first.ingested.tracks == ("speech", "fact", "caption")
-    assert again.ingested.tracks == ()
+    assert first.tracks == ("speech", "fact", "caption")
+    assert again.tracks == ()
     assert not again.has_decoded
     assert again.embedder.texts == []
     assert rows(again.record) == rows(first.record)
@@ -170,7 +171,7 @@ def test_a_new_subtitle_file_reads_speech_only_and_embeds_new_texts_only(catalog
     Run(catalogue, video)
     video.with_suffix(".en.srt").write_text(SRT, "utf-8")
     again = Run(catalogue, video)
-    assert again.ingested.tracks == ("speech",)
+    assert again.tracks == ("speech",)
     assert not again.has_decoded
     assert again.embedder.texts == ["The mayor arrives."]
     assert len(again.texts("speech")) == 3
@@ -179,13 +180,13 @@ def test_a_new_subtitle_file_reads_speech_only_and_embeds_new_texts_only(catalog
 def test_another_model_reads_its_track_and_what_rests_on_it(catalogue: Catalogue, video: Path) -> None:
     first = Run(catalogue, video, Caption(), Place())
     again = Run(catalogue, video, Caption("two"), Place())
-    assert again.ingested.tracks == ("caption", "place")
+    assert again.tracks == ("caption", "place")
     assert again.has_decoded
     assert again.texts("caption") == [f"part {number} by two, 2 lines heard" for number in range(3)]
     assert len(again.embedder.texts) == 6
     kept = [row for row in rows(again.record) if row[0] in ("speech", "fact")]
     assert kept == [row for row in rows(first.record) if row[0] in ("speech", "fact")]
-    assert Run(catalogue, video, Caption("two"), Place("other")).ingested.tracks == ("place",)
+    assert Run(catalogue, video, Caption("two"), Place("other")).tracks == ("place",)
 
 
 def test_a_track_that_was_not_there_before_joins_the_others(catalogue: Catalogue, video: Path) -> None:
@@ -193,18 +194,18 @@ def test_a_track_that_was_not_there_before_joins_the_others(catalogue: Catalogue
     stale = stale_of(catalogue, catalogue.videos(), Pipeline(Settings(), None, all_tracks=(SpeechTrack(), Caption())))
     assert [(one.stage, one.hint) for one in stale] == [("caption", f"agentvid index {video}")]
     again = Run(catalogue, video, Caption())
-    assert again.ingested.tracks == ("caption",)
+    assert again.tracks == ("caption",)
     assert {row.track for row in again.record.observations} == {"speech", "fact", "caption"}
     without = Run(catalogue, video)
-    assert without.ingested.tracks == ()
+    assert without.tracks == ()
     assert len(without.texts("caption")) == 3
-    assert Run(catalogue, video, Caption()).ingested.tracks == ()
+    assert Run(catalogue, video, Caption()).tracks == ()
 
 
 def test_clips_of_another_length_need_no_speech_and_no_captions(catalogue: Catalogue, video: Path) -> None:
     Run(catalogue, video, Caption())
     again = Run(catalogue, video, Caption(), settings=Settings(clip_min_seconds=2.0, clip_max_seconds=6.0))
-    assert again.ingested.tracks == ("fact",)
+    assert again.tracks == ("fact",)
     assert len(again.record.clips) == 3
 
 
@@ -217,7 +218,7 @@ def test_parts_that_fail_are_gaps_and_are_tried_again(catalogue: Catalogue, vide
     assert catalogue.summaries()[0].state == "partial"
     assert set(catalogue.stages(gap.video_id)) == {"shots", "speech", "fact", "passages"}
     mended = Run(catalogue, video, Caption(), Place())
-    assert mended.ingested.tracks == ("caption", "place")
+    assert mended.tracks == ("caption", "place")
     assert len(mended.texts("place")) == 3
     assert catalogue.gaps() == []
     assert catalogue.summaries()[0].state == "ready"
@@ -228,7 +229,7 @@ def test_a_model_that_fails_when_it_is_changed_costs_no_rows(catalogue: Catalogu
     failed = Run(catalogue, video, Caption("two", failing=(0, 1, 2)))
     assert failed.texts("caption") == first.texts("caption")
     assert len(failed.ingested.gaps) == 3
-    assert Run(catalogue, video, Caption("two")).ingested.tracks == ("caption",)
+    assert Run(catalogue, video, Caption("two")).tracks == ("caption",)
 
 
 def test_nothing_is_taken_over_from_rows_that_changed_on_the_disk(catalogue: Catalogue, video: Path) -> None:
@@ -237,7 +238,7 @@ def test_nothing_is_taken_over_from_rows_that_changed_on_the_disk(catalogue: Cat
         connection.execute("UPDATE observations SET text = 'forged' WHERE track = 'caption'")
     assert any("marked" in line for line in repair(catalogue.directory, backend=Backend("numpy")))
     again = Run(catalogue, video, Caption())
-    assert again.ingested.tracks == ("speech", "fact", "caption")
+    assert again.tracks == ("speech", "fact", "caption")
     assert "forged" not in again.texts("caption")
     assert len(again.embedder.texts) == len({one.text for one in again.record.passages})
 
@@ -246,7 +247,7 @@ def test_another_shot_detector_reads_what_rests_on_the_shots(catalogue: Catalogu
     first = Run(catalogue, video, Caption())
     again = Run(catalogue, video, Caption(), settings=Settings(shot_detector="adaptive"))
     assert again.has_decoded
-    assert again.ingested.tracks == ("fact",)
+    assert again.tracks == ("fact",)
     assert again.record.stages["shots"] != first.record.stages["shots"]
     assert [round(shot.start_seconds) for shot in again.record.shots] == [0, 5, 10]
 
@@ -254,7 +255,7 @@ def test_another_shot_detector_reads_what_rests_on_the_shots(catalogue: Catalogu
 def test_key_frames_alone_are_read_quickly_say_so_and_claim_no_motion(catalogue: Catalogue, video: Path) -> None:
     whole = Run(catalogue, video, Caption())
     fast = Run(catalogue, video, Caption(), settings=Settings(fast=True))
-    assert fast.ingested.tracks == ("fact", "caption")
+    assert fast.tracks == ("fact", "caption")
     assert [line for line in fast.ingested.warnings if line.startswith("fast: only key frames were decoded, ")]
     assert fast.record.video.duration_seconds == pytest.approx(whole.record.video.duration_seconds, abs=0.001)
     # A key frame follows a cut within two seconds in this file.
@@ -264,4 +265,4 @@ def test_key_frames_alone_are_read_quickly_say_so_and_claim_no_motion(catalogue:
         assert "motion" not in row.text
         assert "still" not in row.text
         assert "change" not in row.attributes
-    assert Run(catalogue, video, Caption()).ingested.tracks == ("fact", "caption")
+    assert Run(catalogue, video, Caption()).tracks == ("fact", "caption")
