@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from agentvid.config import LOCAL_HOSTS, STAGES, Settings, is_offline
-from agentvid.errors import LibraryError, UsageError
+from agentvid.config import LOCAL_HOSTS, STAGES, Settings, is_offline, stay_off_hubs
+from agentvid.errors import LibraryError, ModelError, UsageError
+from agentvid.reach import unreachable
 from agentvid.types import Json
 
 FILE, OLDER_FILE = "egress.jsonl", "egress.older.jsonl"
@@ -113,22 +114,23 @@ class Outlet:
     def fetch(self, kind: str, name: str, repository: str, *, cache: str | None = None) -> None:
         """Call before a model is loaded whose files may be of a hub: `repository` there, or a folder.
 
-        The hub is asked also for models that are here, whether there are newer files, unless downloads are local.
-        Raises UsageError for a model that is not here then, LibraryError if it cannot be recorded.
+        The hub is asked also for models that are here, whether there are newer files, unless downloads are local. Where
+        it cannot be reached, no hub is asked any more by this process.
+        Raises UsageError for a model that is not here if downloads are local, ModelError for one if the hub cannot be
+        reached, LibraryError if it cannot be recorded.
         """
+        if Path(repository).expanduser().exists():
+            return
         host = host_of_hub()
-        if Path(repository).expanduser().exists() or host in self.local_hosts:
+        is_elsewhere = host not in self.local_hosts
+        if is_offline() or "downloads" in self.kept:
+            if is_elsewhere and not _is_cached(repository, cache):
+                raise self._kept_here(kind, name, host, f"once: `hf download {repository}`, or ")
             return
-        if not (is_offline() or "downloads" in self.kept):
-            if (self.log, repository) not in _fetched:
-                self._record("downloads", "hub", host, repository, 0, "name")
-                _fetched.add((self.log, repository))
-            return
-        from huggingface_hub import try_to_load_from_cache
-
-        found = [try_to_load_from_cache(repository, file, cache_dir=cache) for file in ("modules.json", "config.json")]
-        if not any(isinstance(path, str) for path in found):
-            raise self._kept_here(kind, name, host, f"once: `hf download {repository}`, or ")
+        if is_elsewhere and (self.log, repository) not in _fetched:
+            self._record("downloads", "hub", host, repository, 0, "name")
+            _fetched.add((self.log, repository))
+        _look_for_hub(kind, name, repository, cache)
 
     def download(self, kind: str, name: str, host: str) -> None:
         """Call before a model that is not here is fetched from a `host` that is no hub. Raises as `fetch`."""
@@ -175,6 +177,29 @@ def outlet_of(settings: Settings, stage: str) -> Outlet:
     rules = settings.egress
     kept = frozenset(one for one in STAGES if rules.get(one, rules.get("all", "remote")) == "local")
     return Outlet(stage, kept, settings.local_hosts, settings.library)
+
+
+def _is_cached(repository: str, cache: str | None) -> bool:
+    """Whether files of the model are in the hub's cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = [try_to_load_from_cache(repository, file, cache_dir=cache) for file in ("modules.json", "config.json")]
+    return any(isinstance(path, str) for path in found)
+
+
+def _look_for_hub(kind: str, name: str, repository: str, cache: str | None) -> None:
+    """Where there is no way to the hub, its library would try half a minute for each file that is not in its cache."""
+    from huggingface_hub import is_offline_mode
+
+    why = "" if is_offline_mode() else unreachable(os.environ.get(_HUB_ENDPOINT) or f"https://{_HUB}")
+    if not why:
+        return
+    if not _is_cached(repository, cache):
+        raise ModelError(
+            f"the {kind} {name!r} is not here, and its hub cannot be reached: {why}",
+            hint=f"once, where there is a network: `hf download {repository}`; or name a folder that holds the model",
+        )
+    stay_off_hubs()
 
 
 def host_of(provider: str) -> str:

@@ -28,6 +28,9 @@ A message has three parts: the offending value, what is allowed, the way out. Th
 
 from __future__ import annotations
 
+#: Exit codes of commands that end without an error of their own; docs/cli.md lists all of them.
+EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 3, 4, 130
+
 
 class AgentvidError(Exception):
     """Base of every deliberate error.

@@ -278,8 +278,9 @@ def _add(
 
 def _check(question: str, choices: Sequence[str]) -> None:
     check_question(question)
-    if choices and (not 2 <= len(choices) <= MAX_OPTIONS or not all(choice.strip() for choice in choices)):
-        raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty")
+    texts = {" ".join(choice.split()) for choice in choices}
+    if choices and (not 2 <= len(choices) <= MAX_OPTIONS or "" in texts or len(texts) < len(choices)):
+        raise UsageError(f"{len(choices)} choices; allowed: 2 to {MAX_OPTIONS}, none of them empty and no two alike")
 
 
 def _start(

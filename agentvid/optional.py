@@ -61,9 +61,8 @@ def _extra(name: str, purpose: str, modules: tuple[str, ...]) -> OptionalPart:
     missing = [module for module in modules if find_spec(module) is None]
     if not missing:
         return OptionalPart("extra", name, purpose)
-    return OptionalPart(
-        "extra", name, purpose, f"the package {' and '.join(missing)}", f"pip install 'agentvid[{name}]'"
-    )
+    packages = f"the package{'s' * (len(missing) > 1)} {' and '.join(missing)}"
+    return OptionalPart("extra", name, purpose, packages, f"pip install 'agentvid[{name}]'")
 
 
 def _player() -> OptionalPart:

@@ -21,11 +21,11 @@ from agentvid.chat.session import Session
 from agentvid.chat.terminal import Terminal, typing_unseen
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.output import report_error
-from agentvid.errors import AgentvidError, MissingDependency
+from agentvid.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AgentvidError, MissingDependency
 from agentvid.text import MAX_QUERY_CHARACTERS, clean_text, timestamp
 from agentvid.types import Answer, Json
 
-_OK, _NOTHING_FOUND, _SOME_FAILED, _INTERRUPTED = 0, 3, 4, 130
+_OK = 0
 #: What people type to get out of programs.
 _FAREWELLS = ("exit", "quit", ":q")
 #: One more than a question may have, so that a longer one is refused and not cut.
@@ -124,7 +124,7 @@ def answer_lines(session: Session, lines: Iterable[bytes], *, as_json: bool) -> 
                     out.print()
                     known.update(answer.coverage.missing)
                 if answer.stopped == INTERRUPTED:
-                    return _INTERRUPTED
+                    return EXIT_INTERRUPTED
         except Quit:
             break
         except AgentvidError as error:
@@ -133,8 +133,8 @@ def answer_lines(session: Session, lines: Iterable[bytes], *, as_json: bool) -> 
             if as_json:
                 out.print(json.dumps({"line": line, "error": str(error), "hint": error.hint}))
     if failed:
-        return _SOME_FAILED
-    return _OK if answered or not session.asked else _NOTHING_FOUND
+        return EXIT_SOME_FAILED
+    return _OK if answered or not session.asked else EXIT_NOTHING_FOUND
 
 
 def _answered(session: Session, question: str) -> Answer:

@@ -6,9 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from agentvid.errors import AgentvidError
-
-_INTERRUPTED = 130
+from agentvid.errors import EXIT_INTERRUPTED, AgentvidError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -16,7 +14,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = _run(arguments)
     except KeyboardInterrupt:  # while modules are loaded: a command that runs is ended by Typer
-        code = _INTERRUPTED
+        code = EXIT_INTERRUPTED
     sys.exit(code)
 
 

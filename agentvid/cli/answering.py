@@ -11,7 +11,8 @@ import typer
 
 from agentvid.cli.evaluating import Limit, Part, percent, show_comparison
 from agentvid.cli.output import note, print_json, print_table
-from agentvid.cli.state import EXIT_INTERRUPTED, EXIT_SOME_FAILED, AsJson, Model, Reranker
+from agentvid.cli.state import AsJson, Model, Reranker
+from agentvid.errors import EXIT_INTERRUPTED, EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
     from agentvid.evaluate.qa import Answered

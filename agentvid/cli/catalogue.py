@@ -8,7 +8,8 @@ import typer
 
 from agentvid.cli import completing
 from agentvid.cli.output import note, note_failed, print_json, print_table, print_text
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson
+from agentvid.cli.state import AsJson
+from agentvid.errors import EXIT_NOTHING_FOUND
 from agentvid.text import time_range, timestamp
 
 if TYPE_CHECKING:

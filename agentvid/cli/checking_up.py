@@ -10,8 +10,8 @@ import typer
 from agentvid.cli import completing
 from agentvid.cli.catalogue import print_stale
 from agentvid.cli.output import note, print_json, print_table, print_text
-from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson
-from agentvid.errors import NotFound
+from agentvid.cli.state import AsJson
+from agentvid.errors import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, NotFound
 
 if TYPE_CHECKING:
     from agentvid.optional import OptionalPart
@@ -64,7 +64,7 @@ def library(
 def _print_missing(optional: Sequence[OptionalPart]) -> None:
     for entry in optional:
         if entry.missing:
-            print_text(f"optional: {entry.name} ({entry.purpose}): {entry.missing} is missing - {entry.bring}")
+            print_text(f"optional: {entry.name} ({entry.purpose}) needs {entry.missing} - {entry.bring}")
 
 
 @doctor.command()

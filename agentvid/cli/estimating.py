@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from agentvid.cli.output import note, print_json, print_text
-from agentvid.cli.state import EXIT_SOME_FAILED, State
-from agentvid.errors import NotFound
+from agentvid.cli.state import State
+from agentvid.errors import EXIT_SOME_FAILED, NotFound
 from agentvid.text import timestamp
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import typer
 
 from agentvid.cli.evaluating import Limit, percent
 from agentvid.cli.output import note, print_json, print_table, print_text, shorten
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson, Model
+from agentvid.cli.state import AsJson, Model
+from agentvid.errors import EXIT_NOTHING_FOUND
 
 if TYPE_CHECKING:
     from agentvid.planners.bank import Form

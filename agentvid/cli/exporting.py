@@ -13,8 +13,8 @@ import typer
 
 from agentvid.cli import completing
 from agentvid.cli.output import note, print_json, print_table, print_text
-from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, Videos
-from agentvid.errors import MediaError, NotFound, UsageError
+from agentvid.cli.state import AsJson, Videos
+from agentvid.errors import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, MediaError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,20 +15,9 @@ from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected, p
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
 from agentvid.cli.output import note, print_json, print_text, shorten
-from agentvid.cli.state import (
-    EXIT_INTERRUPTED,
-    EXIT_NOTHING_FOUND,
-    EXIT_SOME_FAILED,
-    AsJson,
-    Model,
-    Reranker,
-    Thread,
-    Verify,
-    Videos,
-    Vision,
-)
+from agentvid.cli.state import AsJson, Model, Reranker, Thread, Verify, Videos, Vision
 from agentvid.cli.steps import ask_showing_steps
-from agentvid.errors import UsageError
+from agentvid.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, UsageError
 from agentvid.text import parse_timestamp, time_range, timestamp
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import typer
 
 from agentvid.cli.estimating import show_estimate
 from agentvid.cli.output import note, note_failed, print_json, print_table
-from agentvid.cli.state import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, AsJson, State
+from agentvid.cli.state import AsJson, State
+from agentvid.errors import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED
 from agentvid.text import terminal_text, timestamp
 from agentvid.types import Json
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from agentvid.config import LoadedSettings
     from agentvid.library import Library
 
-EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 3, 4, 130
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Videos = Annotated[
     list[str] | None,

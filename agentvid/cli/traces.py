@@ -8,7 +8,8 @@ import typer
 
 from agentvid.cli import completing
 from agentvid.cli.output import note, print_json, print_table, print_text, shorten
-from agentvid.cli.state import EXIT_NOTHING_FOUND, AsJson
+from agentvid.cli.state import AsJson
+from agentvid.errors import EXIT_NOTHING_FOUND
 
 if TYPE_CHECKING:
     from agentvid.replay import Replay

@@ -27,7 +27,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from agentvid.errors import AgentvidError
+from agentvid.errors import EXIT_INTERRUPTED, AgentvidError
 from agentvid.models.base import ChatModel, Picture, Reply
 from agentvid.models.scripted import ScriptedChat
 from agentvid.models.scripted_agent import ScriptedAgent
@@ -371,7 +371,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             server.wait()
     except KeyboardInterrupt:
-        return 130
+        return EXIT_INTERRUPTED
     except AgentvidError as error:
         sys.stderr.write(f"{error}; {error.hint}\n")
         return error.exit_code

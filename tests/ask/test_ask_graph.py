@@ -157,7 +157,7 @@ def test_a_question_that_is_none_is_refused(context_for: ContextFor, question: s
         ask(question, context_for())
 
 
-@pytest.mark.parametrize("choices", [("one",), ("a", " "), tuple("abcdefghijklmnopqrstuvwxyz")])
+@pytest.mark.parametrize("choices", [("one",), ("a", " "), ("a", "b", " a"), tuple("abcdefghijklmnopqrstuvwxyz")])
 def test_choices_that_are_none_are_refused(context_for: ContextFor, choices: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="choices"):
         ask("Which?", context_for(), choices=choices)

@@ -49,6 +49,12 @@ def test_each_thing_that_is_missing_comes_with_its_command(shelf: Path) -> None:
     assert {entry["name"] for entry in document["optional"] if entry["kind"] == "extra"} == set(EXTRAS)
 
 
+def test_what_needs_several_packages_says_so_in_the_plural(shelf: Path) -> None:
+    several = doctor_without({"fastapi", "uvicorn"}, shelf, "doctor").stdout
+    assert "needs the packages fastapi and uvicorn - pip install" in several
+    assert "needs the package uvicorn - pip install" in doctor_without({"uvicorn"}, shelf, "doctor").stdout
+
+
 def test_they_are_told_before_there_is_a_library(shelf: Path) -> None:
     (shelf / "library").rename(shelf / "no-library")
     finished = doctor_without({"opentimelineio"}, shelf, "doctor")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -146,30 +147,93 @@ def test_frames_and_sound_are_told_apart_and_refused_apart(tmp_path: Path, serve
     assert {(row["content"], row["bytes"]) for row in read_log(settings.library)[1:]} == {("audio", 3244)}
 
 
+@pytest.fixture
+def no_hub() -> Iterator[None]:
+    """A hub that nobody can reach: nobody listens there."""
+    os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+    yield
+    del os.environ["HF_ENDPOINT"]
+
+
+@pytest.mark.usefixtures("no_hub")
 def test_a_model_of_a_hub_is_fetched_only_if_downloads_may(tmp_path: Path) -> None:
     (tmp_path / "library").mkdir()
-    os.environ["HF_ENDPOINT"] = "http://hub.invalid"
-    try:
-        kept = outlet_of(settings_of(tmp_path, egress={"downloads": "local"}), "downloads")
-        with pytest.raises(
-            UsageError, match=r"^downloads: the embedder 'no-such/model' .* from hub\.invalid"
-        ) as caught:
-            load_embedder("no-such/model", tmp_path, kept).encode_query(["a"])
-        assert "hf download no-such/model" in caught.value.hint
-        assert read_log(tmp_path / "library") == []
-        free = outlet_of(settings_of(tmp_path), "downloads")
-        for _ in range(2):
+    kept = outlet_of(settings_of(tmp_path, egress={"downloads": "local"}), "downloads")
+    with pytest.raises(UsageError, match=r"^downloads: the embedder 'no-such/model' .* from 127\.0\.0\.1") as caught:
+        load_embedder("no-such/model", tmp_path, kept).encode_query(["a"])
+    assert "hf download no-such/model" in caught.value.hint
+    assert read_log(tmp_path / "library") == []
+    free = outlet_of(settings_of(tmp_path), "downloads")
+    for _ in range(2):
+        with suppress(ModelError):  # it cannot be reached
             free.fetch("embedder", "no-such/model", "no-such/model")
-        free.fetch("embedder", str(tmp_path), str(tmp_path))  # a folder is asked of nobody
-    finally:
-        del os.environ["HF_ENDPOINT"]
+    free.fetch("embedder", str(tmp_path), str(tmp_path))  # a folder is asked of nobody
     (row,) = read_log(tmp_path / "library")
     assert (row["stage"], row["host"], row["model"], row["content"]) == (
         "downloads",
-        "hub.invalid",
+        "127.0.0.1",
         "no-such/model",
         "name",
     )
+
+
+#: In a process of its own: other tests, in this one, may have told the hub's library to ask nobody.
+ASK_EACH = """
+import json, sys
+from pathlib import Path
+from agentvid.errors import ModelError
+from agentvid.models import load_embedder, load_frame_embedder, load_reranker, load_vision
+from agentvid.models.recognizers import load_recognizer
+
+cache = Path(sys.argv[1])
+asked = {
+    "embedder": lambda: load_embedder("no-such/model", cache).encode_query(["a"]),
+    "reranker": lambda: load_reranker("no-such/model").relevance("a", ["b"]),
+    "frame embedder": lambda: load_frame_embedder("no-such/model", cache).space,
+    "speech recogniser": lambda: load_recognizer("faster-whisper:no-such/model"),
+    "vision model": lambda: load_vision("hf:no-such/model", 5.0).look("", ["a"]),
+}
+told = {}
+for kind, ask in asked.items():
+    try:
+        ask()
+    except ModelError as error:
+        told[kind] = [str(error), error.hint]
+print(json.dumps(told))
+"""
+
+
+def without_hub(program: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The end of a Python program that may ask hubs, and reaches none."""
+    settled = {name: value for name, value in os.environ.items() if not name.endswith("OFFLINE")}
+    environment = settled | {"HF_ENDPOINT": "http://127.0.0.1:9"} | environ
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=80)
+
+
+def test_a_hub_that_cannot_be_reached_is_told_at_once(tmp_path: Path) -> None:
+    """Its own library tries half a minute for each of several files of each model."""
+    done = without_hub(ASK_EACH, str(tmp_path))
+    told = json.loads(done.stdout)
+    assert set(told) == {"embedder", "reranker", "frame embedder", "speech recogniser", "vision model"}
+    for kind, (message, hint) in told.items():
+        assert message.startswith(f"the {kind} '")
+        assert message.endswith("is not here, and its hub cannot be reached: 127.0.0.1:9: Connection refused")
+        assert hint.startswith("once, where there is a network: `hf download no-such/model`; or ")
+    assert done.stderr == ""
+
+
+def test_a_model_that_is_here_needs_no_hub_and_none_is_asked_then(tmp_path: Path) -> None:
+    folder = tmp_path / "hub" / "models--some--model"
+    (folder / "snapshots" / "0123").mkdir(parents=True)
+    (folder / "snapshots" / "0123" / "config.json").write_text("{}")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("0123")
+    program = (
+        "from huggingface_hub import is_offline_mode\nfrom agentvid.egress import OPEN\n"
+        "print(is_offline_mode())\nOPEN.fetch('embedder', 'some/model', 'some/model')\nprint(is_offline_mode())"
+    )
+    assert without_hub(program, HF_HOME=str(tmp_path)).stdout.split() == ["False", "True"]
 
 
 def test_without_a_record_nothing_is_sent(tmp_path: Path, server: ScriptedServer) -> None:

@@ -23,6 +23,7 @@ LAYERS = [
         "profiles",
         "listening",
         "saving",
+        "reach",
     },
     {"config", "egress"},
     {"media", "segment", "models", "prompts", "indexes"},
