@@ -21,7 +21,7 @@ from agentvid.checking.statements import sentences_of, statements_of
 from agentvid.checking.tighten import tighten
 from agentvid.composers.base import Draft
 from agentvid.models.base import Embedder
-from agentvid.text import clean_text
+from agentvid.text import clean_text, shown_name
 from agentvid.tools.base import ToolContext
 from agentvid.tools.missing import MISSING
 from agentvid.tools.rows import rows_at
@@ -182,7 +182,7 @@ def own_words(statement: str, cited: Sequence[Reading]) -> str:
 def _without_known(text: str, cited: Sequence[Reading]) -> str:
     """Without whole quotes and names: what stands in them may itself hold quotation marks, numbers or times."""
     for item in (reading.evidence for reading in cited):
-        for known in (f"“{item.quote}”", item.video, PurePath(item.video).name):
+        for known in (f"“{item.quote}”", item.video, PurePath(item.video).name, shown_name(item.video)):
             text = text.replace(known, " ")
     return text
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache, partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from langgraph.graph import END, START, StateGraph
@@ -57,7 +57,7 @@ from agentvid.state import (
     turn_to_json,
     unplanned,
 )
-from agentvid.text import check_question
+from agentvid.text import check_question, shown_name
 from agentvid.tools import load_tools, working_tools
 from agentvid.tools.base import Ledger, ToolContext
 from agentvid.tools.choose import MAX_OPTIONS
@@ -295,7 +295,7 @@ def _start(
         scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in read.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))
     elif context.is_scope_kept:
-        names = ", ".join(PurePath(video.name).name for video in context.tools.scope.values())
+        names = ", ".join(shown_name(video.name) for video in context.tools.scope.values())
         read = replace(read, said="; ".join(filter(None, (f"only in {plain(names)}, as before", read.said))))
     stopped = context.tools.ledger.spent() or read.problem if context.tools.scope else _NO_VIDEO
     state: AskState = {

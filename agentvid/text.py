@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from pathlib import PurePath
 
 from agentvid.errors import UsageError
 
@@ -49,6 +50,16 @@ def check_question(text: str) -> None:
 def terminal_text(text: str) -> str:
     """`text` with every character that a terminal would act on replaced by U+FFFD; newlines and tabs stay."""
     return "".join(c if c in "\n\t" or _is_safe(c) else "\ufffd" for c in text)
+
+
+def printable_line(text: str) -> str:
+    """`terminal_text` in which line feeds, tabs and what else breaks a line are U+FFFD too: paths may hold them."""
+    return "".join("\ufffd" if c in "\n\t\u2028\u2029" else c for c in terminal_text(text))
+
+
+def shown_name(name: str) -> str:
+    """What a video is called on one line, by its path or by the name given at import: the last part of it."""
+    return printable_line(PurePath(name).name or name)
 
 
 def _is_safe(character: str) -> bool:

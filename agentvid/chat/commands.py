@@ -16,7 +16,7 @@ from agentvid.chat.terminal import Terminal
 from agentvid.chat.words import split_words
 from agentvid.config import VERIFY
 from agentvid.errors import UsageError
-from agentvid.text import timestamp
+from agentvid.text import printable_line, timestamp
 
 #: What Tab offers behind a command.
 Offer = Literal["", "videos", "moments", "claims", "formats", "verify", "budget", "threads", "commands"]
@@ -197,7 +197,7 @@ def list_videos(session: Session, terminal: Terminal, rest: str) -> None:
         tracks = ", ".join(f"{track} {count}" for track, count in video["tracks"].items())
         length = timestamp(video["duration"]) if video["duration"] else "-"
         mark = "*" if is_in and video["video_id"] else " "
-        terminal.print(f"{mark} {video['path']}  {length}  {tracks or video['state']}")
+        terminal.print(f"{mark} {printable_line(video['path'])}  {length}  {tracks or video['state']}")
     if not videos:
         terminal.print("the library is empty: `agentvid index PATH` adds videos")
 

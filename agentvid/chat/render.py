@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -12,7 +11,7 @@ from rich.text import Text
 from agentvid.chat.links import Watching
 from agentvid.chat.session import Place
 from agentvid.chat.terminal import Terminal, link
-from agentvid.text import clean_text, time_range, timestamp
+from agentvid.text import clean_text, shown_name, time_range, timestamp
 from agentvid.types import Answer, Json, Span, Usage
 
 #: More is to be had by /trace and --json.
@@ -97,7 +96,7 @@ def print_why(terminal: Terminal, told: Json) -> None:
     for claim in told["claims"]:
         terminal.print(Text.assemble((f"claim {claim['number']}", "bold"), f" {claim['verdict']}: {claim['text']}"))
         for item in claim["evidence"]:
-            place = f"{Path(item['video']).name} {item['start']:.2f}-{item['end']:.2f} s {item['track']}"
+            place = f"{shown_name(item['video'])} {item['start']:.2f}-{item['end']:.2f} s {item['track']}"
             terminal.print(f"{item['id']} {place}, score {item['score']:.3f}", indent=4)
             terminal.print(shorten(item["quote"], _SHOWN_QUOTE), indent=8, style=_DIM)
     for dropped in told["dropped"]:

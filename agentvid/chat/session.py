@@ -6,10 +6,10 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentvid.errors import NotFound, UsageError
+from agentvid.text import shown_name
 from agentvid.types import Answer, Evidence, Hit, Json, Span, Usage
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Place:
 
     @property
     def name(self) -> str:
-        return Path(self.video).name
+        return shown_name(self.video)
 
 
 def new_thread_id() -> str:
@@ -94,7 +94,7 @@ class Session:
 
     def scope_names(self) -> list[str]:
         """Names of the videos in scope, none if it is the whole library. One that was removed goes by its id."""
-        names = {video.id: Path(video.name).name for video in self.library.catalogue.videos()} if self.scope else {}
+        names = {video.id: shown_name(video.name) for video in self.library.catalogue.videos()} if self.scope else {}
         return [names.get(video_id, video_id[:12]) for video_id in self.scope]
 
     @property

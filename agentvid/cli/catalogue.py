@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli import completing
-from agentvid.cli.output import note, note_failed, print_json, print_table, print_text
+from agentvid.cli.output import note, note_failed, print_json, print_line, print_table, print_text
 from agentvid.cli.state import AsJson
 from agentvid.errors import EXIT_NOTHING_FOUND
-from agentvid.text import time_range, timestamp
+from agentvid.text import printable_line, time_range, timestamp
 
 if TYPE_CHECKING:
     from agentvid.types import Json
@@ -38,7 +38,7 @@ def ls(context: typer.Context, as_json: AsJson = False) -> None:
         ("video", "id", "length", "clips", "tracks", "state"),
         [
             (
-                video["path"],
+                printable_line(video["path"]),
                 video["video_id"] or "-",
                 timestamp(video["duration"]) if video["duration"] else "-",
                 video["clips"],
@@ -80,10 +80,11 @@ def show(
 
 
 def _print_video(document: Json, *, only_rows: bool) -> None:
-    print_text(f"{document['path']}  {document['video_id']}  {timestamp(document['duration'])}  {document['state']}")
+    length = timestamp(document["duration"])
+    print_line(f"{document['path']}  {document['video_id']}  {length}  {document['state']}")
     print_stale(document["stale"])
     for gap in document["gaps"]:
-        print_text(f"gap: {gap['track']} was not read at {time_range(gap['start'], gap['end'])}: {gap['reason']}")
+        print_line(f"gap: {gap['track']} was not read at {time_range(gap['start'], gap['end'])}: {gap['reason']}")
     if not only_rows:
         _print_sections(document["sections"])
     rows = [
@@ -117,11 +118,12 @@ def rm(context: typer.Context, video: Reference, as_json: AsJson = False) -> Non
     if as_json:
         print_json({"removed": {"video_id": removed.id or None, "path": removed.name}})
     else:
-        named = f"{removed.name} ({removed.id})" if removed.id else removed.name
+        name = printable_line(removed.name)
+        named = f"{name} ({removed.id})" if removed.id else name
         note(f"removed {named} from the library; the file was not touched")
 
 
 def print_stale(stages: list[Json]) -> None:
     for stage in stages:
         count = f" in {stage['videos']} videos" if stage["videos"] > 1 else ""
-        print_text(f"stale: {stage['stage']}{count}: {stage['reason']} - {stage['hint']}")
+        print_line(f"stale: {stage['stage']}{count}: {stage['reason']} - {stage['hint']}")

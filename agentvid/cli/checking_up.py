@@ -9,7 +9,7 @@ import typer
 
 from agentvid.cli import completing
 from agentvid.cli.catalogue import print_stale
-from agentvid.cli.output import note, print_json, print_table, print_text
+from agentvid.cli.output import note, print_json, print_line, print_table
 from agentvid.cli.state import AsJson
 from agentvid.errors import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, NotFound
 
@@ -49,12 +49,12 @@ def library(
         print_json(document)
     else:
         for item in document["repaired"]:
-            print_text(f"repaired: {item}")
+            print_line(f"repaired: {item}")
         for problem in document["problems"]:
-            print_text(f"problem: {problem['what']}" + (f" - {problem['hint']}" if problem["hint"] else ""))
+            print_line(f"problem: {problem['what']}" + (f" - {problem['hint']}" if problem["hint"] else ""))
         print_stale(document["stale"])
         for line in document["notes"]:
-            print_text(f"note: {line}")
+            print_line(f"note: {line}")
         _print_missing(optional)
         note("no problem found" if document["ok"] else f"{len(document['problems'])} problem(s) found")
     if not document["ok"]:
@@ -64,7 +64,7 @@ def library(
 def _print_missing(optional: Sequence[OptionalPart]) -> None:
     for entry in optional:
         if entry.missing:
-            print_text(f"optional: {entry.name} ({entry.purpose}) needs {entry.missing} - {entry.bring}")
+            print_line(f"optional: {entry.name} ({entry.purpose}) needs {entry.missing} - {entry.bring}")
 
 
 @doctor.command()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agentvid.errors import UsageError
-from agentvid.text import parse_timestamp, time_range, timestamp
+from agentvid.text import parse_timestamp, shown_name, time_range, timestamp
 from agentvid.types import FRAME, Span
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def put_off_lines(explanation: Explanation) -> list[str]:
     for one in explanation.put_off:
         span, now = one.hit.moment.span, f"is hit {one.shown}" if one.shown else "comes after the tenth"
         lines.append(
-            f"put off: {Path(one.hit.video).name}  {time_range(span.start_seconds, span.end_seconds)} would be hit"
+            f"put off: {shown_name(one.hit.video)}  {time_range(span.start_seconds, span.end_seconds)} would be hit"
             f" {one.rank} and {now}: its video has {explanation.most_of_one_video} of the first ten already"
         )
     return lines
@@ -57,7 +56,7 @@ def put_off_lines(explanation: Explanation) -> list[str]:
 def expected_lines(expected: Expected) -> list[str]:
     """What became of the expected span."""
     span = time_range(expected.span.start_seconds, expected.span.end_seconds)
-    lines = [f"expected {Path(expected.video).name}  {span}: {expected.why}"]
+    lines = [f"expected {shown_name(expected.video)}  {span}: {expected.why}"]
     if expected.standing:
         lines.append(f"    IoU of the candidate with what was expected: {expected.iou:.2f} [{expected.standing.track}]")
         lines += [f"    {line}" for line in _standing_lines(expected.standing)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentvid.cli import completing
-from agentvid.cli.output import note, print_json, print_table, print_text
+from agentvid.cli.output import note, print_json, print_line, print_table, print_text
 from agentvid.cli.state import AsJson, Videos
 from agentvid.errors import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, MediaError, NotFound, UsageError
 
@@ -120,9 +120,9 @@ def clip(
         document = {"file": str(target), "video": source.name, **item.span.to_json(), **made.to_json()}
         print_json(document | {"subtitles": str(beside) if rows is not None else None})
         return
-    print_text(f"{target}: {made.duration_seconds:.3f} s, {made.how}")
+    print_line(f"{target}: {made.duration_seconds:.3f} s, {made.how}")
     if rows is not None:
-        print_text(str(beside))
+        print_line(str(beside))
 
 
 def export(

@@ -14,11 +14,11 @@ from agentvid.cli import completing
 from agentvid.cli.explaining import expected_lines, hit_lines, parse_expected, put_off_lines
 from agentvid.cli.interrupts import cancel_on_interrupt
 from agentvid.cli.limits import MaxFrames, MaxLlmCalls, MaxMoney, MaxSeconds, MaxSteps, MaxTokens, MaxToolCalls
-from agentvid.cli.output import note, print_json, print_text, shorten
+from agentvid.cli.output import note, print_json, print_line, print_text, shorten
 from agentvid.cli.state import AsJson, Model, Reranker, Thread, Verify, Videos, Vision
 from agentvid.cli.steps import ask_showing_steps
 from agentvid.errors import EXIT_INTERRUPTED, EXIT_NOTHING_FOUND, EXIT_SOME_FAILED, UsageError
-from agentvid.text import parse_timestamp, time_range, timestamp
+from agentvid.text import parse_timestamp, shown_name, time_range, timestamp
 
 if TYPE_CHECKING:
     from agentvid.indexes.explain import Explanation
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: So many gaps an answer prints; `--json` has all.
 _SHOWN_GAPS = 5
+#: A score below is 0.000 on the screen.
+_LEAST_SCORE = 0.0005
 #: In a thread, `--video` holds for the questions after it; this takes it back.
 EVERY_VIDEO = "all"
 
@@ -134,7 +136,10 @@ def search(
 
         print_json(explanation.to_json() if explanation else search_json(query, spelling, hits))
     else:
-        _print_hits(hits, explanation)
+        shown = hits if explanation else worth_showing(hits)
+        _print_hits(shown, explanation)
+        if left_out := len(hits) - len(shown):
+            note(f"{left_out} more {'hits add' if left_out > 1 else 'hit adds'} next to nothing; --json has them")
     if not hits:
         note(_nothing_found(tracks or (), known))
         raise typer.Exit(EXIT_NOTHING_FOUND)
@@ -224,7 +229,7 @@ def ask(
     if as_json:
         print_json(answer.to_json())
     else:
-        _print_answer(answer, {video.id: Path(video.name).name for video in videos_of_gaps})
+        _print_answer(answer, {video.id: shown_name(video.name) for video in videos_of_gaps})
     if cancel.is_set:
         raise typer.Exit(EXIT_INTERRUPTED)
     if answer.abstained:
@@ -305,12 +310,19 @@ def _expected_span(expect: str | None, videos: Sequence[str], *, is_explained: b
     return parse_expected(expect)
 
 
-def _print_hits(hits: list[Hit], explanation: Explanation | None) -> None:
+def worth_showing(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """`hits` up to the last one that has a score at all; all of them if none has."""
+    scored = [number for number, hit in enumerate(hits, 1) if hit.moment.score >= _LEAST_SCORE]
+    return hits[: scored[-1]] if scored else hits
+
+
+def _print_hits(hits: Sequence[Hit], explanation: Explanation | None) -> None:
     for number, hit in enumerate(hits, 1):
         span, moment = hit.moment.span, hit.moment
-        place = f"{Path(hit.video).name}  {time_range(span.start_seconds, span.end_seconds)}"
+        place = f"{shown_name(hit.video)}  {time_range(span.start_seconds, span.end_seconds)}"
+        score = f"{moment.score:.3f}" if moment.score >= _LEAST_SCORE else "< 0.001"
         ranks = ", ".join(f"{channel} {rank}" for channel, rank in moment.ranks.items())
-        print_text(f"{number:2}  {place}  [{moment.track}]  score {moment.score:.3f} ({ranks})")
+        print_text(f"{number:2}  {place}  [{moment.track}]  score {score} ({ranks})")
         print_text(f"    {shorten(moment.text, 300)}")
         for line in hit_lines(explanation.hits[number - 1], number) if explanation else ():
             print_text(f"      {line}")
@@ -337,13 +349,13 @@ def _print_answer(answer: Answer, names: Mapping[str, str]) -> None:
     if answer.stopped:
         print_text(f"stopped: {answer.stopped}")
     for missing in answer.coverage.missing:
-        print_text(f"missing: {missing}")
+        print_line(f"missing: {missing}")
     for gap in answer.coverage.gaps[:_SHOWN_GAPS]:
         times = time_range(gap.span.start_seconds, gap.span.end_seconds)
         name = names.get(gap.video_id, gap.video_id)
-        print_text(f"gap: {gap.track} was not read at {times} of {name}: {shorten(gap.reason, 300)}")
+        print_line(f"gap: {gap.track} was not read at {times} of {name}: {shorten(gap.reason, 300)}")
     if len(answer.coverage.gaps) > _SHOWN_GAPS:
-        print_text(f"gap: and {len(answer.coverage.gaps) - _SHOWN_GAPS} more, as `agentvid show VIDEO --json` tells")
+        print_line(f"gap: and {len(answer.coverage.gaps) - _SHOWN_GAPS} more, as `agentvid show VIDEO --json` tells")
     if answer.trace_id:
         print_text(f"trace {answer.trace_id}: agentvid trace show {answer.trace_id}")
     else:
@@ -352,7 +364,7 @@ def _print_answer(answer: Answer, names: Mapping[str, str]) -> None:
 
 def _place(item: Evidence) -> str:
     start, end = item.span.start_seconds, item.span.end_seconds
-    return f"{Path(item.video).name} {time_range(start, end)} ({start:.2f}-{end:.2f} s)"
+    return f"{shown_name(item.video)} {time_range(start, end)} ({start:.2f}-{end:.2f} s)"
 
 
 def _coverage(answer: Answer) -> str:

@@ -6,7 +6,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from agentvid.cli.estimating import show_estimate
 from agentvid.cli.output import note, note_failed, print_json, print_table
 from agentvid.cli.state import AsJson, State
 from agentvid.errors import EXIT_NOTHING_FOUND, EXIT_SOME_FAILED
-from agentvid.text import terminal_text, timestamp
+from agentvid.text import shown_name, timestamp
 from agentvid.types import Json
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ def _print_report(report: IndexReport) -> None:
     if report.indexed:
         rows = [
             (
-                Path(item["path"]).name,
+                shown_name(item["path"]),
                 item["video_id"],
                 timestamp(item["duration"]),
                 item["clips"],
@@ -219,7 +218,7 @@ def _progress() -> Iterator[Progress]:
             if path != current:
                 current = path
                 bar.reset(task)
-            description = f"{terminal_text(Path(path).name)[:40]} {stage}"
+            description = f"{shown_name(path)[:40]} {stage}"
             bar.update(task, description=description, completed=done, total=max(total, done, 0.001))
 
         yield show

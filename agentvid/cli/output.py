@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from agentvid.text import terminal_text
+from agentvid.text import printable_line, terminal_text
 
 #: The line below the heads of a table in a pipe is no longer, however wide its rows are.
 _RULE_COLUMNS = 200
@@ -24,6 +24,11 @@ def print_json(document: Any, *, indent: int | None = 2) -> None:
 
 def print_text(text: str = "") -> None:
     sys.stdout.write(terminal_text(text) + "\n")
+
+
+def print_line(text: str) -> None:
+    """One line whatever `text` repeats: names of files may hold line feeds."""
+    print_text(printable_line(text))
 
 
 def shorten(value: object, limit: int = 200) -> str:

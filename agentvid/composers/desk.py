@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from pathlib import PurePath
 from statistics import fmean
 
 from agentvid.composers.base import ComposeRequest, Draft
 from agentvid.composers.examined import Examined, examined
 from agentvid.composers.quotes import QUOTE_LIMIT, Topic, belief, confidence, one_run_a_place, probability, quote
-from agentvid.text import time_range
+from agentvid.text import shown_name, time_range
 from agentvid.tools.agreement import agreements, is_question
 from agentvid.tools.base import Shortfall
 from agentvid.tools.intervals import by_video
@@ -136,7 +135,7 @@ class Desk:
 
     def of_video(self, items: Sequence[Evidence]) -> str:
         """ " in talk.mp4", "" where there is only one video."""
-        return f" in {PurePath(items[0].video).name}" if self._names and items else ""
+        return f" in {shown_name(items[0].video)}" if self._names and items else ""
 
     def says(self, item: Evidence) -> str:
         return f"{self.where(item)} {quoted(item)}"

@@ -23,7 +23,7 @@ from agentvid.composers.desk import (
 )
 from agentvid.composers.quotes import MIN_TELLING_WORDS, Topic, confidence, observations_under, one_run_a_place
 from agentvid.composers.speakers import Speakers, introductions
-from agentvid.text import clean_text, instant, timestamp
+from agentvid.text import clean_text, instant, shown_name, timestamp
 from agentvid.tools.intervals import by_video
 from agentvid.tools.read import read
 from agentvid.tools.rows import rows_at, to_moment
@@ -311,7 +311,7 @@ def _compare(desk: Desk, certainty: float) -> Draft:
         if found:
             times = "once" if len(moments) == 1 else f"{len(moments)} times"
             # The name stands inside the sentence, where no capital changes it.
-            name = PurePath(found[0].video).name
+            name = shown_name(found[0].video)
             claims.append(claim(f"{times} in {name}: {when(found[0])} {quoted(found[0])}", *found))
     draft = desk.draft(claims, certainty)
     return replace(draft, numbers=(*draft.numbers, *(float(len(moments)) for moments in groups.values())))

@@ -24,7 +24,7 @@ from numpy.typing import DTypeLike, NDArray
 from agentvid.errors import DamagedMedia, DecoderFailed, MediaError, MissingDependency, NotAVideo
 from agentvid.media import wire
 from agentvid.media.limits import Limits
-from agentvid.text import clean_text, terminal_text
+from agentvid.text import clean_text, shown_name, terminal_text
 
 #: What the interpreter itself needs to start and to find its packages; keys, tokens and proxies stay behind.
 _ENVIRONMENT = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE")
@@ -206,7 +206,7 @@ class Decoder:
 
 def display_name(path: Path) -> str:
     """The file's name as errors show it: printable whatever its bytes are."""
-    return terminal_text(os.fsencode(path.name or path).decode("utf-8", "replace")).replace("\n", "\ufffd")
+    return shown_name(os.fsencode(path).decode("utf-8", "replace"))
 
 
 def _open_media(path: Path, name: str, times: int) -> list[int]:

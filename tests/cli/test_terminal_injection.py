@@ -16,6 +16,7 @@ import pytest
 from agentvid.cli import main
 from agentvid.config import load_settings
 from agentvid.library import Library
+from agentvid.media.render import Scene, render_video
 from tests.terminals import END, read_to_end
 
 _SEQUENCES = (
@@ -121,3 +122,19 @@ def test_errors_repeat_arguments_harmlessly(library: Path) -> None:
         shown = on_terminal(library, *arguments)
         assert shown.startswith("agentvid: ")
         assert not {c for c in shown if unicodedata.category(c) in _UNSAFE and c not in _HARMLESS}
+
+
+ODD = "first\nsecond\tthird\u2028last.mp4"
+
+
+def test_a_name_of_several_lines_is_printed_on_one(tmp_path: Path) -> None:
+    """Files may be called so; what is imported may not."""
+    render_video(tmp_path / ODD, [Scene(4.0)], size=(160, 90), rate=10, subtitles=[(0.5, 3.0, "The rocket rises.")])
+    values = {"library": tmp_path / "library", "embed": False, "ocr": False}
+    with Library.open(settings=load_settings(values, environ={}).settings) as made:
+        assert made.add([tmp_path / ODD]).indexed
+    for line in ("show first", "search rocket", "search rocket --explain", "ask rocket", "rm first"):
+        arguments = [str(tmp_path / ODD) if word == "first" else word for word in line.split()]
+        named = [shown for shown in on_terminal(tmp_path / "library", *arguments).split("\n") if "last.mp4" in shown]
+        assert named, line
+        assert all("first" in shown and "\t" not in shown and "\u2028" not in shown for shown in named), line

@@ -9,11 +9,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agentvid.text import clean_text, parse_timestamp, terminal_text, time_range, timestamp
+from agentvid.text import clean_text, parse_timestamp, printable_line, shown_name, terminal_text, time_range, timestamp
 
 TEXT = st.text(st.characters(), max_size=60) | st.text(
     "a e\u0301\u200b\u200d\u202e\n\x1b\ufeff\u2028\u3000\ud800", max_size=20
 )
+
+
+@given(TEXT)
+def test_a_printable_line_has_a_character_for_each_and_is_one_line(text: str) -> None:
+    line = printable_line(text)
+    assert len(line) == len(text)
+    assert len(f"<{line}>".splitlines()) == 1
+    assert printable_line(line) == line
+
+
+def test_a_video_is_called_by_the_last_part_of_its_path() -> None:
+    assert shown_name("/films/first\nlast\x1b.mp4") == "first\ufffdlast\ufffd.mp4"
+    assert shown_name("a talk") == "a talk"
+    assert shown_name("/") == "/"
 
 
 @given(TEXT, st.integers(1, 50))
