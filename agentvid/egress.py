@@ -124,7 +124,7 @@ class Outlet:
         host = host_of_hub()
         is_elsewhere = host not in self.local_hosts
         if is_offline() or "downloads" in self.kept:
-            if is_elsewhere and not _is_cached(repository, cache):
+            if is_elsewhere and not is_cached(repository, cache):
                 raise self._kept_here(kind, name, host, f"once: `hf download {repository}`, or ")
             return
         if is_elsewhere and (self.log, repository) not in _fetched:
@@ -179,7 +179,7 @@ def outlet_of(settings: Settings, stage: str) -> Outlet:
     return Outlet(stage, kept, settings.local_hosts, settings.library)
 
 
-def _is_cached(repository: str, cache: str | None) -> bool:
+def is_cached(repository: str, cache: str | None = None) -> bool:
     """Whether files of the model are in the hub's cache."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -194,7 +194,7 @@ def _look_for_hub(kind: str, name: str, repository: str, cache: str | None) -> N
     why = "" if is_offline_mode() else unreachable(os.environ.get(_HUB_ENDPOINT) or f"https://{_HUB}")
     if not why:
         return
-    if not _is_cached(repository, cache):
+    if not is_cached(repository, cache):
         raise ModelError(
             f"the {kind} {name!r} is not here, and its hub cannot be reached: {why}",
             hint=f"once, where there is a network: `hf download {repository}`; or name a folder that holds the model",

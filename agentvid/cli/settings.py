@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agentvid.cli import completing
-from agentvid.cli.output import note, print_json, print_table
+from agentvid.cli.output import note, print_json, print_line, print_table
 from agentvid.cli.state import AsJson
+
+if TYPE_CHECKING:
+    from agentvid.profiles import ModelFacts
 
 config = typer.Typer(invoke_without_command=True)
 Name = Annotated[
@@ -100,6 +103,12 @@ def config_unset(name: Name, as_json: AsJson = False) -> None:
         note(f"{name} is {'no longer' if was_set else 'not'} set in {user_file()}")
 
 
+def _files(facts: ModelFacts | None) -> str:
+    if facts is None:
+        return "-"
+    return f"{f'{facts.megabytes} MB' if facts.megabytes else 'in its package'}, {facts.licence}"
+
+
 def models(context: typer.Context, as_json: AsJson = False) -> None:
     """Show which models would be used, what is missing, and the command that brings it.
 
@@ -120,12 +129,15 @@ def models(context: typer.Context, as_json: AsJson = False) -> None:
             entry.setting,
             entry.name or "-",
             entry.runs,
-            f"missing: {entry.missing} - {entry.bring}" if entry.missing else "-" if entry.runs == "off" else "ready",
-            f"{entry.facts.megabytes} MB, {entry.facts.licence}" if entry.facts else "-",
+            f"missing: {entry.missing}" if entry.missing else "-" if entry.runs == "off" else "ready",
+            _files(entry.facts),
             entry.role,
         )
         for entry in report
     ]
     print_table(("setting", "model", "runs", "state", "files", "what it does"), rows)
+    for entry in report:
+        if entry.missing:  # outside of the table, where a command is never folded
+            print_line(f"{entry.setting} needs {entry.missing} - {entry.bring}")
     for name, found in profiles().items():
         note(f"{'*' if name == loaded.settings.profile else ' '} {name}: {found.about}")

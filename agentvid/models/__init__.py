@@ -9,6 +9,7 @@ name a user gives, and a callable that takes the cache directory and returns an 
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -124,11 +125,14 @@ def load_vision(name: str, timeout_seconds: float, outlet: Outlet = OPEN) -> Vis
     return LangChainVision(name, timeout_seconds=timeout_seconds, outlet=outlet)
 
 
+def is_plugin(group: str, name: str) -> bool:
+    """Whether a package that is installed offers the embedder `name`; it says itself what it needs."""
+    return plugins_allowed() and bool(entry_points(group=group, name=name))
+
+
 def _plugin(group: str, name: str) -> EntryPoint | None:
     if not plugins_allowed():
         return None
-    from importlib.metadata import entry_points
-
     found = list(entry_points(group=group, name=name))
     if len(found) > 1:
         owners = ", ".join(sorted(_owner(plugin) for plugin in found))

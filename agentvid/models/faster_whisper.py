@@ -65,7 +65,7 @@ class FasterWhisper:
                 f"the {_KIND} {self.name!r} cannot be loaded: {folder} holds no {missing[0]}",
                 hint="download it again, or convert a model: ct2-transformers-converter --copy_files tokenizer.json",
             )
-        self._outlet.fetch(_KIND, self.name, self._repository())
+        self._outlet.fetch(_KIND, self.name, repository_of(self._source))
         try:
             return WhisperModel(self._source)
         except ValueError as error:
@@ -85,16 +85,18 @@ class FasterWhisper:
             error,
             holds="model.bin, config.json and tokenizer.json of a CTranslate2 Whisper",
             otherwise="choose another model",
-            repository=self._repository(),
+            repository=repository_of(self._source),
         )
-
-    def _repository(self) -> str:
-        from faster_whisper.utils import _MODELS
-
-        return str(_MODELS.get(self._source, self._source))
 
     def _revision(self) -> str:
         folder = Path(self._source)
         if folder.is_dir():
             return f"{(folder / 'model.bin').stat().st_size} bytes"
-        return cached_commit(self._repository(), ("config.json",)) or "unknown"
+        return cached_commit(repository_of(self._source), ("config.json",)) or "unknown"
+
+
+def repository_of(model: str) -> str:
+    """The name on the hub of a size as "small"; any other `model` is its own. Needs faster-whisper."""
+    from faster_whisper.utils import _MODELS
+
+    return str(_MODELS.get(model, model))

@@ -49,7 +49,7 @@ class OnnxSpeech:
             raise MissingDependency(
                 f"the {_KIND} {self.name!r} needs onnx-asr ({error})", hint='pip install "agentvid[asr]"'
             ) from None
-        self._outlet.fetch(_KIND, self.name, self._folder or self._repository())
+        self._outlet.fetch(_KIND, self.name, self._folder or repository_of(self._kind))
         try:
             return onnx_asr.load_model(self._kind, self._folder or None).with_timestamps()
         except Exception as error:  # hub, files and devices have no common base
@@ -60,16 +60,23 @@ class OnnxSpeech:
                     hint="the folder must hold the ONNX files of a model of that type; download it again",
                 ) from error
             raise cannot_load(
-                _KIND, self._kind, error, holds="", otherwise="choose another model", repository=self._repository()
+                _KIND,
+                self._kind,
+                error,
+                holds="",
+                otherwise="choose another model",
+                repository=repository_of(self._kind),
             ) from error
-
-    def _repository(self) -> str:
-        from onnx_asr.resolver import model_repos
-
-        return str(model_repos.get(self._kind, self._kind))
 
     def _revision(self) -> str:
         if self._folder:
             sizes = sorted((path.name, path.stat().st_size) for path in Path(self._folder).glob("*.onnx"))
             return " ".join(f"{name} {size} bytes" for name, size in sizes)
-        return cached_commit(self._repository(), ("config.json",)) or "unknown"
+        return cached_commit(repository_of(self._kind), ("config.json",)) or "unknown"
+
+
+def repository_of(kind: str) -> str:
+    """The name on the hub of a type of onnx-asr; any other `kind` is its own. Needs onnx-asr."""
+    from onnx_asr.resolver import model_repos
+
+    return str(model_repos.get(kind, kind))

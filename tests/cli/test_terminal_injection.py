@@ -124,6 +124,17 @@ def test_errors_repeat_arguments_harmlessly(library: Path) -> None:
         assert not {c for c in shown if unicodedata.category(c) in _UNSAFE and c not in _HARMLESS}
 
 
+def test_on_a_terminal_the_long_words_of_a_table_are_folded_and_whole(tmp_path: Path) -> None:
+    """A path is one word; a name that is cut off helps nobody."""
+    name = "".join(f"part{number:02d}-" for number in range(30))
+    row = {"video": name, "duration": 9, "track": "speech", "start": 1, "end": 4, "text": "A rocket."}
+    values = {"library": tmp_path / "library", "embed": False}
+    with Library.open(settings=load_settings(values, environ={}).settings) as made:
+        made.import_file([json.dumps(row).encode()])
+    shown = on_terminal(tmp_path / "library", "ls")
+    assert name in "".join(line[2:].split("  ", 1)[0].strip() for line in shown.splitlines())
+
+
 ODD = "first\nsecond\tthird\u2028last.mp4"
 
 

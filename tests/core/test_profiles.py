@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from agentvid.config import Settings, load_settings
 from agentvid.errors import UsageError
-from agentvid.model_report import ROLES, model_report
+from agentvid.model_report import ROLES, ModelStatus, model_report
 from agentvid.profiles import model_facts, profiles
 
 
@@ -44,7 +45,11 @@ def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
 def test_the_default_profile_needs_nothing(tmp_path: Path) -> None:
     report = model_report(load_settings({}, environ={}, file=tmp_path / "none"))
     assert [entry.setting for entry in report] == list(ROLES)
-    assert {entry.setting: entry.runs for entry in report} == {**dict.fromkeys(ROLES, "off"), "embedder": "here"}
+    assert {entry.setting: entry.runs for entry in report} == {
+        **dict.fromkeys(ROLES, "off"),
+        "embedder": "here",
+        "ocr_letters": "here",
+    }
     assert not any(entry.missing for entry in report)
 
 
@@ -63,9 +68,59 @@ def test_what_is_missing_comes_with_the_command_that_brings_it(tmp_path: Path) -
     assert not next(entry for entry in again if entry.setting == "reranker").missing
 
 
-def agentvid(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    import os
+def reported(tmp_path: Path, **flags: object) -> dict[str, ModelStatus]:
+    loaded = load_settings({"cache": tmp_path, **flags}, environ={}, file=tmp_path / "none")
+    return {entry.setting: entry for entry in model_report(loaded)}
 
+
+def test_what_reads_text_on_screen_is_told_too(tmp_path: Path) -> None:
+    assert reported(tmp_path)["ocr_letters"].name == "rapidocr"
+    assert reported(tmp_path, ocr=False)["ocr_letters"].runs == "off"
+    cyrillic = reported(tmp_path, ocr_letters="cyrillic")["ocr_letters"]
+    assert (cyrillic.name, cyrillic.missing, cyrillic.bring) == (
+        "rapidocr:cyrillic",
+        "its file",
+        "agentvid index PATH",
+    )
+    (tmp_path / "rapidocr").mkdir()
+    (tmp_path / "rapidocr" / "cyrillic_PP-OCRv5_rec_mobile.onnx").touch()
+    assert not reported(tmp_path, ocr_letters="cyrillic")["ocr_letters"].missing
+    own = str(tmp_path / "own.onnx")
+    assert reported(tmp_path, ocr_letters=own)["ocr_letters"].missing == f"the file {own}"
+
+
+def test_a_model_without_an_owner_in_its_name_is_looked_for_where_it_comes_from(tmp_path: Path) -> None:
+    """In an empty cache of the hub none of them is here."""
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from agentvid.config import load_settings\nfrom agentvid.model_report import model_report\n"
+        "flags = dict(one.split('=') for one in sys.argv[2:])\n"
+        "for entry in model_report(load_settings(flags, environ={}, file=Path(sys.argv[1]))):\n"
+        "    print(entry.setting, entry.bring)"
+    )
+    names = {
+        "embedder": ("all-mpnet-base-v2", "hf download sentence-transformers/all-mpnet-base-v2"),
+        "reranker": ("ms-marco-TinyBERT-L2-v2", "hf download cross-encoder/ms-marco-TinyBERT-L2-v2"),
+        "frame_embedder": ("clip-ViT-B-16", "hf download sentence-transformers/clip-ViT-B-16"),
+        "asr": ("faster-whisper:tiny", "hf download Systran/faster-whisper-tiny"),
+        "sound": ("somebody/hears", "hf download somebody/hears"),
+        "vision": ("hf:looks", "hf download looks"),
+    }
+    flags = [f"{setting}={name}" for setting, (name, _) in names.items()]
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path), "HF_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "none"), *flags],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=True,
+    )
+    told = dict(line.split(" ", 1) for line in done.stdout.splitlines())
+    assert {setting: told[setting] for setting in names} == {setting: bring for setting, (_, bring) in names.items()}
+
+
+def agentvid(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentvid", *arguments],
         capture_output=True,
