@@ -22,6 +22,8 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 #: Tracks of the embedded default; a plug-in or an import may add names of its own.
 SPEECH, OCR, CAPTION, FACT = "speech", "ocr", "caption", "fact"
 SOUND, OBJECT = "sound", "object"
+#: Kinds of text on screen: burnt-in dialogue, what moves at a steady pace, and everything else.
+SUBTITLE, ROLLING, SCREEN = "subtitle", "rolling", "screen"
 #: What a vision model said of frames in one run; kept in that run's ledger and trace, not in the catalogue.
 LOOK = "look"
 #: Rows of frames that have a vector; their text says when the frame is shown, not what it shows.

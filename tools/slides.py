@@ -10,7 +10,7 @@ from agentvid.tools.base import ToolContext
 from agentvid.tools.intervals import hull
 from agentvid.tools.rows import rows_at, to_moment
 from agentvid.tools.scope import check_moment
-from agentvid.types import OCR, Moment, Observation, Span
+from agentvid.types import OCR, ROLLING, SUBTITLE, Moment, Observation, Span
 from agentvid.words import words
 
 #: The next page begins where less than this share of the words that were there are left; bullets only add to a page.
@@ -21,7 +21,7 @@ _SHORTEST_SECONDS = 1.0
 
 def slides(context: ToolContext, *, within: Moment) -> list[Moment]:
     """The pages that a moment shows one after the other (slides, boards, title cards), in time order, each with the
-    text that stands on it. Told from text on screen alone.
+    text that stands on it. Told from text on screen alone, without subtitles and text that moves.
 
     Args:
         within: the moment; span(start=0, end=86400, video=...) for all of a video
@@ -30,7 +30,8 @@ def slides(context: ToolContext, *, within: Moment) -> list[Moment]:
         ToolError: the moment lies outside of the question's scope.
     """
     check_moment(context, within)
-    rows = rows_at(context, within.video_id, within.span, OCR)
+    read = rows_at(context, within.video_id, within.span, OCR)
+    rows = [row for row in read if row.attributes.get("kind") not in (SUBTITLE, ROLLING)]
     found = []
     for span in _pages(rows):
         shown = [row for row in rows if _seconds_in(row, span) >= min(_SHORTEST_SECONDS, row.span.duration_seconds / 2)]

@@ -11,6 +11,7 @@ from agentvid.cli.output import note, note_failed, print_json, print_line, print
 from agentvid.cli.state import AsJson
 from agentvid.errors import EXIT_NOTHING_FOUND
 from agentvid.text import printable_line, time_range, timestamp
+from agentvid.types import OCR, ROLLING, SUBTITLE
 
 if TYPE_CHECKING:
     from agentvid.types import Json
@@ -88,11 +89,17 @@ def _print_video(document: Json, *, only_rows: bool) -> None:
     if not only_rows:
         _print_sections(document["sections"])
     rows = [
-        (f"{row['start']:.2f}-{row['end']:.2f}", row["track"], row["language"], row["text"])
+        (f"{row['start']:.2f}-{row['end']:.2f}", _track_of(row), row["language"], row["text"])
         for row in document["observations"]
     ]
     if rows:
         print_table(("seconds", "track", "language", "text"), rows)
+
+
+def _track_of(row: Json) -> str:
+    """The track, and of text on screen whether it is burnt-in subtitles or moves."""
+    kind = row["attributes"].get("kind") if row["track"] == OCR else None
+    return f"{row['track']} ({kind})" if kind in (SUBTITLE, ROLLING) else str(row["track"])
 
 
 def _print_sections(sections: list[Json]) -> None:

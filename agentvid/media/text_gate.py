@@ -20,6 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from agentvid.media import moving_text
+from agentvid.media.moving_text import MovingText
+
 Luma = NDArray[np.uint8]
 Mask = NDArray[np.uint8]
 Blocks = NDArray[np.float32]
@@ -68,13 +71,15 @@ class TextGate:
 
     def __init__(self) -> None:
         self._looks = [_Look(side, step) for side, step in _SCALES]
+        self._moving = MovingText()
         self._sent_seconds = -math.inf
         self._credit = _BURST
         self._credit_seconds = 0.0
 
     def update(self, seconds: float, luma: Luma) -> Changes | None:
         """What changed, if the frame, (height, width) uint8, may show text that the last sent did not, or lost it."""
-        found = [look.update(seconds, luma) for look in self._looks]
+        found = [look.update(seconds, luma, self._moving) for look in self._looks]
+        self._moving.update(seconds, self._looks[0].blocks())
         since = seconds - self._sent_seconds
         self._credit = min(_BURST, self._credit + max(0.0, seconds - self._credit_seconds))
         self._credit_seconds = seconds
@@ -83,7 +88,7 @@ class TextGate:
         changed = any(look.changed for look in found)
         ticked = any(look.ticked for look in found) and since >= _TICK_PAUSE_SECONDS
         overdue = any(look.text for look in found) and since >= _HEARTBEAT_SECONDS
-        if not (changed or ticked or overdue):
+        if not (changed or ticked or overdue or self._moving.is_due(seconds, since)):
             return None
         changes = self._looks[0].changes()
         self._sent_seconds = seconds
@@ -128,9 +133,10 @@ class _Look:
         self._changed: Flags | None = None
         self._ticks: Blocks | None = None
         self._ticks_seconds = 0.0
+        self._is_text = np.zeros((0, 0), np.bool_)
         self._sent_seconds = -math.inf
 
-    def update(self, seconds: float, luma: Luma) -> _Found:
+    def update(self, seconds: float, luma: Luma, moving: MovingText) -> _Found:
         small = _shrunk(luma, self._side)
         self._cell = _BLOCK / small.shape[1], _BLOCK / small.shape[0]
         edges = _edges(_whole_blocks(small), self._step)
@@ -147,7 +153,9 @@ class _Look:
         if self._sent is not None and self._sent_faint is not None:
             # What the frame sent showed for the first time is known as text only now.
             self._sent = np.asarray(cv2.bitwise_or(self._sent, cv2.bitwise_and(lasting, self._sent_faint)), np.uint8)
+        self._is_text = is_text
         strength = self._change(lasting, is_text)
+        strength[moving.crawls(seconds, len(strength))] = 0
         self._lasting, self._changed = lasting, strength >= _CHANGED_DENSITY
         if self._ticks is None:
             self._ticks = np.zeros_like(strength)
@@ -167,6 +175,19 @@ class _Look:
         self._ticks_seconds = seconds
         self._sent, self._sent_faint = self._lasting, self._recent[-1].faint
         self._sent_seconds = seconds
+
+    def blocks(self) -> moving_text.Look:
+        """The present picture for a search of text that moves."""
+        now = self._recent[-1]
+        lasting = self._lasting if self._lasting is not None else now.faint
+        moving = cv2.bitwise_and(now.faint, cv2.bitwise_not(lasting))
+        return moving_text.Look(
+            now.across,
+            now.down,
+            is_text=np.minimum(_density(now.across), _density(now.down)) >= _TEXT_DENSITY,
+            stands=self._is_text,
+            is_calm=_density(moving) < _TEXT_DENSITY,
+        )
 
     def changes(self) -> Changes:
         """When the edges that are there now came, and when those of the last frame sent went."""

@@ -13,7 +13,7 @@ import itertools
 import math
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
@@ -25,6 +25,9 @@ from agentvid.egress import outlet_of
 from agentvid.media.limits import TEXT_FRAME_LATENCY_SECONDS
 from agentvid.media.types import FrameBatch, Image, TextFrame
 from agentvid.perceive.base import Effort, Frames, Reader, Reading, Source, Track, Watched
+from agentvid.perceive.rolling_text import RollingText
+from agentvid.perceive.shown_text import BRIDGE_SECONDS, ShownLine, bare, hull, join_ticking, rows_of
+from agentvid.perceive.text_kinds import with_kinds
 from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap, rapidocr_version
 from agentvid.text import clean_text
 from agentvid.types import OCR, Json, Observation, Provenance, Span
@@ -35,33 +38,14 @@ _MINIMUM_CONFIDENCE, _MINIMUM_CONFIDENCE_SHORT, _SHORT = 0.6, 0.85, 3
 _SAME_TEXT = 0.7
 #: So many letters in a row that differ are another word, though fewer than these may agree among them by chance.
 _WORD_LETTERS, _CHANCE_LETTERS = 4, 3
-#: A reader that misses a line once has not seen it go.
-_BRIDGE_SECONDS = 2.5
 #: Small frames are kept this long.
 _RECENT_SECONDS = 2.0
 #: How much less a place looks like itself (correlation) where its text is not there: surely, or near the usual time.
 _CLEAR_FALL, _FALL, _USUAL_SECONDS = 0.5, 0.3, 0.5
-#: A line whose digits change sooner than this, at least so many times, ticks; one row holds this much of it.
-_TICK_SECONDS, _TICKS, _TICKING_ROW_SECONDS = 8.0, 3, 10.0
 #: The gate looks at least this often; a jump of the likeness between two frames is where letters came or went.
 _LOOK_SECONDS, _JUMP = 0.3, 0.1
-#: More text than this on one slide becomes several observations.
-_ROW_CHARACTERS = 500
 #: The gate's times of a line count if this share of its cells has one; so many cells are drawn anew with another text.
 _TOLD_SHARE, _REDRAWN_SHARE = 0.15, 0.5
-#: A gap this wide (share of the picture) between columns.
-_COLUMN_GAP = 0.04
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line with the time it was on screen. `readings`: (seconds, text) of a line that ticks."""
-
-    span: Span
-    text: str
-    confidence: float
-    box: Box
-    readings: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -79,7 +63,7 @@ class OcrTrack(Track):
     """Reads with RapidOCR unless the setting `ocr` is off."""
 
     name = OCR
-    revision = 4
+    revision = 5
     frames: tuple[Frames, ...] = ("images", "text_frames")
     is_slow = True
 
@@ -104,7 +88,8 @@ class OcrReader(Reader):
     def __init__(self, reader: TextReader | None = None) -> None:
         self._reader = RapidTextReader() if reader is None else reader
         self._tracks: list[_Track] = []
-        self._lines: list[_Line] = []
+        self._lines: list[ShownLine] = []
+        self._rolling = RollingText()
         self._recent = _Recent()
         self._pictures = self._with_text = 0
 
@@ -113,6 +98,7 @@ class OcrReader(Reader):
         for frame in batch.text_frames:
             read = (replace(line, text=clean_text(line.text)) for line in self._reader.read(frame.image))
             lines = [line for line in read if _is_text(line)]
+            self._rolling.see(frame.seconds, lines)
             self._follow(frame, lines)
             self._pictures += 1
             self._with_text += bool(lines)
@@ -127,8 +113,11 @@ class OcrReader(Reader):
         for track in self._tracks:
             self._close(track, duration_seconds)
         self._tracks = []
-        lines = sorted(_join_ticking(self._lines), key=lambda line: (line.span, line.box))
-        rows = [row for _, group in itertools.groupby(lines, key=lambda line: line.span) for row in _rows([*group])]
+        still = self._rolling.replace(self._lines, duration_seconds)
+        lines = with_kinds(join_ticking(still), duration_seconds)
+        lines.sort(key=lambda line: (line.span, line.kind, line.box))
+        groups = itertools.groupby(lines, key=lambda line: (line.span, line.kind))
+        rows = [row for _, group in groups for row in rows_of([*group])]
         return [self._observe(row) for row in rows]
 
     def _follow(self, frame: TextFrame, lines: Sequence[TextLine]) -> None:
@@ -151,7 +140,7 @@ class OcrReader(Reader):
             if track.gone_seconds is None:
                 track.gone_seconds = self._recent.gone_seconds(track.line.box, track.look, frame)
             replaced = any(overlap(track.line.box, other.line.box) > 0.2 for other in new)
-            if replaced or seconds - track.gone_seconds >= _BRIDGE_SECONDS:
+            if replaced or seconds - track.gone_seconds >= BRIDGE_SECONDS:
                 self._tracks.remove(track)
                 self._close(track, seconds)
         self._tracks += new
@@ -160,14 +149,15 @@ class OcrReader(Reader):
         end = seconds if track.gone_seconds is None else track.gone_seconds
         if end > track.start_seconds:
             line = track.line
-            self._lines.append(_Line(Span(track.start_seconds, end), line.text, line.confidence, line.box))
+            self._lines.append(ShownLine(Span(track.start_seconds, end), line.text, line.confidence, line.box))
 
-    def _observe(self, row: Sequence[_Line]) -> Observation:
+    def _observe(self, row: Sequence[ShownLine]) -> Observation:
         weights = [len(line.text) for line in row]
         confidence = sum(line.confidence * weight for line, weight in zip(row, weights, strict=True)) / sum(weights)
         attributes: Json = {
+            "kind": row[0].kind,
             "lines": [line.text for line in row],
-            "box": [round(value, 4) for value in _hull(line.box for line in row)],
+            "box": [round(value, 4) for value in hull(line.box for line in row)],
         }
         readings = [reading for line in row for reading in line.readings]
         if readings:
@@ -300,7 +290,7 @@ def _is_text(line: TextLine) -> bool:
 
 def _is_same(line: TextLine, before: TextLine) -> bool:
     """Whether two readings are of one text: in one place, alike, and with the same digits; or growing; or scrolling."""
-    new, old = _bare(line.text), _bare(before.text)
+    new, old = bare(line.text), bare(before.text)
     if new == old and len(new) >= 8:
         return True
     if overlap(_row_of(line.box), _row_of(before.box)) < 0.4 or not _shares_columns(line.box, before.box):
@@ -314,7 +304,7 @@ def _is_same(line: TextLine, before: TextLine) -> bool:
 
 def _is_redrawn(line: TextLine, track: _Track, frame: TextFrame) -> bool:
     """Whether a line that reads differently was also drawn anew: letters that are misread stand where they stood."""
-    if _bare(line.text) == _bare(track.line.text):
+    if bare(line.text) == bare(track.line.text):
         return False
     return _typical(frame.came, frame.cell, track.line.box, share=_REDRAWN_SHARE) is not None
 
@@ -328,10 +318,6 @@ def _other_word(new: str, old: str) -> bool:
         min(two[0] - one[0] - one[2], two[1] - one[1] - one[2]) >= _WORD_LETTERS
         for one, two in itertools.pairwise(same)
     )
-
-
-def _bare(text: str) -> str:
-    return "".join(text.casefold().split())
 
 
 def _row_of(box: Box) -> Box:
@@ -348,81 +334,3 @@ def _better(before: TextLine, now: TextLine) -> TextLine:
     """The surer and longer reading, at the place where the text is now."""
     best = max(before, now, key=lambda line: line.confidence**2 * len(line.text))
     return replace(best, box=now.box)
-
-
-def _join_ticking(lines: Iterable[_Line]) -> list[_Line]:
-    """Chains of short lines in one place that differ in their digits only become one line per ten seconds."""
-    joined: list[_Line] = []
-    chains: dict[str, list[list[_Line]]] = {}
-    for line in sorted(lines, key=lambda line: (line.span, line.box)):
-        shape = re.sub(r"\d+", "0", _bare(line.text))
-        if line.span.duration_seconds > _TICK_SECONDS or "0" not in shape:
-            joined.append(line)
-            continue
-        known = chains.setdefault(shape, [])
-        for chain in known:
-            follows = 0 <= line.span.start_seconds - chain[-1].span.end_seconds <= _BRIDGE_SECONDS
-            if follows and overlap(line.box, chain[-1].box) >= 0.4:
-                chain.append(line)
-                break
-        else:
-            known.append([line])
-    for chain in itertools.chain.from_iterable(chains.values()):
-        joined += _ticking_rows(chain) if len(chain) >= _TICKS else chain
-    return joined
-
-
-def _ticking_rows(chain: Sequence[_Line]) -> list[_Line]:
-    rows = []
-    first = chain[0].span.start_seconds
-    for _, group in itertools.groupby(chain, lambda line: (line.span.start_seconds - first) // _TICKING_ROW_SECONDS):
-        lines = list(group)
-        rows.append(
-            _Line(
-                span=lines[0].span.hull(lines[-1].span),
-                text=" ".join(line.text for line in lines),
-                confidence=sum(line.confidence for line in lines) / len(lines),
-                box=_hull(line.box for line in lines),
-                readings=tuple((line.span.start_seconds, line.text) for line in lines),
-            )
-        )
-    return rows
-
-
-def _rows(lines: Sequence[_Line]) -> Iterable[list[_Line]]:
-    """Lines of one interval in reading order, cut where the text grows too long. Ticking lines stay alone."""
-    row: list[_Line] = []
-    for line in _reading_order([line for line in lines if not line.readings]):
-        if row and sum(len(other.text) for other in row) + len(line.text) > _ROW_CHARACTERS:
-            yield row
-            row = []
-        row.append(line)
-    if row:
-        yield row
-    yield from ([line] for line in lines if line.readings)
-
-
-def _reading_order(lines: Sequence[_Line]) -> list[_Line]:
-    """Columns from left to right, in each from top to bottom, by recursive cuts along the widest gap.
-
-    The XY-cut of Nagy & Seth (1984): what no gap divides is in the order of rows.
-    """
-    for low, high, least in ((0, 2, _COLUMN_GAP), (1, 3, 0.0)):
-        ordered = sorted(lines, key=lambda line: (line.box[low], line.box))
-        reached = itertools.accumulate((line.box[high] for line in ordered), max)
-        gaps = [line.box[low] - edge for line, edge in zip(ordered[1:], reached, strict=False)]
-        widest = max(gaps, default=0.0)
-        if widest > least:
-            cut = gaps.index(widest) + 1
-            return _reading_order(ordered[:cut]) + _reading_order(ordered[cut:])
-    rows: list[list[_Line]] = []
-    for line in sorted(lines, key=lambda line: (line.box[1] + line.box[3], line.box)):
-        if not rows or (line.box[1] + line.box[3]) / 2 > rows[-1][0].box[3]:
-            rows.append([])
-        rows[-1].append(line)
-    return [line for row in rows for line in sorted(row, key=lambda line: line.box)]
-
-
-def _hull(boxes: Iterable[Box]) -> Box:
-    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
-    return min(lefts), min(tops), max(rights), max(bottoms)

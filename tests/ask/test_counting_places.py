@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from agentvid.config import Settings
 from agentvid.graph import AskContext, ask
 from agentvid.importer import read_import
+from agentvid.indexes.base import VideoRecord
 from agentvid.indexes.catalogue import Catalogue
 from agentvid.ingest import Pipeline, import_fingerprint, ingest_import
 from agentvid.models.scripted import HashEmbedder
-from agentvid.types import Span
+from agentvid.types import ROLLING, SCREEN, SUBTITLE, Span
 
 ContextFor = Callable[..., AskContext]
 ROWS = [
@@ -28,18 +30,23 @@ ROWS = [
 CUTS = (5.0, 20.0, 35.25, 50.0)
 
 
-@pytest.fixture(scope="module")
-def lecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
-    """A minute with two slides and four cuts."""
-    folder = tmp_path_factory.mktemp("lecture")
+def recorded(folder: Path, rows: Sequence[tuple[str, float, float, str]]) -> VideoRecord:
+    """A minute with these rows."""
     lines = [
         {"video": "lecture.mp4", "duration": 60, "track": track, "start": start, "end": end, "text": text}
-        for track, start, end, text in ROWS
+        for track, start, end, text in rows
     ]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)), "utf-8")
     (video,) = read_import(folder / "rows.jsonl").videos
     pipeline = Pipeline(Settings(), HashEmbedder(256))
-    record = ingest_import(video, import_fingerprint(video, pipeline), pipeline).record
+    return ingest_import(video, import_fingerprint(video, pipeline), pipeline).record
+
+
+@pytest.fixture(scope="module")
+def lecture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
+    """A minute with two slides and four cuts."""
+    folder = tmp_path_factory.mktemp("lecture")
+    record = recorded(folder, ROWS)
     shots = tuple(Span(start, end) for start, end in zip((0.0, *CUTS), (*CUTS, 60.0), strict=True))
     with Catalogue.open(folder / "library") as opened:
         opened.put_video(replace(record, shots=shots))
@@ -103,6 +110,22 @@ def test_slides_and_text_are_told_in_the_part_that_is_named(
     context_for: ContextFor, lecture: Catalogue, question: str, told: str
 ) -> None:
     assert told in ask(question, context_for(of=lecture)).text
+
+
+@pytest.mark.parametrize("kind", [SUBTITLE, ROLLING])
+def test_subtitles_and_crawls_are_no_slides(context_for: ContextFor, tmp_path: Path, kind: str) -> None:
+    """Text that is burnt in changes every few seconds; the slide behind it does not."""
+    spoken = [
+        ("ocr", start, start + 3, " ".join(f"{word}{start}" for word in "we were told of many other things".split()))
+        for start in range(0, 57, 3)
+    ]
+    record = recorded(tmp_path, [*ROWS, *spoken])
+    kinds = {text: kind for _, _, _, text in spoken}
+    rows = [replace(row, attributes={"kind": kinds.get(row.text, SCREEN)}) for row in record.observations]
+    with Catalogue.open(tmp_path / "library") as opened:
+        opened.put_video(replace(record, observations=tuple(rows)))
+        told = ask("How many slides are there?", context_for(of=opened)).text
+    assert told.startswith("2 in all")
 
 
 def test_what_a_count_of_cuts_is_worth_is_said(context_for: ContextFor, lecture: Catalogue) -> None:

@@ -79,7 +79,7 @@ def test_text_lasts_from_the_first_frame_with_it_to_the_first_without() -> None:
     assert rows(found) == [(2.0, 9.0, "Hello world")]
     assert found[0].provenance.stage == "ocr"
     assert found[0].provenance.model == "scripted"
-    assert found[0].attributes == {"lines": ["Hello world"], "box": list(TITLE)}
+    assert found[0].attributes == {"kind": "screen", "lines": ["Hello world"], "box": list(TITLE)}
 
 
 def test_text_of_the_last_frame_lasts_to_the_end() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from agentvid.media.text_gate import TextGate
 
@@ -140,3 +141,66 @@ def test_any_size_and_a_size_that_changes(shape: tuple[int, int]) -> None:
     for step in range(8):
         assert gate.update(step / 4, np.full(shape, 128, np.uint8)) is None
     assert any(gate.update(2.0 + step / 4, write(GREY, "Some words here")) for step in range(4))
+
+
+def strip_of(text: str, size: int = 22) -> np.ndarray:
+    """White on black in one line, as wide as it is, with a picture's width before it."""
+    font = ImageFont.load_default(size)
+    picture = Image.new("L", (WIDTH + round(font.getlength(text)) + 8, 36))
+    ImageDraw.Draw(picture).text((WIDTH, 6), text, 255, font)
+    return np.asarray(picture)
+
+
+HEADLINES = "Ministers agree on a fishing treaty  *  Heavy rain is expected on Thursday evening  *  Museum reopens  *  "
+NEWS = strip_of(4 * HEADLINES)
+
+
+def crawl(pace: float, behind: Draw) -> Draw:
+    def draw(seconds: float) -> np.ndarray:
+        picture = behind(seconds).copy()
+        left = round(pace * seconds)
+        picture[316:352] = NEWS[:, left : left + WIDTH]
+        return picture
+
+    return draw
+
+
+@pytest.mark.parametrize("pace", [40.0, 90.0, 200.0])
+@pytest.mark.parametrize("behind", [lambda seconds: wall(), camera], ids=["still", "moving"])
+def test_a_crawl_is_sent_as_often_as_half_of_it_is_new_and_no_more(pace: float, behind: Draw) -> None:
+    times = opened(crawl(pace, behind), 20.0)
+    every = min(5.0, 0.5 * WIDTH / pace)
+    assert max(np.diff([0.0, *times, 20.0])) <= every + 3.0
+    assert len(times) <= 20.0 / every + 2
+
+
+def test_text_of_a_second_beside_a_crawl_is_seen() -> None:
+    moving = crawl(90.0, camera)
+    times = opened(lambda s: write(moving(s), "BREAKING NEWS", at=(60, 100)) if 9.0 <= s < 10.0 else moving(s), 14.0)
+    assert any(9.0 <= time < 10.0 for time in times), times
+
+
+@pytest.mark.parametrize("pace", [30.0, 80.0])
+def test_credits_that_rise_are_seen_whole(pace: float) -> None:
+    """Half of what a picture shows is in the next one too: the pace can be told."""
+    page = np.zeros((2 * HEIGHT + 900, WIDTH), np.uint8)
+    for number in range(15):
+        page = write(page, f"Somebody {number} as himself", 0.7, at=(180, HEIGHT + 60 * number + 30))
+
+    def draw(seconds: float) -> np.ndarray:
+        top = min(round(pace * seconds), HEIGHT + 900)
+        return page[top : top + HEIGHT]
+
+    seconds = (HEIGHT + 900) / pace
+    times = np.array(opened(draw, seconds))
+    for number in range(15):
+        came, left = (60 * number + 40) / pace, (HEIGHT + 60 * number) / pace
+        assert ((times >= came) & (times <= left)).any(), (number, times)
+    every = min(5.0, 0.5 * HEIGHT / pace)
+    assert max(np.diff(times)) <= every + 0.5
+    assert len(times) <= seconds / every + 3
+
+
+def test_a_camera_that_tilts_over_a_sharp_scene_is_hardly_ever_sent() -> None:
+    tall = wall(seed=3, height=2200, spread=1.5)
+    assert len(opened(lambda s: tall[round(70 * s) : round(70 * s) + HEIGHT], 25.0)) <= 3
