@@ -300,7 +300,7 @@ def merged_settings(layers: Sequence[Layer]) -> LoadedSettings:
         name = str(first["loc"][0])
         shown = repr(first["input"])
         shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-        reason = first["msg"].removeprefix("Value error, ")
+        reason = first["msg"].removeprefix("Value error, ").replace("Input should be ", "allowed: ", 1)
         raise UsageError(
             f"{name} = {shown} (from {origins.get(name, 'default')}): {reason}",
             hint="`agentvid config` shows every setting, its value and where it came from",
