@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentvid.tools.base import ToolContext
 from agentvid.tools.rows import rows_at, to_moment
 from agentvid.tools.scope import check_moment
-from agentvid.types import Moment
+from agentvid.types import OCR, SPEECH, SUBTITLE, Moment, Observation
 
 MAX_ROWS = 200
 
@@ -15,7 +15,7 @@ def read(context: ToolContext, *, within: Moment, track: str | None = None) -> l
 
     Args:
         within: the moment to read; rows that only reach into it count
-        track: speech, ocr, caption or another track; without it all
+        track: speech, ocr, caption or another track; without it all; burnt-in subtitles stand for missing speech
 
     Raises:
         ToolError: the moment lies outside of the question's scope.
@@ -24,4 +24,15 @@ def read(context: ToolContext, *, within: Moment, track: str | None = None) -> l
     if track:
         context.ledger.tracks.add(track)
     rows = rows_at(context, within.video_id, within.span, track)
+    if track == SPEECH and not rows:
+        rows = _burnt_in(context, within)
     return context.ledger.record([to_moment(within.video_id, [row]) for row in rows[:MAX_ROWS]])
+
+
+def _burnt_in(context: ToolContext, within: Moment) -> list[Observation]:
+    """The subtitles that the picture shows, in a video of which no speech is known."""
+    if context.catalogue.observations(within.video_id, tracks=(SPEECH,)):
+        return []
+    context.ledger.tracks.add(OCR)
+    rows = rows_at(context, within.video_id, within.span, OCR)
+    return [row for row in rows if row.attributes.get("kind") == SUBTITLE]

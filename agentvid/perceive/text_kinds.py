@@ -19,7 +19,7 @@ from agentvid.perceive.shown_text import ShownLine, bare
 from agentvid.types import SCREEN, SUBTITLE
 
 #: How long one may last, and how long half of them do at most.
-_SHORTEST_SECONDS, _LONGEST_SECONDS, _MEDIAN_SECONDS = 0.3, 10.0, 7.0
+_SHORTEST_SECONDS, _LONGEST_SECONDS, _MEDIAN_SECONDS = 0.2, 10.0, 7.0
 #: Letters are no higher than this (share of the picture), nor differ more from each other.
 _HEIGHT, _HEIGHT_RATIO = 0.13, 1.6
 #: So many different ones there are at least, and one more for so many seconds of video.

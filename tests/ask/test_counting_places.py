@@ -128,6 +128,26 @@ def test_subtitles_and_crawls_are_no_slides(context_for: ContextFor, tmp_path: P
     assert told.startswith("2 in all")
 
 
+@pytest.mark.parametrize(
+    ("has_speech", "told"),
+    [(False, "the screen shows: “The ferry is not running.”"), (True, "“Every cipher needs a key.”")],
+)
+@pytest.mark.parametrize("question", ["What do the subtitles say at 0:31?", "What is said at 0:31?"])
+def test_burnt_in_subtitles_stand_for_speech_where_there_is_none(
+    context_for: ContextFor, tmp_path: Path, question: str, has_speech: bool, told: str
+) -> None:
+    burnt = ("ocr", 30, 33, "The ferry is not running.")
+    record = recorded(tmp_path, [*(row for row in ROWS if has_speech or row[0] != "speech"), burnt])
+    rows = [
+        replace(row, attributes={"kind": SUBTITLE if row.text == burnt[3] else SCREEN}) for row in record.observations
+    ]
+    with Catalogue.open(tmp_path / "library") as opened:
+        opened.put_video(replace(record, observations=tuple(rows)))
+        answer = ask(question, context_for(of=opened))
+    assert told in answer.text
+    assert "Proof" not in answer.text
+
+
 def test_what_a_count_of_cuts_is_worth_is_said(context_for: ContextFor, lecture: Catalogue) -> None:
     answer = ask("How many cuts are there?", context_for(of=lecture))
     assert "right about 98 of 100" in answer.text
