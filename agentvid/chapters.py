@@ -7,9 +7,10 @@ change-point criterion of Arlot, Celisse and Harchaoui, JMLR 2019), found by dyn
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ _PRICE_STEPS, _HIGHEST_PRICE = 30, 64.0
 #: Words are hashed to so many columns: two that share one now and then do no harm.
 _WORD_COLUMNS = 1024
 
-Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
 
 
 def chapter_ends(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Vectors | None = None) -> list[int]:
@@ -45,9 +46,9 @@ def chapter_ends(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Ve
     wanted = round(duration_seconds / typical)
     if wanted <= 1 or not passages:
         return [len(clips)]
-    features = _features(clips, passages, vectors)
+    features = _Features(clips, passages, vectors)
     costs = _Costs(features, times, typical / _SPREAD, typical * _SPREAD)
-    scatter = float(((features - features.mean(axis=0)) ** 2).sum(axis=1).mean())
+    scatter = features.scatter()
     cheap, dear = _LEAST_GAIN * scatter, _HIGHEST_PRICE
     if len(costs.cut(cheap)) <= wanted:
         return costs.cut(cheap)
@@ -63,16 +64,19 @@ def chapter_ends(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Ve
 class _Costs:
     """What a run of clips costs as a chapter: the squared distances of its clips from their mean."""
 
-    def __init__(self, features: Matrix, times: Matrix, shortest_seconds: float, longest_seconds: float) -> None:
-        sums = np.vstack([np.zeros(features.shape[1]), np.cumsum(features, axis=0)])
-        squares = np.concatenate([[0.0], np.cumsum((features**2).sum(axis=1))])
-        self._runs: list[tuple[int, Matrix]] = []
-        for end in range(1, len(times)):
+    def __init__(
+        self, features: Iterable[Vector], times: Vector, shortest_seconds: float, longest_seconds: float
+    ) -> None:
+        self._runs: list[tuple[int, Vector]] = []
+        # Of each run that ends with the clip at hand, by its start: the sum of its rows, and of their squares.
+        begun, totals, squares = 0, np.zeros((0, 0)), np.zeros(0)
+        for end, row in enumerate(features, 1):
             # One clip may be longer than a chapter should be; it is a chapter then.
             first = min(int(np.searchsorted(times, times[end] - longest_seconds)), end - 1)
-            starts = np.arange(first, end)
-            total = sums[end] - sums[starts]
-            scatter = squares[end] - squares[starts] - (total**2).sum(axis=1) / (end - starts)
+            totals = np.vstack([totals[first - begun :].reshape(-1, len(row)), np.zeros(len(row))]) + row
+            squares = np.append(squares[first - begun :], 0.0) + row @ row
+            begun, starts = first, np.arange(first, end)
+            scatter = squares - np.einsum("ij,ij->i", totals, totals) / (end - starts)
             too_short = times[end] - times[starts] < shortest_seconds
             self._runs.append((first, scatter + _TOO_SHORT * too_short))
 
@@ -89,33 +93,50 @@ class _Costs:
         return ends[::-1]
 
 
-def _features(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Vectors | None) -> Matrix:
-    """(len(clips), columns): per clip the direction of its words and of its meaning; zeros where nothing is told."""
-    row_of = {clip.index: row for row, clip in enumerate(clips)}
-    rows = np.array([row_of[passage.clip_index] for passage in passages])
-    texts: dict[int, list[str]] = defaultdict(list)
-    for row, passage in zip(rows.tolist(), passages, strict=True):
-        texts[row] += content_words(passage.text)
-    parts = [_words_of(texts, len(clips))]
-    if vectors is not None:
-        meaning = np.zeros((len(clips), vectors.shape[1]))
-        np.add.at(meaning, rows, vectors)
-        parts.append(_directions(meaning))
-    return np.hstack(parts)
+class _Features:
+    """Per clip the direction of its words and of its meaning; zeros where nothing is told.
+
+    Rows (columns,) float64 are made when they are asked for: a table of a long video would take more memory than all
+    else that is known of it.
+    """
+
+    def __init__(self, clips: Sequence[Clip], passages: Sequence[Passage], vectors: Vectors | None) -> None:
+        self._clips, self._passages, self._vectors = clips, passages, vectors
+        self._told: dict[int, list[int]] = defaultdict(list)
+        for at, passage in enumerate(passages):
+            self._told[passage.clip_index].append(at)
+        #: In how many clips each word is said.
+        self._holders = Counter(word for clip in clips for word in set(self._words(clip)))
+
+    def __iter__(self) -> Iterator[Vector]:
+        for clip in self._clips:
+            parts = [_direction(self._told_words(clip))]
+            if self._vectors is not None:
+                told = self._vectors[self._told.get(clip.index, [])]
+                parts.append(_direction(told.sum(axis=0, dtype=np.float64)))
+            yield np.concatenate(parts)
+
+    def scatter(self) -> float:
+        """The mean squared distance of the rows from their mean."""
+        total, squares = np.zeros(1), 0.0
+        for row in self:
+            total = total + row
+            squares += float(row @ row)
+        return squares / len(self._clips) - float(total @ total) / len(self._clips) ** 2
+
+    def _words(self, clip: Clip) -> list[str]:
+        return [word for at in self._told.get(clip.index, ()) for word in content_words(self._passages[at].text)]
+
+    def _told_words(self, clip: Clip) -> Vector:
+        """Words that are said in more than one clip, rarer ones more, hashed."""
+        row = np.zeros(_WORD_COLUMNS)
+        for word, times in Counter(self._words(clip)).items():
+            if self._holders[word] > 1:
+                weight = math.log1p(times) * math.log(len(self._clips) / self._holders[word])
+                row[zlib.crc32(word.encode()) % _WORD_COLUMNS] += weight
+        return row
 
 
-def _words_of(texts: dict[int, list[str]], count: int) -> Matrix:
-    """Words that are said in more than one clip, rarer ones more, hashed."""
-    holders = Counter(word for said in texts.values() for word in set(said))
-    table = np.zeros((count, _WORD_COLUMNS))
-    for row, said in texts.items():
-        for word, times in Counter(said).items():
-            if holders[word] > 1:
-                weight = np.log1p(times) * np.log(count / holders[word])
-                table[row, zlib.crc32(word.encode()) % _WORD_COLUMNS] += weight
-    return _directions(table)
-
-
-def _directions(table: Matrix) -> Matrix:
-    lengths = np.linalg.norm(table, axis=1, keepdims=True)
-    return table / np.where(lengths > 0, lengths, 1.0)
+def _direction(row: Vector) -> Vector:
+    length = float(np.linalg.norm(row))
+    return row / length if length else row

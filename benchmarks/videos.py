@@ -19,13 +19,19 @@ _SHOT_SECONDS = 5
 
 
 def grainy_video(
-    folder: Path, minutes: int, *, keyframes_at_cuts: bool = True, height: int = HEIGHT, rate: int = RATE
+    folder: Path,
+    minutes: int,
+    *,
+    keyframes_at_cuts: bool = True,
+    height: int = HEIGHT,
+    rate: int = RATE,
+    container: str = "mp4",
 ) -> Path:
     """640x360 H.264 at 30 frames/s and 0.7 Mbit/s with a cut every 5 s: one minute, repeated without encoding again.
 
     A keyframe every 250 frames and, as x264 does by default, at cuts. `height` (16:9) and `rate` may be smaller.
     """
-    minute, path = folder / f"minute-{height}-{rate}.mp4", folder / f"minutes-{minutes}.mp4"
+    minute, path = folder / f"minute-{height}-{rate}.mp4", folder / f"minutes-{minutes}.{container}"
     if not minute.exists():
         _encode(minute, {} if keyframes_at_cuts else {"sc_threshold": "0"}, height, rate)
     with av.open(str(minute)) as source, av.open(str(path), "w") as target:

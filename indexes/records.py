@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from agentvid.types import FRAME, Clip, Gap, Observation, Passage, Provenance, S
 
 Row = dict[str, Any]
 _FLOAT16 = np.dtype("<f2")
+_ROWS_AT_ONCE = 1000
 
 
 def insert_video(connection: sa.Connection, record: VideoRecord, paths: Sequence[str]) -> None:
@@ -176,9 +178,10 @@ def _check(record: VideoRecord) -> None:
 
 
 def _insert(connection: sa.Connection, table: sa.Table, key: int, rows: Iterable[Row]) -> None:
-    values = [{**row, "video_key": key} for row in rows]
-    if values:
-        connection.execute(table.insert(), values)
+    # In batches: SQLAlchemy makes as much again of what it is given at once.
+    values = ({**row, "video_key": key} for row in rows)
+    while batch := list(islice(values, _ROWS_AT_ONCE)):
+        connection.execute(table.insert(), batch)
 
 
 def _next_id(connection: sa.Connection, table: str) -> int:

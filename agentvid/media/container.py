@@ -19,6 +19,7 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from numpy.typing import NDArray
 from agentvid.errors import DamagedMedia, DecoderFailed, NotAVideo
 from agentvid.media.limits import AUDIO_CODECS, CONTAINERS, SUBTITLE_CODECS, VIDEO_CODECS, Limits
 
+#: Standard input is the media file.
+_FILE = 0
 _GENERATE_PTS = 0x0001  # AVFMT_FLAG_GENPTS
 #: PyAV 18 raises on metadata that is not UTF-8 unless told otherwise; 19 escapes it, untold.
 _READ_ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
@@ -149,10 +152,14 @@ class Source:
 
         `packets` are those of the stream from there on, if somebody else reads them.
         """
+        return self.decode_by(stream.codec_context, self.packets(stream) if packets is None else packets)
+
+    def decode_by(self, decoder: Any, packets: Iterable[Packet[Any]]) -> Iterator[Any]:
+        """The same by a decoder, which may be another one than that of the stream."""
         # None drains the decoder, whose threads still hold the last few frames; demuxers do not always end with it.
-        for packet in chain(self.packets(stream) if packets is None else packets, [None]):
+        for packet in chain(packets, [None]):
             try:
-                yield from stream.codec_context.decode(packet)  # type: ignore[attr-defined]
+                yield from decoder.decode(packet)
             except av.error.MemoryError:
                 raise
             except av.error.EOFError:
@@ -238,16 +245,22 @@ def open_source(limits: Limits, tick: Callable[[], None]) -> Source:
     return source
 
 
-def open_again(source: Source, descriptor: int) -> Source:
-    """The file of `source`, opened once more through another descriptor of it. Raises as `open_source`."""
-    again = _open(source.limits, source.tick, descriptor)
-    again.origin_seconds = source.origin_seconds
-    return again
+def reopen(source: Source) -> VideoCodecContext:
+    """Open the file of `source` again, from its start; the decoder that was set up before is left over.
+
+    So there are two decoders, each with all that the container tells one, and one container: its table of frames
+    grows with the length of the file. Raises as `open_source`.
+    """
+    decoder = source.video.codec_context
+    source.container.close()
+    again = _open(source.limits, source.tick)
+    source.container, source.video = again.container, again.video
+    return decoder
 
 
-def _open(limits: Limits, tick: Callable[[], None], descriptor: int = 0) -> Source:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    container = _open_container(limits, descriptor)
+def _open(limits: Limits, tick: Callable[[], None]) -> Source:
+    os.lseek(_FILE, 0, os.SEEK_SET)
+    container = _open_container(limits)
     video = _choose_video(container)
     if video.width * video.height > limits.max_pixels:
         raise DecoderFailed(
@@ -275,9 +288,9 @@ def _decode_threads(video: VideoStream) -> int:
     return max(1, (os.cpu_count() or 1) - 1) if video.width * video.height <= 640 * 480 else 0
 
 
-def _open_container(limits: Limits, descriptor: int) -> InputContainer:
+def _open_container(limits: Limits) -> InputContainer:
     options = {
-        "fd": str(descriptor),
+        "fd": str(_FILE),
         "protocol_whitelist": "fd",
         "format_whitelist": ",".join(sorted(CONTAINERS)),
         "max_streams": str(limits.max_streams),
@@ -288,7 +301,7 @@ def _open_container(limits: Limits, descriptor: int) -> InputContainer:
     except av.error.MemoryError:
         raise
     except (av.error.FFmpegError, ValueError) as error:
-        raise _why_not_opened(os.pread(descriptor, 4096, 0), error) from None
+        raise _why_not_opened(os.pread(_FILE, 4096, 0), error) from None
     # PyAV asks FFmpeg to make up missing timestamps; for AVI with B-frames they run backwards.
     container.flags &= ~_GENERATE_PTS
     return container

@@ -1,8 +1,8 @@
 """Child side: one file decoded by several threads, a group of pictures each.
 
 FFmpeg's own threads decode neighbouring frames and wait for each other; small frames are decoded faster than they are
-handed over. A group of pictures that needs nothing from before it waits for nobody. So several readers have the file
-open, each decodes every n-th group, and the groups are joined in their order: the same frames, to the bit.
+handed over. A group of pictures that needs nothing from before it waits for nobody. So the packets are dealt out to
+several decoders, each gets every n-th group, and the groups are joined in their order: the same frames, to the bit.
 """
 
 from __future__ import annotations
@@ -10,53 +10,80 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain, islice
+from queue import Queue
+from threading import Thread
+from typing import Any, TypeAlias
 
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from agentvid.media.ahead import ahead
-from agentvid.media.container import Source, open_again
+from agentvid.media.container import Source, reopen
 
 #: Larger frames are decoded as fast by FFmpeg's threads, and would fill the memory while they wait.
 _MOST_PIXELS = 640 * 480
-#: Decoded frames that wait may take so much in all. A reader works while the groups of the others are looked at: none
+#: Decoded frames that wait may take so much in all. A decoder works while the groups of the others are looked at: none
 #: has to stop if it may hold that share of a long group, and x264's longest has 250 frames.
 _WAITING_BYTES, _LONG_GROUP = 256 << 20, 256
-_HANDED_OVER = 8
+#: Frames, and packets, that threads hand over at once.
+_HANDED_OVER, _PIECE = 8, 16
 #: In these every frame has its own presentation time, whatever was decoded before it.
 _CONTAINERS = {"mov", "matroska"}
 
+#: Pieces of groups, with None after each group; at the end there is a group without a piece.
+Share: TypeAlias = "Queue[list[Packet[Any]] | None]"
 
-def split(source: Source, descriptors: Sequence[int]) -> Iterator[tuple[float, VideoFrame]] | None:
-    """As `Source.frames`, by one reader more for each descriptor; None where more readers do not help.
 
-    Each descriptor has the same file open, with a position of its own.
-    """
+def split(source: Source, decoders: int) -> Iterator[tuple[float, VideoFrame]] | None:
+    """As `Source.frames`, by so many decoders; None where several do not help."""
     pixels = source.video.width * source.video.height
-    if not descriptors or pixels > _MOST_PIXELS or splitter(source.container, source.video) is None:
+    if decoders < 2 or pixels > _MOST_PIXELS or splitter(source.container, source.video) is None:
         return None
-    readers = 1 + len(descriptors)
-    waiting = min(_LONG_GROUP * (readers - 1), _WAITING_BYTES // max(1, 3 * pixels // 2)) // readers
+    contexts = [*(reopen(source) for _ in range(decoders - 1)), source.video.codec_context]
+    source.use(source.video)
+    shares: list[Share] = [Queue(_LONG_GROUP // _PIECE) for _ in contexts]
+    dealer = Dealer(source, shares)
+    waiting = min(_LONG_GROUP * (decoders - 1), _WAITING_BYTES // max(1, 3 * pixels // 2)) // decoders
     threads = [
-        ahead(_every_nth(source, descriptor, turn, readers), group=_HANDED_OVER, groups=waiting // _HANDED_OVER)
-        for turn, descriptor in enumerate((None, *descriptors))
+        ahead(dealer.decoded(context, share), group=_HANDED_OVER, groups=waiting // _HANDED_OVER)
+        for context, share in zip(contexts, shares, strict=True)
     ]
     return source.timed(_joined(threads))
 
 
-def _every_nth(source: Source, descriptor: int | None, turn: int, readers: int) -> Iterator[VideoFrame | None]:
-    """The frames of every group whose turn it is, and None after each of them. `source` counts what is damaged."""
-    reader = source if descriptor is None else open_again(source, descriptor)
-    reader.use(reader.video)
-    reader.video.thread_count = 1
-    for number, packets in _groups(reader):
-        if number % readers == turn:
-            yield from source.decode(reader.video, packets)
-            reader.video.codec_context.flush_buffers()
+class Dealer:
+    """Reads the packets of a file in a thread of its own, and deals the groups out in turn."""
+
+    def __init__(self, source: Source, shares: Sequence[Share]) -> None:
+        self._source, self._shares = source, shares
+        self._error: BaseException | None = None
+        Thread(target=self._deal, daemon=True).start()
+
+    def decoded(self, decoder: VideoCodecContext, share: Share) -> Iterator[VideoFrame | None]:
+        """The frames of every group of the share, and None after each of them. Raises what stopped the dealing."""
+        decoder.thread_count = 1
+        while piece := share.get():
+            yield from self._source.decode_by(decoder, chain(piece, chain.from_iterable(iter(share.get, None))))
+            decoder.flush_buffers()
             yield None
+        if self._error is not None:
+            raise self._error
+
+    def _deal(self) -> None:
+        try:
+            for number, packets in _groups(self._source):
+                share = self._shares[number % len(self._shares)]
+                while piece := list(islice(packets, _PIECE)):
+                    share.put(piece)
+                share.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again by `decoded`, in the threads that are waited for
+            self._error = error
+        for share in self._shares:
+            share.put(None)
 
 
 def _joined(threads: Sequence[Iterator[VideoFrame | None]]) -> Iterator[VideoFrame]:
@@ -69,14 +96,14 @@ def _joined(threads: Sequence[Iterator[VideoFrame | None]]) -> Iterator[VideoFra
             return  # there is no group of this number, and so none after it
 
 
-def _groups(reader: Source) -> Iterator[tuple[int, Iterator[Packet[Any]]]]:
-    """(number, packets) of each group, in order; its packets are skipped when the next group is asked for."""
-    tells = splitter(reader.container, reader.video)
+def _groups(source: Source) -> Iterator[tuple[int, Iterator[Packet[Any]]]]:
+    """(number, packets) of each group, in order."""
+    tells = splitter(source.container, source.video)
     begun = 0
 
     def numbered() -> Iterator[tuple[int, Packet[Any]]]:
         nonlocal begun
-        for packet in reader.packets(reader.video):
+        for packet in source.packets(source.video):
             if tells is not None and packet.is_keyframe and tells.begins(packet):
                 begun += 1
             yield begun, packet

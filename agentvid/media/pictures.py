@@ -179,7 +179,7 @@ def _decoded(source: Source, request: dict[str, Any]) -> Iterator[tuple[float, V
     """What a scan looks at, decoded by other threads meanwhile."""
     if not request["every_frame"]:
         return ahead(source.key_frames(), group=_group(source))
-    by_several = groups.split(source, request["descriptors"])
+    by_several = groups.split(source, request["decoders"])
     return ahead(source.frames(), group=_group(source)) if by_several is None else by_several
 
 

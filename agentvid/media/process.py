@@ -108,21 +108,20 @@ class Message:
 class Decoder:
     """A decoder process that answers one request; a context manager that leaves no process behind.
 
-    `readers`: how often the process has the file open, each with a position of its own; the first is standard input.
     Raises MediaError when the file cannot be opened, DecoderFailed when the process cannot start.
     """
 
     def __init__(
-        self, path: Path, request: dict[str, Any], limits: Limits, *, max_payload_bytes: int = 1 << 20, readers: int = 1
+        self, path: Path, request: dict[str, Any], limits: Limits, *, max_payload_bytes: int = 1 << 20
     ) -> None:
         self.name = display_name(path)
         self._limits = limits
         self._max_payload_bytes = max_payload_bytes
-        media, *others = _open_media(path, self.name, readers)
+        media = _open_media(path, self.name)
         try:
             self._line, far_end = socket.socketpair()
         except OSError:
-            _close(media, *others)
+            os.close(media)
             raise
         try:
             self._process = subprocess.Popen(
@@ -132,7 +131,7 @@ class Decoder:
                 stderr=subprocess.PIPE,
                 env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _FIXED_ENVIRONMENT,
                 close_fds=True,
-                pass_fds=(far_end.fileno(), *others),
+                pass_fds=(far_end.fileno(),),
                 start_new_session=True,
             )
         except OSError as error:
@@ -141,10 +140,10 @@ class Decoder:
                 f"{self.name}: the decoder process cannot start: {error}", hint="free memory, then try again"
             ) from None
         finally:
-            _close(media, *others)
+            os.close(media)
             far_end.close()
         self._line.settimeout(limits.stall_seconds)
-        self._request = {**request, "limits": asdict(limits), "descriptors": others}
+        self._request = {**request, "limits": asdict(limits)}
 
     def __enter__(self) -> Self:
         return self
@@ -209,36 +208,26 @@ def display_name(path: Path) -> str:
     return shown_name(os.fsencode(path).decode("utf-8", "replace"))
 
 
-def _open_media(path: Path, name: str, times: int) -> list[int]:
-    """Descriptors of one regular, non-empty file. Raises NotAVideo or MediaError."""
-    opened: list[int] = []
+def _open_media(path: Path, name: str) -> int:
+    """A descriptor of a regular, non-empty file. Raises NotAVideo or MediaError."""
     try:
-        for _ in range(times):
-            # Without O_NONBLOCK, opening a named pipe would wait for its writer.
-            opened.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
-        status, *others = map(os.fstat, opened)
+        # Without O_NONBLOCK, opening a named pipe would wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise MediaError(f"{name}: no such file", hint=f"looked for {terminal_text(str(path))}") from None
+    except PermissionError:
+        raise MediaError(f"{name}: permission denied", hint="make the file readable for this user") from None
+    except (OSError, ValueError) as error:
+        raise MediaError(f"{name}: cannot be opened: {getattr(error, 'strerror', error)}") from None
+    try:
+        status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise NotAVideo(f"{name}: is a directory", hint="name the files in it")
         if not stat.S_ISREG(status.st_mode):
             raise NotAVideo(f"{name}: is not a regular file")
         if status.st_size == 0:
             raise NotAVideo(f"{name}: is empty (0 bytes)", hint="copy or download it again")
-        if not all(os.path.samestat(status, other) for other in others):
-            raise MediaError(f"{name}: was replaced by another file just now", hint="try again")
-    except FileNotFoundError:
-        error: MediaError = MediaError(f"{name}: no such file", hint=f"looked for {terminal_text(str(path))}")
-    except PermissionError:
-        error = MediaError(f"{name}: permission denied", hint="make the file readable for this user")
-    except (OSError, ValueError) as failure:
-        error = MediaError(f"{name}: cannot be opened: {getattr(failure, 'strerror', failure)}")
-    except MediaError as refusal:
-        error = refusal
-    else:
-        return opened
-    _close(*opened)
-    raise error
-
-
-def _close(*descriptors: int) -> None:
-    for descriptor in descriptors:
+    except NotAVideo:
         os.close(descriptor)
+        raise
+    return descriptor

@@ -49,7 +49,7 @@ _MAX_CELLS = 64
 #: Times further apart than this need a seek each; so many seeks are worth a decoder process of their own.
 _FAR_SECONDS, _SEEKS_PER_PROCESS, _MOST_PROCESSES = 10.0, 8, 8
 #: Each holds as many decoded frames as a group of pictures may have.
-_MOST_READERS = 4
+_MOST_DECODERS = 4
 
 
 def probe(path: Path, limits: Limits = DEFAULT) -> MediaInfo:
@@ -94,11 +94,11 @@ class Scan:
     what is missing. Closing it early, or dropping it, stops the decoder process.
     """
 
-    def __init__(self, path: Path, request: dict[str, Any], limits: Limits, readers: int) -> None:
+    def __init__(self, path: Path, request: dict[str, Any], limits: Limits) -> None:
         # The generator must not hold this object, or dropping it would leave the process to the garbage collector.
         self._name = display_name(path)
         self._outcome = _Outcome()
-        self._batches = _batches(path, request, limits, self._outcome, readers)
+        self._batches = _batches(path, request, limits, self._outcome)
         self._first: FrameBatch | None = None
 
     def __iter__(self) -> Iterator[FrameBatch]:
@@ -150,7 +150,7 @@ def scan(
     text_frames: bool = True,
     key_frames: bool = False,
     quality: bool = False,
-    readers: int | None = None,
+    decoders: int | None = None,
     limits: Limits = DEFAULT,
 ) -> Scan:
     """Decode every frame once, in batches of up to 64 whose longest side is at most 160 pixels.
@@ -159,8 +159,8 @@ def scan(
     read, so that its end is known, but not decoded. Their times are exact too.
     With `text_frames`, a batch also carries the frames, at most 1280 pixels long, whose text seems to have changed;
     with `key_frames` those for models to look at, at most 448 pixels long; with `quality` how good the pictures are.
-    `readers`: how many threads decode small frames, each a group of pictures; as many as there are cores, up to 4. What
-    is read does not depend on it.
+    `decoders`: how many threads decode small frames, each a group of pictures; as many as there are cores, up to 4.
+    What is read does not depend on it.
     The media errors come while iterating.
     """
     request = {
@@ -169,12 +169,13 @@ def scan(
         "text_frames": text_frames,
         "key_frames": key_frames,
         "quality": quality,
+        "decoders": decoders or min(_cores(), _MOST_DECODERS),
     }
-    return Scan(path, request, limits, readers or min(_cores(), _MOST_READERS))
+    return Scan(path, request, limits)
 
 
 def _batches(
-    path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome, readers: int
+    path: Path, request: dict[str, Any], limits: Limits, outcome: _Outcome
 ) -> Generator[FrameBatch, None, None]:
     # A payload is a batch of small frames or one text frame.
     largest = max(
@@ -183,7 +184,7 @@ def _batches(
     text: list[TextFrame] = []
     keys: list[Frame] = []
     latest = -1.0
-    with Decoder(path, request, limits, max_payload_bytes=largest, readers=readers) as child:
+    with Decoder(path, request, limits, max_payload_bytes=largest) as child:
         for reply in child.messages():
             if reply.kind == "info":
                 outcome.info = _info(reply, limits)

@@ -11,7 +11,7 @@ from agentvid.media.types import FrameBatch
 from agentvid.perceive.base import Effort, Reader, Reading, Source, Track, Watched, reason_of
 from agentvid.perceive.overlap import OverlappedReader
 from agentvid.perceive.plugins import is_plugin
-from agentvid.perceive.timed import TimedReader
+from agentvid.perceive.timed import Stopwatch, TimedReader
 from agentvid.text import clean_text
 from agentvid.types import Gap, Observation, Span
 
@@ -29,11 +29,11 @@ class GuardedReader(Reader):
         self.track = track
         self._source = source
         self._reader: Reader | None = None
-        self._timed: TimedReader | None = None
+        self._watch = Stopwatch()
         self._failure = ""
         try:
-            self._timed = TimedReader(track.open(source))
-            self._reader = OverlappedReader(self._timed, source.cancel) if track.is_slow else self._timed
+            timed = TimedReader(track.open(source), self._watch)
+            self._reader = OverlappedReader(timed, source.cancel) if track.is_slow else timed
         except Exception as error:
             if isinstance(error, MissingDependency) and not is_plugin(track):
                 raise
@@ -60,10 +60,10 @@ class GuardedReader(Reader):
         if reading is None:
             whole = Span(0.0, watched.duration_seconds)
             reading = Reading((), (self._source.gap(whole, self.track.name, self._failure),))
-        seconds = self._timed.seconds if self._timed else 0.0
-        return replace(reading, effort=replace(reading.effort, seconds=seconds))
+        return replace(reading, effort=replace(reading.effort, seconds=self._watch.seconds))
 
     def close(self) -> None:
+        """What the reader holds is given back: of a long video that is much, and the record is yet to be made."""
         reader, self._reader = self._reader, None
         if reader is not None:
             with suppress(Exception):  # what was read is not worth less for it

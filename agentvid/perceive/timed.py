@@ -10,28 +10,34 @@ from agentvid.media.types import FrameBatch
 from agentvid.perceive.base import Reader, Reading, Watched
 
 
-class TimedReader(Reader):
-    """Any reader; `seconds` is the time that its `read` and `finish` took so far."""
+class Stopwatch:
+    """Adds up the seconds that it ran."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self) -> None:
         self.seconds = 0.0
-        self._reader = reader
-
-    def read(self, batch: FrameBatch) -> None:
-        with self._timed():
-            self._reader.read(batch)
-
-    def finish(self, watched: Watched) -> Reading:
-        with self._timed():
-            return self._reader.finish(watched)
-
-    def close(self) -> None:
-        self._reader.close()
 
     @contextmanager
-    def _timed(self) -> Iterator[None]:
+    def running(self) -> Iterator[None]:
         started = time.monotonic()
         try:
             yield
         finally:
             self.seconds += time.monotonic() - started
+
+
+class TimedReader(Reader):
+    """Any reader; `watch` runs while it reads and finishes."""
+
+    def __init__(self, reader: Reader, watch: Stopwatch) -> None:
+        self._reader, self._watch = reader, watch
+
+    def read(self, batch: FrameBatch) -> None:
+        with self._watch.running():
+            self._reader.read(batch)
+
+    def finish(self, watched: Watched) -> Reading:
+        with self._watch.running():
+            return self._reader.finish(watched)
+
+    def close(self) -> None:
+        self._reader.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -142,3 +143,19 @@ def test_the_digest_of_the_whole_has_a_bounded_size(hours: int) -> None:
     assert len(found[-1].text) <= 1_200
     assert all(len(chapter.text) <= 400 and len(chapter.title) <= 80 for chapter in chapters(found))
     assert len(chapters(found)) <= max(10, clips[-1].span.end_seconds / 480)
+
+
+def test_what_it_takes_to_find_chapters_hardly_grows_with_the_video() -> None:
+    def most_bytes(hours: int) -> int:
+        topics = [("baking", 30), ("sailing", 30), ("chess", 30)] * (2 * hours)
+        clips, rows = talk(*topics)
+        passages = passages_of(rows)
+        tracemalloc.start()
+        try:
+            make_sections(clips, passages, rows, None)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    # A table of 1,024 numbers a clip would be 1.5 MB an hour.
+    assert most_bytes(24) - most_bytes(4) < 20 * 600_000

@@ -1,4 +1,4 @@
-"""Several readers, each decoding every n-th group of pictures, read what one reader reads."""
+"""Several decoders, each of every n-th group of pictures, give what one gives."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / name for name in FILES}
 
 
-def read(path: Path, readers: int) -> dict[str, Any]:
+def read(path: Path, decoders: int) -> dict[str, Any]:
     """All that a scan says, with the pixels as bytes."""
-    scan = media.scan(path, key_frames=True, quality=True, readers=readers)
+    scan = media.scan(path, key_frames=True, quality=True, decoders=decoders)
     batches = list(scan)
     return {
         "seconds": [second for batch in batches for second in batch.seconds.tolist()],
@@ -68,7 +68,7 @@ def read(path: Path, readers: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_is_read_does_not_depend_on_the_readers(files: dict[str, Path], name: str) -> None:
+def test_what_is_read_does_not_depend_on_the_decoders(files: dict[str, Path], name: str) -> None:
     alone = read(files[name], 1)
     assert len(alone["seconds"]) == FRAMES
     together = read(files[name], 3)

@@ -310,6 +310,6 @@ def test_what_is_kept_does_not_grow_with_the_frame_rate() -> None:
         reader = FactReader()
         times = np.arange(round(4 * rate)) / rate
         reader.read(FrameBatch(times, np.stack([pan(0.1, 0.0)(time) for time in times])))
-        return len(reader._measured)
+        return len(reader._samples)
 
     assert kept(120.0) <= kept(30.0) * 1.1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -183,3 +184,19 @@ def test_a_slow_track_reads_on_a_thread_of_its_own() -> None:
     run(track)
     assert len(threads) == 1
     assert threading.get_ident() not in threads
+
+
+@pytest.mark.parametrize("is_slow", [False, True])
+def test_a_closed_reader_holds_nothing(is_slow: bool) -> None:
+    class Keeping(Weather):
+        def open(self, source: Source) -> Reader:
+            reader = super().open(source)
+            self.opened = weakref.ref(reader)
+            return reader
+
+    track = Keeping(lambda: Reading([row(0.0, 5.0)]), is_slow=is_slow)
+    reader = GuardedReader(track, SOURCE)
+    with closing(reader):
+        reader.read(BATCH)
+        assert reader.finish(WATCHED).observations
+    assert track.opened() is None
