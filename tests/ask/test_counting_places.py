@@ -132,7 +132,9 @@ def test_subtitles_and_crawls_are_no_slides(context_for: ContextFor, tmp_path: P
     ("has_speech", "told"),
     [(False, "the screen shows: “The ferry is not running.”"), (True, "“Every cipher needs a key.”")],
 )
-@pytest.mark.parametrize("question", ["What do the subtitles say at 0:31?", "What is said at 0:31?"])
+@pytest.mark.parametrize(
+    "question", ["What do the subtitles say at 0:31?", "What is said at 0:31?", "What do the subtitles say?"]
+)
 def test_burnt_in_subtitles_stand_for_speech_where_there_is_none(
     context_for: ContextFor, tmp_path: Path, question: str, has_speech: bool, told: str
 ) -> None:
