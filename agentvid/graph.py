@@ -290,7 +290,7 @@ def _start(
     read = FollowUp(question)
     if isinstance(context.planner, ExemplarPlanner):
         earlier = None if turns is None else list(map(turn_from_json, turns))
-        read = read_question(question, context.planner, context.tools, earlier)
+        read = read_question(question, context.planner, context.tools, earlier, has_choices=bool(choices))
     if read.videos:
         scope = {video.id: video for video in context.tools.catalogue.videos() if video.id in read.videos}
         context = replace(context, tools=replace(context.tools, scope=scope))

@@ -133,8 +133,14 @@ class ExemplarPlanner:
         """The phrases that a question is about: what the form that fits it best word for word leaves open."""
         stem, choices = slots.split_choices(question)
         stem, _ = slots.take_video(slots.plain_question(stem), videos)
-        fitting = self._aligned(*mask_quotes(stem), videos, bool(choices))
-        return max(fitting, key=lambda match: match.weight).phrases
+        return self._heaviest(stem, videos, bool(choices)).phrases
+
+    def weight(self, question: str, videos: Sequence[Video]) -> float:
+        """How much of a question without choices the form says that fits it best word for word."""
+        return self._heaviest(slots.plain_question(question), videos, has_choices=False).weight
+
+    def _heaviest(self, question: str, videos: Sequence[Video], has_choices: bool) -> Match:
+        return max(self._aligned(*mask_quotes(question), videos, has_choices), key=lambda match: match.weight)
 
     def alternatives(self, request: PlanRequest, about: str, k: int) -> list[Plan]:
         """Programs of the k forms nearest to the question that need no more than `about`, a phrase of it.

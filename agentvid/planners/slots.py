@@ -28,7 +28,9 @@ _POLITE = re.compile(
 )
 _POLITE_END = re.compile(
     r"[\s,]*\b(?:please|thanks|thank you|at any (?:point|time)|at some (?:point|time)"
-    r"|in (?:one|two|three|a|a few|\d) (?:short )?(?:sentences?|words|lines?)|in (?:short|brief)|briefly)\s*$",
+    r"|in (?:one|two|three|a|a few|\d) (?:short )?(?:sentences?|words|lines?)|in (?:short|brief)|briefly"
+    # What is found is always shown with its time.
+    r"|(?:and )?if (?:so|yes),? (?:when|where|at what time|at which (?:point|time)))\s*$",
     re.IGNORECASE,
 )
 _THERE_ANYWHERE = re.compile(r"^((?:is|are|was|were) there .+) anywhere$", re.IGNORECASE)

@@ -1,7 +1,8 @@
 """What a question means to the embedded planner, before it is planned: all that it leaves open is filled in.
 
 First what it takes from the conversation (`followups`), then the videos that it names by a word of their names
-(`named_videos`), last what is mistyped. An LLM reads the user's own words, and needs none of this.
+(`named_videos`), which one of two questions is asked (`several`), last what is mistyped. An LLM reads the user's own
+words, and needs none of this.
 """
 
 from __future__ import annotations
@@ -10,21 +11,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
+from agentvid.planners import slots
 from agentvid.planners.base import Turn
 from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.followups import Conversation, FollowUp, understand
 from agentvid.planners.named_videos import name_videos
+from agentvid.planners.several import two_questions
 from agentvid.tools.base import ToolContext
 from agentvid.words import placed_words
 
 
 def read_question(
-    question: str, planner: ExemplarPlanner, tools: ToolContext, turns: Sequence[Turn] | None
+    question: str,
+    planner: ExemplarPlanner,
+    tools: ToolContext,
+    turns: Sequence[Turn] | None,
+    *,
+    has_choices: bool = False,
 ) -> FollowUp:
     """The question made complete; `turns` are those of its conversation, None if there is none."""
     read = FollowUp(question) if turns is None else _continued(question, planner, tools, turns)
     if not (read.problem or read.videos or read.place):
         read = _with_named_videos(read, tools)
+    if not (read.problem or has_choices):
+        read = _first_of_two(read, planner, tools)
     # After the videos are known: a word of one of them must not change which are asked.
     return read if read.problem or not tools.scope else _respelt(read, planner, tools)
 
@@ -44,6 +54,20 @@ def _with_named_videos(read: FollowUp, tools: ToolContext) -> FollowUp:
         return read
     said = _joined(read.said, f"only {named.said}, by its name")
     return replace(read, question=named.question, videos=named.videos, said=said)
+
+
+def _first_of_two(read: FollowUp, planner: ExemplarPlanner, tools: ToolContext) -> FollowUp:
+    """The first question of two, in the video that both are asked of."""
+    videos = tuple(tools.scope.values())
+    if slots.split_choices(read.question)[1] or slots.quoted_phrases(read.question):
+        return read
+    question, video = slots.take_video(read.question.strip(" ?!."), videos)
+    two = two_questions(question, lambda part: planner.weight(part, videos))
+    if two is None:
+        return read
+    first, other = two
+    said = _joined(read.said, f"two questions: this is “{first}”; ask “{other}” next")
+    return replace(read, question=first, videos=read.videos or ((video.id,) if video else ()), said=said)
 
 
 def _respelt(read: FollowUp, planner: ExemplarPlanner, tools: ToolContext) -> FollowUp:

@@ -138,6 +138,7 @@ def test_measured_pictures_do_not_tell_what_happens(context_for: ContextFor, she
         ("A man opens the door. What does he do then?", "A man opens the door. What does he do then"),
         ("What is Mr. Miller's opinion on tides?", "What is Mr. Miller's opinion on tides"),
         ("What is said in demo.mp4?", "What is said in demo.mp4"),
+        ("Is there any music, and if so, when?", "Is there any music"),
     ],
 )
 def test_of_several_sentences_the_one_that_asks_counts(typed: str, asked: str) -> None:
