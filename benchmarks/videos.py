@@ -43,7 +43,7 @@ def grainy_video(
         times = [(packet.pts, packet.dts) for packet in packets]
         for number in range(minutes):
             for packet, (pts, dts) in zip(packets, times, strict=True):
-                packet.stream = copy
+                packet.stream, packet.time_base = copy, video.time_base
                 packet.pts, packet.dts = (pts or 0) + number * ticks, (dts or 0) + number * ticks
                 target.mux(packet)
     return path

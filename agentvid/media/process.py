@@ -34,6 +34,8 @@ _FIXED_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "OPENCV_FOR_THREADS_NUM": "1",
+    # Left to itself, glibc soon keeps freed blocks of up to 32 MB: what FFmpeg needs for a moment to open a long file.
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
 }
 _ERRORS: dict[str, type[MediaError | MissingDependency]] = {
     kind.__name__: kind for kind in (NotAVideo, DamagedMedia, DecoderFailed, MissingDependency)
