@@ -46,10 +46,8 @@ def chapter_ends(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Ve
     wanted = round(duration_seconds / typical)
     if wanted <= 1 or not passages:
         return [len(clips)]
-    features = _Features(clips, passages, vectors)
-    costs = _Costs(features, times, typical / _SPREAD, typical * _SPREAD)
-    scatter = features.scatter()
-    cheap, dear = _LEAST_GAIN * scatter, _HIGHEST_PRICE
+    costs = _Costs(_Features(clips, passages, vectors), times, typical / _SPREAD, typical * _SPREAD)
+    cheap, dear = _LEAST_GAIN * costs.scatter, _HIGHEST_PRICE
     if len(costs.cut(cheap)) <= wanted:
         return costs.cut(cheap)
     for _ in range(_PRICE_STEPS):
@@ -62,7 +60,10 @@ def chapter_ends(clips: Sequence[Clip], passages: Sequence[Passage], vectors: Ve
 
 
 class _Costs:
-    """What a run of clips costs as a chapter: the squared distances of its clips from their mean."""
+    """What a run of clips costs as a chapter: the squared distances of its clips from their mean.
+
+    `scatter`: the mean squared distance of all clips from the mean of all.
+    """
 
     def __init__(
         self, features: Iterable[Vector], times: Vector, shortest_seconds: float, longest_seconds: float
@@ -70,6 +71,7 @@ class _Costs:
         self._runs: list[tuple[int, Vector]] = []
         # Of each run that ends with the clip at hand, by its start: the sum of its rows, and of their squares.
         begun, totals, squares = 0, np.zeros((0, 0)), np.zeros(0)
+        whole, whole_squares = np.zeros(1), 0.0
         for end, row in enumerate(features, 1):
             # One clip may be longer than a chapter should be; it is a chapter then.
             first = min(int(np.searchsorted(times, times[end] - longest_seconds)), end - 1)
@@ -79,6 +81,8 @@ class _Costs:
             scatter = squares - np.einsum("ij,ij->i", totals, totals) / (end - starts)
             too_short = times[end] - times[starts] < shortest_seconds
             self._runs.append((first, scatter + _TOO_SHORT * too_short))
+            whole, whole_squares = whole + row, whole_squares + float(row @ row)
+        self.scatter = whole_squares / len(self._runs) - float(whole @ whole) / len(self._runs) ** 2
 
     def cut(self, price: float) -> list[int]:
         """The ends of the chapters of least total cost if each costs `price` besides."""
@@ -115,14 +119,6 @@ class _Features:
                 told = self._vectors[self._told.get(clip.index, [])]
                 parts.append(_direction(told.sum(axis=0, dtype=np.float64)))
             yield np.concatenate(parts)
-
-    def scatter(self) -> float:
-        """The mean squared distance of the rows from their mean."""
-        total, squares = np.zeros(1), 0.0
-        for row in self:
-            total = total + row
-            squares += float(row @ row)
-        return squares / len(self._clips) - float(total @ total) / len(self._clips) ** 2
 
     def _words(self, clip: Clip) -> list[str]:
         return [word for at in self._told.get(clip.index, ()) for word in content_words(self._passages[at].text)]

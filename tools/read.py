@@ -31,7 +31,7 @@ def read(context: ToolContext, *, within: Moment, track: str | None = None) -> l
 
 def _burnt_in(context: ToolContext, within: Moment) -> list[Observation]:
     """The subtitles that the picture shows, in a video of which no speech is known."""
-    if context.catalogue.observations(within.video_id, tracks=(SPEECH,)):
+    if SPEECH in context.catalogue.track_holders([within.video_id]):
         return []
     context.ledger.tracks.add(OCR)
     rows = rows_at(context, within.video_id, within.span, OCR)

@@ -26,7 +26,7 @@ from agentvid.media.limits import TEXT_FRAME_LATENCY_SECONDS
 from agentvid.media.types import FrameBatch, Image, TextFrame
 from agentvid.perceive.base import Effort, Frames, Reader, Reading, Source, Track, Watched
 from agentvid.perceive.rolling_text import RollingText
-from agentvid.perceive.shown_text import BRIDGE_SECONDS, ShownLine, bare, hull, join_ticking, rows_of
+from agentvid.perceive.shown_text import BRIDGE_SECONDS, ShownLine, bare, hull, join_ticking, likeness, rows_of
 from agentvid.perceive.text_kinds import with_kinds
 from agentvid.perceive.text_reader import Box, RapidTextReader, TextLine, TextReader, overlap, rapidocr_version
 from agentvid.text import clean_text
@@ -298,7 +298,7 @@ def _is_same(line: TextLine, before: TextLine) -> bool:
     if len(old) >= 3 and new.startswith(old):
         return True
     digits_agree = re.findall(r"\d", new) == re.findall(r"\d", old)
-    is_alike = SequenceMatcher(None, new, old, autojunk=False).ratio() >= _SAME_TEXT
+    is_alike = likeness(new, old) >= _SAME_TEXT
     return digits_agree and is_alike and not _other_word(new, old)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from agentvid.perceive.shown_text import ShownLine, bare, hull
+from agentvid.perceive.shown_text import ShownLine, bare, hull, likeness
 from agentvid.perceive.text_reader import Box, TextLine
 from agentvid.types import ROLLING, Span
 
@@ -341,4 +341,4 @@ def _in_columns(box: Box, lines: Sequence[TextLine]) -> bool:
 
 
 def _is_alike(one: str, other: str) -> bool:
-    return SequenceMatcher(None, bare(one), bare(other), autojunk=False).ratio() >= _SAME_LINE
+    return likeness(one, other) >= _SAME_LINE

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from agentvid.perceive.text_reader import Box, overlap
 from agentvid.types import SCREEN, Span
@@ -34,6 +35,11 @@ class ShownLine:
     box: Box
     readings: tuple[tuple[float, str], ...] = ()
     kind: str = SCREEN
+
+
+def likeness(one: str, other: str) -> float:
+    """0 to 1: the letters that two readings have in common, in their order."""
+    return SequenceMatcher(None, bare(one), bare(other), autojunk=False).ratio()
 
 
 def bare(text: str) -> str:

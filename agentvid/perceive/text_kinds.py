@@ -10,12 +10,11 @@ from __future__ import annotations
 import itertools
 import statistics
 from bisect import bisect_left
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 
-from agentvid.perceive.shown_text import ShownLine, bare
+from agentvid.perceive.shown_text import ShownLine, bare, likeness
 from agentvid.types import SCREEN, SUBTITLE
 
 #: How long one may last, and how long half of them do at most.
@@ -111,7 +110,7 @@ def _bands(lines: Sequence[ShownLine]) -> Iterator[list[int]]:
 
 
 def _are_subtitles(band: Sequence[ShownLine], least: float) -> bool:
-    if len(Counter(bare(line.text) for line in band)) < least:
+    if len({bare(line.text) for line in band}) < least:
         return False
     lines = sorted(band, key=lambda line: line.span)
     pairs = list(itertools.pairwise(lines))
@@ -119,7 +118,7 @@ def _are_subtitles(band: Sequence[ShownLine], least: float) -> bool:
     total = sum(line.span.duration_seconds for line in lines)
     is_near = [gap <= _NEXT_SECONDS for gap in gaps]
     followed = [any(near) for near in zip([False, *is_near], [*is_near, False], strict=True)]
-    differ = [not _are_alike(before.text, after.text) for before, after in pairs]
+    differ = [likeness(before.text, after.text) <= _ALIKE for before, after in pairs]
     return (
         statistics.median(line.span.duration_seconds for line in lines) <= _MEDIAN_SECONDS
         and _are_placed(lines)
@@ -157,10 +156,6 @@ def _is_beside(line: ShownLine, other: ShownLine) -> bool:
 def _come_and_go_together(line: ShownLine, other: ShownLine) -> bool:
     starts = abs(line.span.start_seconds - other.span.start_seconds)
     return max(starts, abs(line.span.end_seconds - other.span.end_seconds)) <= 3 * _AT_ONCE_SECONDS
-
-
-def _are_alike(one: str, other: str) -> bool:
-    return SequenceMatcher(None, bare(one), bare(other), autojunk=False).ratio() > _ALIKE
 
 
 def _height(line: ShownLine) -> float:

@@ -22,6 +22,11 @@ _BEGINS = re.compile(rf"\s*(?:{_ASKING}|{_HELPING}|list|name|show|find|count)\b"
 _WORDS, _BETTER = 3, 1.5
 
 
+def may_be_two(question: str) -> bool:
+    """Whether it is worth while to weigh parts: few questions have any."""
+    return any(True for _ in _halves(question))
+
+
 def two_questions(question: str, weigh: Callable[[str], float]) -> tuple[str, str] | None:
     """The first and the rest of a question that is two, None of one that is one.
 

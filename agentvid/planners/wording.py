@@ -16,7 +16,7 @@ from agentvid.planners.base import Turn
 from agentvid.planners.exemplar import ExemplarPlanner
 from agentvid.planners.followups import Conversation, FollowUp, understand
 from agentvid.planners.named_videos import name_videos
-from agentvid.planners.several import two_questions
+from agentvid.planners.several import may_be_two, two_questions
 from agentvid.tools.base import ToolContext
 from agentvid.words import placed_words
 
@@ -58,9 +58,9 @@ def _with_named_videos(read: FollowUp, tools: ToolContext) -> FollowUp:
 
 def _first_of_two(read: FollowUp, planner: ExemplarPlanner, tools: ToolContext) -> FollowUp:
     """The first question of two, in the video that both are asked of."""
-    videos = tuple(tools.scope.values())
-    if slots.split_choices(read.question)[1] or slots.quoted_phrases(read.question):
+    if not may_be_two(read.question) or slots.split_choices(read.question)[1] or slots.quoted_phrases(read.question):
         return read
+    videos = tuple(tools.scope.values())
     question, video = slots.take_video(read.question.strip(" ?!."), videos)
     two = two_questions(question, lambda part: planner.weight(part, videos))
     if two is None:
