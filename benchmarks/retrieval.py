@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,10 @@ from agentvid.evaluate.sets import read_set
 from agentvid.evaluate.types import Part, part_of
 from agentvid.indexes import ranking
 from agentvid.indexes.base import Filter
-from agentvid.indexes.places import Floats, Rows
+from agentvid.indexes.places import COARSENESS, Floats, Rows
 from agentvid.indexes.question_kind import KINDS
 from agentvid.indexes.ranking import RECALL_AT_IOU
-from agentvid.indexes.windows import CONTENT, EVIDENCE, LENGTH, Windows
+from agentvid.indexes.windows import COARSE_SHAPES, CONTENT, EVIDENCE, LENGTH, SPEECH_SHAPES, Windows
 from agentvid.types import Span
 
 #: Set -> the folder of its files. Star's own files lack the videos' actions; it reads those of Charades beside it.
@@ -64,7 +65,10 @@ _MOST_QUERIES = 400
 #: So many of the best windows by the weights in use, and by content whatever their length, take part in fitting.
 _WINDOWS, _WINDOWS_BY_CONTENT = 400, 200
 #: `fit` tries weights for so long, this many at a time, on so many windows a query.
-_FIT_SECONDS, _POPULATION, _FIT_WINDOWS = 1800, 16, 250
+_FIT_SECONDS, _POPULATION, _FIT_WINDOWS = 1800, 16, 150
+#: It begins near the weights in use, this much nearer to those by likelihood, and tries others this many standard
+#: deviations of the evidence away.
+_SHARE_BY_LIKELIHOOD, _FIRST_STEP = 0.3, 0.1
 #: So many queries of a set, each asked of two videos, tell what absence looks like.
 _MOST_PRESENCE = 100
 _RIGHT = "R@5/0.5"
@@ -196,7 +200,8 @@ def fit(cases: Mapping[str, Sequence[Case]], evidence: Sequence[str]) -> dict[st
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        total = 0.01 * (weights**2).sum()
+        bulges = _bulges({EVIDENCE[column]: weight for column, weight in zip(columns, weights, strict=True)})
+        total = 0.01 * (weights**2).sum() + 100 * sum(torch.as_tensor(bulge).clamp(min=0) ** 2 for bulge in bulges)
         for values, right, real in packs:
             scores = (values @ weights).masked_fill(~real, -1e9)
             hit = torch.logsumexp(scores.masked_fill(~right, -1e9), 1)
@@ -206,6 +211,16 @@ def fit(cases: Mapping[str, Sequence[Case]], evidence: Sequence[str]) -> dict[st
 
     optimiser.step(loss)
     return _weights(columns, weights.detach().numpy())
+
+
+def _bulges(weights: Mapping[str, Any]) -> list[Any]:
+    """How much too little likelihood falls, in every kind of track, as seconds grow: at most 0 where all is well.
+
+    The sets hold few sparse or very long moments, so that nothing else keeps those from being the likeliest of all.
+    """
+    names = ("seconds_squared", "speech_seconds_squared", "coarse_seconds_squared")
+    plain, speech, coarse = (weights.get(name, 0.0) for name in names)
+    return [plain + is_speech * speech + c * coarse + 0.02 for is_speech in (0, 1) for c in COARSENESS]
 
 
 def _weights(columns: Sequence[int], values: Floats) -> dict[str, float]:
@@ -232,29 +247,54 @@ def _pack(cases: Sequence[Case], columns: Sequence[int]) -> tuple[Any, Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One query, small enough to be asked thousands of times: evidence, what windows earn of each other, the right."""
+    """One query, small enough to be asked thousands of times: evidence, what windows earn of each other, the right.
 
-    evidence: Floats
-    earned: NDArray[np.float32]
+    All windows take part, whatever the weights that fitting begins with think of them: others may like them best.
+    `earned` counts the steps of RECALL_AT_IOU.
+    """
+
+    evidence: NDArray[np.float32]
+    earned: NDArray[np.uint8]
+    video: NDArray[np.int32]
     is_right: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, case: Case, weights: Mapping[str, float]) -> Trial:
-        best_first = np.argsort(-ranking.scores(case.windows, dict(weights)), kind="stable")
-        kept = np.union1d(best_first[:_FIT_WINDOWS], np.flatnonzero(case.iou >= 0.5))
-        windows = case.windows.take(kept)
-        return cls(windows.evidence, ranking.recall(windows.overlap()).astype(np.float32), case.iou[kept] >= 0.5)
+    def of(cls, case: Case) -> Trial:
+        windows = case.windows
+        steps = np.rint(ranking.recall(windows.overlap()) * len(RECALL_AT_IOU)).astype(np.uint8)
+        return cls(windows.evidence.astype(np.float32), steps, windows.video, case.iou >= 0.5)
 
     def first_right(self, weights: Floats) -> int:
         """The rank, from 0, of the first right one of the chosen hits; DEPTH if none is."""
-        score = self.evidence @ weights
-        top = np.argsort(-score)[:_FIT_WINDOWS]
+        score = (self.evidence @ weights.astype(np.float32)).astype(float)
+        top = ranking.highest(score, _FIT_WINDOWS)
         if not self.is_right[top].any():
             return DEPTH
         probability = np.exp(score[top] - score[top[0]])
-        chosen, _ = ranking.greedy(self.earned[np.ix_(top, top)], probability / probability.sum(), min(DEPTH, len(top)))
+        earned = self.earned[np.ix_(top, top)].astype(np.float32) / len(RECALL_AT_IOU)
+        video = self.video[top]
+        is_limited = len(np.unique(video)) >= ranking.LEAST_VIDEOS
+        limit = ranking.Limit(video, ranking.MOST_OF_ONE_VIDEO) if is_limited else None
+        chosen, _ = ranking.greedy(earned, probability / probability.sum(), min(DEPTH, len(top)), limit)
         ranks = np.flatnonzero(self.is_right[top[chosen]])
         return int(ranks[0]) if len(ranks) else DEPTH
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What weights are worth on the development halves; every worker process has its own copy."""
+
+    trials: Mapping[str, Sequence[Trial]]
+    references: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+    def cost(self, weights: Floats) -> float:
+        # Where the best plain method finds next to nothing, ratios are mostly chance.
+        shares = [1.0 if best(self.references[name], _RIGHT)[1] >= _LEAST_RIGHT else 0.2 for name in self.trials]
+        worth = [
+            _worth([one.first_right(weights) for one in trials], self.references[name])
+            for name, trials in self.trials.items()
+        ]
+        return -float(np.average(worth, weights=shares))
 
 
 def tune(
@@ -270,25 +310,43 @@ def tune(
     """
     import cma
 
-    trials = {name: [Trial.of(case, start) for case in cases] for name, cases in dev.items()}
+    trials = {name: [Trial.of(case) for case in cases] for name, cases in dev.items()}
     columns = [at for at, name in enumerate(EVIDENCE) if name != "phrase"]
-    # Where the best plain method finds next to nothing, ratios are mostly chance.
-    shares = [1.0 if best(references[name], _RIGHT)[1] >= _LEAST_RIGHT else 0.2 for name in trials]
+    # Of evidence that spreads widely a little weight goes far.
+    spread = np.concatenate([one.evidence for found in trials.values() for one in found]).std(axis=0)[columns]
+    scale = 1 / np.maximum(spread, 1e-3)
 
-    def cost(values: Floats) -> float:
-        weights = np.zeros(len(EVIDENCE))
-        weights[columns] = values
-        worth = [_worth([one.first_right(weights) for one in trials[name]], references[name]) for name in trials]
-        return 0.002 * float(np.linalg.norm(values)) - float(np.average(worth, weights=shares))
+    def weights(values: Floats) -> Floats:
+        full = np.zeros(len(EVIDENCE))
+        full[columns] = values * scale
+        return full
 
-    search = cma.CMAEvolutionStrategy(
-        [start[EVIDENCE[at]] for at in columns], 0.3, {"popsize": _POPULATION, "seed": 1, "verbose": -9}
-    )
+    def extra(values: Floats) -> float:
+        """A little weight for nothing is too much."""
+        named = dict(zip(EVIDENCE, weights(values).tolist(), strict=True))
+        return 0.002 * float(np.linalg.norm(values)) + 5 * float(np.clip(_bulges(named), 0, None).sum())
+
+    begin = np.array([start[EVIDENCE[at]] for at in columns]) / scale
+    search = cma.CMAEvolutionStrategy(begin, _FIRST_STEP, {"popsize": _POPULATION, "seed": 1, "verbose": -9})
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        tried = search.ask()
-        search.tell(tried, [cost(np.asarray(values)) for values in tried])
-    return _weights(columns, search.mean)
+    tuning = Tuning(trials, references)
+    with ProcessPoolExecutor(initializer=_hold, initargs=(tuning,)) as pool:
+        while time.monotonic() < until:
+            tried = search.ask()
+            costs = pool.map(_cost, [weights(np.asarray(values)) for values in tried])
+            search.tell(tried, [cost + extra(v) for v, cost in zip(tried, costs, strict=True)])
+    return _weights(columns, search.mean * scale)
+
+
+_held: list[Tuning] = []
+
+
+def _hold(tuning: Tuning) -> None:
+    _held.append(tuning)
+
+
+def _cost(weights: Floats) -> float:
+    return _held[0].cost(weights)
 
 
 def _worth(first_right: Sequence[int], reference: Mapping[str, Mapping[str, float]]) -> float:
@@ -437,7 +495,7 @@ def limit(prepared: Sequence[Prepared]) -> Iterator[str]:
         cases = one.cases("test")
         limited, free = (judged(one, cases, ranking.WEIGHTS, choose) for choose in (shipped, expected_recall))
         for name in names:
-            ratios[name].append(limited[name] / max(free[name], 1e-9))
+            ratios[name].append(limited[name] / free[name] if free[name] else 1.0)
         yield f"| {one.name} | {' | '.join(f'{limited[name]:.3f} | {free[name]:.3f}' for name in names)} |"
     means = ", ".join(f"{name} {_geometric(values):.3f}" for name, values in ratios.items())
     yield f"geometric means of the ratios: {means}"
@@ -469,6 +527,7 @@ def _variants(dev: Mapping[str, Sequence[Case]]) -> Iterator[tuple[str, dict[str
         yield f"... without {what}", _sharpened(fit(dev, kept)), expected_recall
 
 
+_BY_PASSAGES = {f"{where}passages{power}" for where in ("", "speech_", "coarse_") for power in ("", "_squared")}
 _LEFT_OUT = {
     "`pooled`": ("pooled",),
     "`best`": ("best",),
@@ -479,8 +538,9 @@ _LEFT_OUT = {
     "vectors (words only)": ("pooled", "best", "video"),
     "words (vectors only)": ("words", "covered", "video_covered"),
     "kinds of question": (*KINDS, "spoken_fact"),
-    "speech of its own": ("speech", "long_speech", "speech_passages", "spoken_fact"),
-    "seconds of any kind": LENGTH[1:],
+    "speech of its own": (*SPEECH_SHAPES, "long_speech", "spoken_fact"),
+    "how coarse a track is": COARSE_SHAPES,
+    "seconds of any kind": tuple(name for name in LENGTH if name not in _BY_PASSAGES),
     "length of any kind": LENGTH,
 }
 #: Weights by likelihood are divided by this: probabilities of windows that overlap are not independent, and a sharper
@@ -496,9 +556,14 @@ def print_fit(prepared: Sequence[Prepared]) -> Iterator[str]:
     """Fitted weights, what they give on the development halves, and those that tell presence by the shipped ones."""
     dev = {one.name: one.cases("dev") for one in prepared}
     references = {one.name: one.references("dev") for one in prepared}
-    start = _sharpened(fit(dev, EVIDENCE))
-    for what, weights in (("by likelihood", start), ("by what is found", tune(dev, references, start))):
-        ours = {one.name: judged(one, dev[one.name], weights, expected_recall) for one in prepared}
+    likely = _sharpened(fit(dev, EVIDENCE))
+    start = {
+        name: (1 - _SHARE_BY_LIKELIHOOD) * ranking.WEIGHTS[name] + _SHARE_BY_LIKELIHOOD * likely[name]
+        for name in EVIDENCE
+    }
+    found = tune(dev, references, start)
+    for what, weights in (("by likelihood", likely), ("begun with", start), ("by what is found", found)):
+        ours = {one.name: judged(one, dev[one.name], weights, shipped) for one in prepared}
         ratio, least, misses = summary(ours, references)
         each = ", ".join(f"{name} {ours[name][_RIGHT] / best(references[name], _RIGHT)[1]:.2f}" for name in ours)
         yield f"{what}: R@5 {ratio:.3f} (least {least:.2f}), misses@20 {misses:.3f}; {each}"

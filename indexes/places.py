@@ -34,6 +34,10 @@ LONG_RUNS = (16, 24, 36, 54)
 RUN_LENGTHS = (*SHORT_RUNS, *LONG_RUNS)
 #: Cosines with this many rows, spread over the library, tell what cosine a query has with text about other things.
 _SAMPLE_ROWS = 1024
+#: Passages of so many seconds make a stream that is neither fine nor coarse; a shorter one counts as this long.
+_USUAL_SECONDS, _LEAST_PASSAGE_SECONDS = 5.0, 0.5
+#: The least and the most coarseness: passages of 1 s and of a minute.
+COARSENESS = (-1.6, 2.5)
 _CHUNK_ROWS = 8192
 
 
@@ -106,6 +110,18 @@ class Places:
     def is_speech(self) -> NDArray[np.bool_]:
         """(n,) whether a row is of the track speech."""
         return np.array([name == SPEECH for name in self.tracks], bool)[self.track]
+
+    @cached_property
+    def coarseness(self) -> Floats:
+        """(n,) how long the passages of a row's stream are: logarithm of their geometric mean against _USUAL_SECONDS.
+
+        No further from 0 than in the libraries that ranking was fitted on.
+        """
+        first, last = self.streams
+        logarithms = np.log(np.maximum(self.end - self.start, _LEAST_PASSAGE_SECONDS) / _USUAL_SECONDS)
+        total = np.concatenate([[0.0], np.cumsum(logarithms)])
+        means: Floats = (total[last] - total[first]) / np.maximum(last - first, 1)
+        return means.clip(*COARSENESS)
 
     @cached_property
     def video_seconds(self) -> Floats:

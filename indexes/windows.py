@@ -23,22 +23,18 @@ from agentvid.models.base import Vectors
 #: that the query quotes. `passages` is the logarithm of how many there are.
 #: `position` is how far its middle is from where in the video the query wants it, as a share of the video, negative.
 CONTENT = ("pooled", "best", "words", "covered", "video", "video_covered", "phrase", "position")
-#: How long a moment is likely to be. `seconds` is the logarithm of its length, with its square; the others
-#: are that logarithm where the track is speech (`long_speech`: times the logarithm of the video's length against four
-#: minutes, since an hour of talk stays with a topic for longer than a scene does; `spoken_fact`: if a fact is asked
-#: for), and by the kind of question. `speech_passages` is `passages` where the track is speech.
-LENGTH = (
-    "passages",
-    "seconds",
-    "seconds_squared",
-    "speech",
-    "long_speech",
-    "speech_passages",
-    "spoken_fact",
-    *KINDS,
-)
+#: How long a moment is likely to be, in passages and in seconds together: logarithms of both, with their squares and
+#: their product, as of a log-normal distribution. It is another one where the track is speech, and it shifts with how
+#: coarse the track is in this video, that is, with `Places.coarseness`: among sentences of 2 s a moment is several of
+#: them, a caption of 20 s may be all of it.
+SHAPES = ("passages", "seconds", "passages_squared", "seconds_squared", "passages_seconds")
+SPEECH_SHAPES, COARSE_SHAPES = (tuple(f"{where}_{shape}" for shape in SHAPES) for where in ("speech", "coarse"))
+#: And the logarithm of its seconds by what is asked for: `long_speech` times the logarithm of the video's length
+#: against four minutes, where the track is speech (an hour of talk stays with a topic for longer than a scene does),
+#: `spoken_fact` where the track is speech and a fact is asked for, and for each kind of question.
+LENGTH = (*SHAPES, *SPEECH_SHAPES, *COARSE_SHAPES, "long_speech", "spoken_fact", *KINDS)
 EVIDENCE = (*CONTENT, *LENGTH)
-#: A shorter moment is as good as one of this length.
+#: A shorter moment is as good as one of this length; a single passage beyond the longest run as good as that run.
 _LEAST_SECONDS = 0.5
 _SCENE_SECONDS = 240.0
 
@@ -200,13 +196,16 @@ def gather(places: Places, question: Question, first: Rows, last: Rows, cosines:
 
 def _length_evidence(places: Places, kind: str, first: Rows, lengths: Rows, end: Floats) -> dict[str, Floats]:
     """(w,) for each of LENGTH that is not 0 everywhere."""
-    passages, seconds = np.log(lengths), np.log(np.maximum(end - places.start[first], _LEAST_SECONDS))
-    is_speech, speech = places.is_speech[first], seconds * places.is_speech[first]
+    duration = np.clip(end - places.start[first], _LEAST_SECONDS, LONGEST_LONG_SECONDS)
+    passages, seconds = np.log(lengths), np.log(duration)
+    is_speech, coarseness = places.is_speech[first], places.coarseness[first]
     scenes = np.log(np.maximum(places.video_seconds, 1.0) / _SCENE_SECONDS)[places.video[first]]
-    found = {"passages": passages, "seconds": seconds, "seconds_squared": seconds**2}
-    found |= {"speech": speech, "long_speech": speech * scenes, "speech_passages": passages * is_speech}
+    found: dict[str, Floats] = {"long_speech": seconds * is_speech * scenes}
+    shapes = (passages, seconds, passages**2, seconds**2, passages * seconds)
+    for names, share in ((SHAPES, 1.0), (SPEECH_SHAPES, is_speech), (COARSE_SHAPES, coarseness)):
+        found |= {name: shape * share for name, shape in zip(names, shapes, strict=True)}
     if kind == FACT:
-        found["spoken_fact"] = speech
+        found["spoken_fact"] = seconds * is_speech
     return found if kind == DESCRIPTION else found | {kind: seconds}
 
 

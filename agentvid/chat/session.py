@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from agentvid.cli.finding import worth_showing
 from agentvid.errors import NotFound, UsageError
 from agentvid.text import shown_name
 from agentvid.types import Answer, Evidence, Hit, Json, Span, Usage
@@ -83,8 +84,11 @@ class Session:
             yield item
 
     def find(self, query: str) -> list[Hit]:
-        """The best moments in scope; the numbers refer to them from now on. Raises as `Library.search`."""
-        hits = self.library.search(query, videos=self.scope)
+        """The best moments in scope, without those at the end that add nothing; the numbers refer to them from now on.
+
+        Raises as `Library.search`.
+        """
+        hits = list(worth_showing(self.library.search(query, videos=self.scope)))
         self.found, self.places = (query, hits), [Place.of(hit) for hit in hits]
         return hits
 

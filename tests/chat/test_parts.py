@@ -26,6 +26,7 @@ from agentvid.chat.links import Watching
 from agentvid.chat.session import Place, Session
 from agentvid.chat.terminal import Terminal, link
 from agentvid.chat.words import last_word, quoted, split_words
+from agentvid.cli.finding import worth_showing
 from agentvid.errors import NotFound, UsageError
 from agentvid.types import Span
 
@@ -178,6 +179,24 @@ def test_names_that_no_terminal_should_be_sent_are_offered_by_id(tmp_path: Path)
         assert {opened.catalogue.find_video(name).id for name, _ in found} == {
             video.id for video in opened.catalogue.videos()
         }
+
+
+def test_find_leaves_out_hits_that_add_nothing_as_search_does(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    texts = ["The miller opens the red sluice of his mill.", *["A wheel turns."] * 40]
+    row = {"video": "film.mp4", "duration": 500, "track": "speech"}
+    rows.write_text(
+        "".join(
+            json.dumps(row | {"start": 10 * at, "end": 10 * at + 5, "text": text}) + "\n"
+            for at, text in enumerate(texts)
+        )
+    )
+    query = "miller opens the red sluice of the mill"
+    with Library.open(tmp_path / "films", settings=Settings(embed=False)) as opened:
+        opened.import_file(rows)
+        hits, session = opened.search(query), Session(opened)
+        assert session.find(query) == list(worth_showing(hits))
+        assert len(session.places) == len(session.find(query)) < len(hits)
 
 
 def test_history_is_bounded_private_and_survives_damage(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from agentvid.errors import LibraryDamaged
 from agentvid.indexes.base import Filter, Ids
-from agentvid.indexes.places import RUN_LENGTHS, PlaceRow, Places, make_places
+from agentvid.indexes.places import COARSENESS, RUN_LENGTHS, PlaceRow, Places, make_places
 from agentvid.models.base import Vectors
 from agentvid.types import Span
 from agentvid.words import index_stems
@@ -103,6 +104,18 @@ def test_filters_keep_what_they_say(
         assert all(expected)
     else:
         assert allowed.tolist() == expected
+
+
+def test_coarseness_is_how_long_the_passages_of_a_track_of_a_video_are() -> None:
+    lengths = [("v", "caption", 1.0)] * 3 + [("v", "speech", 4.0), ("v", "speech", 9.0), ("w", "ocr", 7000.0)]
+    rows = []
+    for at, (video, track, seconds) in enumerate(lengths):
+        rows.append(PlaceRow(at + 1, "vw".index(video), track, 10.0 * at, 10.0 * at + seconds, "door"))
+    places = make_places([("v", ""), ("w", "")], rows, None)
+    # 6 s is the geometric mean of 4 s and 9 s; an hour and more is as coarse as a minute.
+    expected = [math.log(seconds / 5) for seconds in (1, 1, 1, 6, 6)] + [COARSENESS[1]]
+    np.testing.assert_allclose(places.coarseness, expected, atol=0.02)
+    assert make_places([], [], None).coarseness.tolist() == []
 
 
 @given(ROWS, st.lists(st.integers(-2, 90), max_size=20))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agentvid.indexes.places import Floats
+from agentvid.indexes.places import COARSENESS, Floats
 from agentvid.indexes.ranking import (
     FIRST_HITS,
     LEAST_VIDEOS,
@@ -190,3 +190,10 @@ def test_channels_are_searched_until_ten_hits_could_be_chosen(videos: list[int],
     enough = min(FIRST_HITS, sum(min(count, most) for count in Counter(videos).values()))
     # At least so many, unless depth itself is too small for one video's share.
     assert sum(min(count, most) for count in Counter(video[rows].tolist()).values()) >= min(enough, depth)
+
+
+@pytest.mark.parametrize("is_speech", [0, 1])
+@pytest.mark.parametrize("coarseness", COARSENESS)
+def test_no_moment_is_the_likelier_the_longer_it_is_without_end(is_speech: int, coarseness: float) -> None:
+    shape = "seconds_squared"
+    assert WEIGHTS[shape] + is_speech * WEIGHTS[f"speech_{shape}"] + coarseness * WEIGHTS[f"coarse_{shape}"] < 0

@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 from agentvid.indexes.base import Filter
 from agentvid.indexes.places import RUN_LENGTHS, PlaceRow, Places, Rows, make_places
 from agentvid.indexes.question_kind import DESCRIPTION, KINDS
-from agentvid.indexes.windows import EVIDENCE, K1, LONGEST_SECONDS, B, Question, gather, passage_scores, windows_around
+from agentvid.indexes.windows import (
+    COARSE_SHAPES,
+    EVIDENCE,
+    K1,
+    LONGEST_LONG_SECONDS,
+    LONGEST_SECONDS,
+    SHAPES,
+    SPEECH_SHAPES,
+    B,
+    Question,
+    gather,
+    passage_scores,
+    windows_around,
+)
 from agentvid.models.base import Vectors
 from agentvid.words import index_stems
 
@@ -169,7 +182,8 @@ def slow_evidence(
 ) -> dict[str, float]:
     run = small.rows[first:last]
     middle = (run[0].start + max(row.end for row in run)) / 2
-    seconds = math.log(max(row.end for row in run) - run[0].start)
+    passages, seconds = math.log(last - first), math.log(max(row.end for row in run) - run[0].start)
+    shapes = (passages, seconds, passages**2, seconds**2, passages * seconds)
     is_speech = run[0].track == "speech"
     video_seconds = max(row.end for row in small.rows if row.video == run[0].video)
     texts = [Counter(index_stems(row.text)) for row in small.rows]
@@ -185,12 +199,10 @@ def slow_evidence(
         "words": sum(weight[word] * shares[word] for word in weight) / most if most else 0.0,
         "covered": sum(weight[word] for word in weight if together[word]) / most if most else 0.0,
         "video_covered": sum(weight[word] for word in weight if word in heard) / most if most else 0.0,
-        "passages": math.log(last - first),
-        "seconds": seconds,
-        "seconds_squared": seconds**2,
-        "speech": seconds * is_speech,
+        **dict(zip(SHAPES, shapes, strict=True)),
+        **{name: value * is_speech for name, value in zip(SPEECH_SHAPES, shapes, strict=True)},
+        **{name: value * small.places.coarseness[first] for name, value in zip(COARSE_SHAPES, shapes, strict=True)},
         "long_speech": seconds * is_speech * math.log(video_seconds / 240),
-        "speech_passages": math.log(last - first) * is_speech,
         "spoken_fact": seconds * is_speech * (kind == "fact"),
         **{name: seconds if name == kind else 0.0 for name in KINDS},
         "phrase": float(any(row in phrase_rows for row in range(first, last))),
@@ -252,6 +264,13 @@ def test_evidence_is_what_a_slow_look_says(
         expected = slow_evidence(small, query, vector, phrase_rows, kind, position, begin, end)
         # Norms are float16, and small sums of vectors are divided by them.
         np.testing.assert_allclose(windows.evidence[at], [expected[name] for name in EVIDENCE], rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize(("seconds", "as_long_as"), [(0.1, 0.5), (3600.0, LONGEST_LONG_SECONDS), (30.0, 30.0)])
+def test_a_blink_and_an_hour_count_as_the_shortest_and_the_longest_moment(seconds: float, as_long_as: float) -> None:
+    places = make_places([("v", "")], [PlaceRow(1, 0, "ocr", 0.0, seconds, "door")], None)
+    windows = gather(places, Question([], None, NO_ROWS), np.array([0]), np.array([1]), np.zeros(1), np.array([0]))
+    assert windows.evidence[0, EVIDENCE.index("seconds")] == pytest.approx(math.log(as_long_as))
 
 
 def test_overlap_is_intersection_over_union_inside_a_video() -> None:
