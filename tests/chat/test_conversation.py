@@ -64,7 +64,7 @@ def test_a_conversation_is_typed_completed_kept_and_resumed(start: Start, librar
     chat.line("/why 9")
     chat.wait_for("9 is no claim of this answer; allowed: 1 to 1")
     chat.line("/find flour water")
-    chat.wait_for(f" 1  {SPACED}  0:00-0:25")
+    chat.wait_for(f" 1  {SPACED}  0:20-0:25")
 
     chat.send("half a question")
     chat.wait_for("half a question")
