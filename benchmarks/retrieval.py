@@ -69,6 +69,8 @@ _FIT_SECONDS, _POPULATION, _FIT_WINDOWS = 1800, 16, 150
 #: It begins near the weights in use, this much nearer to those by likelihood, and tries others this many standard
 #: deviations of the evidence away.
 _SHARE_BY_LIKELIHOOD, _FIRST_STEP = 0.3, 0.1
+#: The weight of the square of the seconds' logarithm is at least so far below 0 in every kind of track.
+_LEAST_FALL = 0.02
 #: So many queries of a set, each asked of two videos, tell what absence looks like.
 _MOST_PRESENCE = 100
 _RIGHT = "R@5/0.5"
@@ -220,7 +222,7 @@ def _bulges(weights: Mapping[str, Any]) -> list[Any]:
     """
     names = ("seconds_squared", "speech_seconds_squared", "coarse_seconds_squared")
     plain, speech, coarse = (weights.get(name, 0.0) for name in names)
-    return [plain + is_speech * speech + c * coarse + 0.02 for is_speech in (0, 1) for c in COARSENESS]
+    return [plain + is_speech * speech + c * coarse + _LEAST_FALL for is_speech in (0, 1) for c in COARSENESS]
 
 
 def _weights(columns: Sequence[int], values: Floats) -> dict[str, float]:
@@ -272,9 +274,7 @@ class Trial:
             return DEPTH
         probability = np.exp(score[top] - score[top[0]])
         earned = self.earned[np.ix_(top, top)].astype(np.float32) / len(RECALL_AT_IOU)
-        video = self.video[top]
-        is_limited = len(np.unique(video)) >= ranking.LEAST_VIDEOS
-        limit = ranking.Limit(video, ranking.MOST_OF_ONE_VIDEO) if is_limited else None
+        limit = ranking.Limit.of(self.video[top], ranking.MOST_OF_ONE_VIDEO)
         chosen, _ = ranking.greedy(earned, probability / probability.sum(), min(DEPTH, len(top)), limit)
         ranks = np.flatnonzero(self.is_right[top[chosen]])
         return int(ranks[0]) if len(ranks) else DEPTH
@@ -322,7 +322,7 @@ def tune(
         return full
 
     def extra(values: Floats) -> float:
-        """A little weight for nothing is too much."""
+        """What weights cost by themselves: a little weight for nothing is too much, and so is length without end."""
         named = dict(zip(EVIDENCE, weights(values).tolist(), strict=True))
         return 0.002 * float(np.linalg.norm(values)) + 5 * float(np.clip(_bulges(named), 0, None).sum())
 
@@ -527,7 +527,6 @@ def _variants(dev: Mapping[str, Sequence[Case]]) -> Iterator[tuple[str, dict[str
         yield f"... without {what}", _sharpened(fit(dev, kept)), expected_recall
 
 
-_BY_PASSAGES = {f"{where}passages{power}" for where in ("", "speech_", "coarse_") for power in ("", "_squared")}
 _LEFT_OUT = {
     "`pooled`": ("pooled",),
     "`best`": ("best",),
@@ -540,7 +539,7 @@ _LEFT_OUT = {
     "kinds of question": (*KINDS, "spoken_fact"),
     "speech of its own": (*SPEECH_SHAPES, "long_speech", "spoken_fact"),
     "how coarse a track is": COARSE_SHAPES,
-    "seconds of any kind": tuple(name for name in LENGTH if name not in _BY_PASSAGES),
+    "seconds of any kind": tuple(name for name in LENGTH if "seconds" in name or "passages" not in name),
     "length of any kind": LENGTH,
 }
 #: Weights by likelihood are divided by this: probabilities of windows that overlap are not independent, and a sharper

@@ -36,7 +36,7 @@ RUN_LENGTHS = (*SHORT_RUNS, *LONG_RUNS)
 _SAMPLE_ROWS = 1024
 #: Passages of so many seconds make a stream that is neither fine nor coarse; a shorter one counts as this long.
 _USUAL_SECONDS, _LEAST_PASSAGE_SECONDS = 5.0, 0.5
-#: The least and the most coarseness: passages of 1 s and of a minute.
+#: The least and the most coarseness: passages of about 1 s and about a minute.
 COARSENESS = (-1.6, 2.5)
 _CHUNK_ROWS = 8192
 
@@ -115,7 +115,7 @@ class Places:
     def coarseness(self) -> Floats:
         """(n,) how long the passages of a row's stream are: logarithm of their geometric mean against _USUAL_SECONDS.
 
-        No further from 0 than in the libraries that ranking was fitted on.
+        No further out than COARSENESS: the libraries that ranking was fitted on have too few such videos to tell.
         """
         first, last = self.streams
         logarithms = np.log(np.maximum(self.end - self.start, _LEAST_PASSAGE_SECONDS) / _USUAL_SECONDS)

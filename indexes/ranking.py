@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from agentvid.indexes.places import Floats, Rows
 from agentvid.indexes.windows import EVIDENCE, Windows
 
-#: Fitted on the development halves of twelve sets, as `python -m benchmarks.retrieval fit` does.
+#: Fitted on the development halves of twelve sets, much as `python -m benchmarks.retrieval fit` does: docs/retrieval.md
+#: says how exactly.
 WEIGHTS = {
     "pooled": 0.882,
     "best": 0.628,
@@ -145,8 +146,7 @@ def spread(video: NDArray[np.integer]) -> Rows:
 def pick(best: Windows, probability: Floats, k: int, reward: Reward = recall, *, most: int | None = None) -> Chosen:
     """At most `k` of these windows, of which all together have this probability."""
     earned = reward(best.overlap()) * np.where(np.equal.outer(best.track, best.track), 1.0, _OTHER_TRACK)
-    limit = None if most is None or len(np.unique(best.video)) < LEAST_VIDEOS else Limit(best.video, most)
-    chosen, gains = greedy(earned, probability, min(k, len(probability)), limit)
+    chosen, gains = greedy(earned, probability, min(k, len(probability)), Limit.of(best.video, most))
     return Chosen(chosen, gains)
 
 
@@ -156,6 +156,11 @@ class Limit:
 
     video: NDArray[np.int32]
     most: int
+
+    @classmethod
+    def of(cls, video: NDArray[np.int32], most: int | None) -> Limit | None:
+        """None where nothing limits it, or too few videos have candidates."""
+        return None if most is None or len(np.unique(video)) < LEAST_VIDEOS else cls(video, most)
 
 
 def greedy(
