@@ -49,7 +49,7 @@ def split(source: Source, decoders: int) -> Iterator[tuple[float, VideoFrame]] |
     dealer = Dealer(source, shares)
     waiting = min(_LONG_GROUP * (decoders - 1), _WAITING_BYTES // max(1, 3 * pixels // 2)) // decoders
     threads = [
-        ahead(dealer.decoded(context, share), group=_HANDED_OVER, groups=waiting // _HANDED_OVER)
+        ahead(dealer.decoded(context, share), group=1, groups=waiting // _HANDED_OVER)
         for context, share in zip(contexts, shares, strict=True)
     ]
     return source.timed(_joined(threads))
@@ -63,11 +63,18 @@ class Dealer:
         self._error: BaseException | None = None
         Thread(target=self._deal, daemon=True).start()
 
-    def decoded(self, decoder: VideoCodecContext, share: Share) -> Iterator[VideoFrame | None]:
-        """The frames of every group of the share, and None after each of them. Raises what stopped the dealing."""
+    def decoded(self, decoder: VideoCodecContext, share: Share) -> Iterator[list[VideoFrame] | None]:
+        """The frames of every group of the share, some at once, and None after each group. Raises what stopped dealing.
+
+        No hand-over goes beyond its group: it would wait for packets of the next one, which are not dealt before a
+        longer group of another decoder is looked at, and that not before this one's end is known.
+        """
         decoder.thread_count = 1
         while piece := share.get():
-            yield from self._source.decode_by(decoder, chain(piece, chain.from_iterable(iter(share.get, None))))
+            packets = chain(piece, chain.from_iterable(iter(share.get, None)))
+            frames = self._source.decode_by(decoder, packets)
+            while made := list(islice(frames, _HANDED_OVER)):
+                yield made
             decoder.flush_buffers()
             yield None
         if self._error is not None:
@@ -86,12 +93,12 @@ class Dealer:
             share.put(None)
 
 
-def _joined(threads: Sequence[Iterator[VideoFrame | None]]) -> Iterator[VideoFrame]:
+def _joined(threads: Sequence[Iterator[list[VideoFrame] | None]]) -> Iterator[VideoFrame]:
     for thread in itertools.cycle(threads):
-        for frame in thread:
-            if frame is None:
+        for frames in thread:
+            if frames is None:
                 break
-            yield frame
+            yield from frames
         else:
             return  # there is no group of this number, and so none after it
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 
 from agentvid import media
 from agentvid.media.groups import splitter
@@ -31,17 +33,19 @@ FILES: dict[str, tuple[str, dict[str, str], int]] = {
 }
 
 
-def write(path: Path, encoder: str, options: dict[str, str]) -> None:
-    """A grainy texture that moves, and another one for the second half."""
+def write(path: Path, encoder: str, options: dict[str, str], frames: int = FRAMES, fresh: Sequence[int] = ()) -> None:
+    """A grainy texture that moves, and another one for the second half; key frames are forced at `fresh`."""
     random = np.random.default_rng(7)
-    wide = random.integers(0, 255, (2, 120, 160 + FRAMES, 3), np.uint8)
+    wide = random.integers(0, 255, (2, 120, 160 + frames, 3), np.uint8)
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream(encoder, rate=30, options=options)
         stream.width, stream.height = 160, 120
         stream.pix_fmt = "yuvj420p" if encoder == "mjpeg" else "yuv420p"
-        for at in range(FRAMES):
-            shown = wide[2 * at // FRAMES, :, at : at + 160]
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), "rgb24")))
+        for at in range(frames):
+            shown = wide[2 * at // frames, :, at : at + 160]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(shown), "rgb24")
+            frame.pict_type = PictureType.I if at in fresh else PictureType.NONE
+            out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
 
 
@@ -74,6 +78,19 @@ def test_what_is_read_does_not_depend_on_the_decoders(files: dict[str, Path], na
     together = read(files[name], 3)
     assert together["seconds"] == alone["seconds"]
     assert together == alone
+
+
+@pytest.mark.parametrize("decoders", [2, 3, 4])
+@pytest.mark.parametrize("lengths", [(15, 600, 15), (600, 3, 600, 8), (1, 900), (8, 8, 700)])
+def test_a_group_may_be_longer_than_all_that_waits(tmp_path: Path, lengths: tuple[int, ...], decoders: int) -> None:
+    path = tmp_path / "long.mp4"
+    options = {"forced-idr": "1", "preset": "ultrafast", "x264-params": "keyint=infinite:scenecut=0"}
+    starts = [sum(lengths[:number]) for number in range(len(lengths))]
+    write(path, "libx264", options, sum(lengths), starts)
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        assert [at for at, packet in enumerate(packets) if packet.is_keyframe] == starts
+    assert read(path, decoders) == read(path, 1)
 
 
 @pytest.mark.parametrize("name", FILES)
